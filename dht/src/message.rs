@@ -1,0 +1,193 @@
+//! Messages: everything that one node can ask another, and what it can be told.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Arc, Id};
+use crate::ownership::Ownership;
+use crate::peer::Peer;
+use crate::record::{Change, Changed, Record};
+
+/// A question from one node to another. The envelope names both of them, the message does not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "A: Deserialize<'de>"))]
+pub enum Request<A> {
+    /// Are you there? Answered at once by everyone: [`Reply::Pong`].
+    Ping,
+    /// Your predecessor and successor list: [`Reply::State`], or [`Reply::Busy`].
+    State,
+    /// I think that I am your predecessor: [`Reply::Noted`].
+    Notify,
+    /// Where does this key belong, or who is closer to it? [`Reply::Routed`].
+    Route(Route),
+    /// I am about to leave, and these are my neighbours: [`Reply::Noted`].
+    Leaving(State<A>),
+    /// I should serve this arc, and nobody has given it to me: [`Reply::Claimed`].
+    Claim(Arc),
+    /// A batch of a handover: [`Reply::Received`], or [`Reply::Declined`].
+    Transfer(Transfer),
+    /// The record under this key, which you serve: [`Reply::Record`], or [`Reply::Elsewhere`].
+    Read(Id),
+    /// Make a change to this key, which you serve: [`Reply::Changed`], or [`Reply::Elsewhere`].
+    Change(Id, Change),
+}
+
+impl<A> Request<A> {
+    /// Milliseconds after which a question without an answer counts as unanswered.
+    ///
+    /// Short for what only steers the ring, since silence merely makes others skip the node; long
+    /// for what carries content, since a write without an answer has an unknown outcome.
+    pub fn patience_ms(&self) -> u32 {
+        match self {
+            Request::Ping
+            | Request::State
+            | Request::Notify
+            | Request::Route(_)
+            | Request::Leaving(_)
+            | Request::Claim(_) => 300,
+            Request::Read(_) | Request::Change(..) => 2_000,
+            Request::Transfer(_) => 5_000,
+        }
+    }
+}
+
+/// An answer to a [`Request`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "A: Deserialize<'de>"))]
+pub enum Reply<A> {
+    /// To [`Request::Ping`].
+    Pong,
+    /// To [`Request::State`].
+    State(State<A>),
+    /// To [`Request::State`]: a question of my own is open, so my state is undefined. This is final:
+    /// the asker ends what it was doing unchanged and comes again later.
+    Busy,
+    /// To [`Request::Notify`] and [`Request::Leaving`].
+    Noted,
+    /// To [`Request::Route`].
+    Routed(Routed<A>),
+    /// To [`Request::Claim`]: whether the asker may serve the arc from now on.
+    Claimed {
+        /// No: it is served, or on its way to the asker, or not the asker's as far as we know.
+        free: bool,
+    },
+    /// To [`Request::Transfer`]: the batch is stored, and served if it was the last one.
+    Received,
+    /// To [`Request::Transfer`]: nothing of it is or will be served here.
+    Declined(Declined),
+    /// To [`Request::Read`].
+    Record(Option<Record>),
+    /// To [`Request::Change`].
+    Changed(Changed),
+    /// To [`Request::Read`] and [`Request::Change`]: nothing was done, since this node does not
+    /// serve the key.
+    Elsewhere(Elsewhere<A>),
+}
+
+/// What a node knows of its place in the ring.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "A: Deserialize<'de>"))]
+pub struct State<A> {
+    /// The node before it; nothing only while it joins.
+    pub predecessor: Option<Peer<A>>,
+    /// The nodes after it, in clockwise order; empty where it is alone.
+    pub successors: Vec<Peer<A>>,
+}
+
+/// One step of a lookup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Route {
+    /// What is looked for.
+    pub key: Id,
+    /// By which rule: data goes by the network's, ring maintenance by the one it needs.
+    pub rule: Ownership,
+    /// By which links.
+    pub routing: Routing,
+}
+
+/// Which links a lookup follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Routing {
+    /// Successor by successor: about half of the ring.
+    Linear,
+    /// Fingers and the successor list: about half of log2 of the ring.
+    #[default]
+    Finger,
+}
+
+/// Answer to one step of a lookup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "A: Deserialize<'de>"))]
+pub enum Routed<A> {
+    /// By the pointers of the node that answers, this node owns the key.
+    Owner(Peer<A>),
+    /// Nodes that precede the key, the closest first.
+    Closer(Vec<Link<A>>),
+}
+
+/// A node, and what makes it a way to go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link<A> {
+    /// Where it leads.
+    pub node: Peer<A>,
+    /// What it is to the node that names it.
+    pub kind: LinkKind,
+}
+
+/// Why a node was asked in the course of a lookup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LinkKind {
+    /// It is where the lookup starts.
+    Start,
+    /// It stands in the successor list, at this place counted from 1.
+    Successor(u8),
+    /// It is the finger for this node's identifier + 2^exponent.
+    Finger(u8),
+    /// A node before it named it as the owner.
+    Owner,
+    /// A node that does not serve the key named it as the one that may.
+    Hint,
+}
+
+/// One batch of a handover.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// The arc that moves.
+    pub arc: Arc,
+    /// Under which epoch the receiver will serve it.
+    pub epoch: u32,
+    /// Which handover of the giver this is.
+    pub serial: u32,
+    /// Which batch of the handover this is, counted from 0.
+    pub batch: u32,
+    /// Records to take over, and identifiers of which the giver has no record any more.
+    pub records: Vec<(Id, Option<Record>)>,
+    /// The last batch: the giver has stopped serving, and the receiver serves from now on.
+    pub serve: bool,
+    /// The giver is on its way out of the ring, so it takes nothing back.
+    pub leaving: bool,
+}
+
+/// Why a handover was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Declined {
+    /// The receiver is itself leaving, or not a member yet.
+    NotStaying,
+    /// The receiver takes part in as many handovers as it can.
+    Full,
+    /// The batch does not follow the one before it; the handover must start again.
+    OutOfOrder,
+}
+
+/// Why a node does not serve a key at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Elsewhere<A> {
+    /// It is not its own; this node may know more (421).
+    At(Option<Peer<A>>),
+    /// It moves right now: ask again soon (503).
+    Moving,
+    /// Too much is going on here: ask again later (503).
+    Overloaded,
+}

@@ -1,0 +1,155 @@
+//! Record: one item of content, and what a client may ask to be done with it.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::Deref;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// Bytes that are shared, not copied, when a record is cloned. In JSON: base64.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Blob(Arc<[u8]>);
+
+impl Deref for Blob {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl AsRef<[u8]> for Blob {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<&[u8]> for Blob {
+    fn from(bytes: &[u8]) -> Blob {
+        Blob(bytes.into())
+    }
+}
+
+impl From<Vec<u8>> for Blob {
+    fn from(bytes: Vec<u8>) -> Blob {
+        Blob(bytes.into())
+    }
+}
+
+impl fmt::Debug for Blob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match core::str::from_utf8(self) {
+            Ok(text) if text.len() <= 32 => write!(f, "{text:?}"),
+            _ => write!(f, "{} bytes", self.len()),
+        }
+    }
+}
+
+impl Serialize for Blob {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(self))
+    }
+}
+
+impl<'de> Deserialize<'de> for Blob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Blob, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD
+            .decode(text)
+            .map(Blob::from)
+            .map_err(de::Error::custom)
+    }
+}
+
+/// When a record was written: the epoch of the range that took the write, then a sequence number.
+///
+/// Versions of one key only grow: a new owner serves under a higher epoch than the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Version(u64);
+
+impl Version {
+    /// The version of write number `sequence` in `epoch`.
+    pub const fn new(epoch: u32, sequence: u32) -> Version {
+        Version((epoch as u64) << 32 | sequence as u64)
+    }
+
+    /// From the number that [`Version::number`] gave.
+    pub const fn from_number(number: u64) -> Version {
+        Version(number)
+    }
+
+    /// As one number, in the order of versions.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// One item of content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The key's bytes; nothing where the item is addressed by its content.
+    pub name: Option<Blob>,
+    /// The value's bytes.
+    pub value: Blob,
+    /// Which write this is.
+    pub version: Version,
+}
+
+/// What must hold of the present record for a write to happen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Condition {
+    /// Nothing.
+    #[default]
+    Always,
+    /// There is none (`If-None-Match: *`).
+    Absent,
+    /// There is one (`If-Match: *`).
+    Present,
+    /// There is one, and its version is among these (`If-Match: "…", "…"`).
+    Among(Vec<Version>),
+}
+
+impl Condition {
+    /// Whether it holds of the present record.
+    pub fn holds(&self, present: Option<&Record>) -> bool {
+        match (self, present) {
+            (Condition::Always, _) => true,
+            (Condition::Absent, present) => present.is_none(),
+            (Condition::Present, present) => present.is_some(),
+            (Condition::Among(versions), Some(present)) => versions.contains(&present.version),
+            (Condition::Among(_), None) => false,
+        }
+    }
+}
+
+/// A change of one item that a client asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Change {
+    /// The key's bytes; nothing where the item is addressed by its content.
+    pub name: Option<Blob>,
+    /// The new value, or nothing to delete the item.
+    pub value: Option<Blob>,
+    /// What must hold for the change to be made.
+    pub condition: Condition,
+}
+
+/// What became of a [`Change`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Changed {
+    /// There was no item; now there is one of this version.
+    Created(Version),
+    /// There was an item; now it has this version.
+    Replaced(Version),
+    /// The item is deleted.
+    Deleted,
+    /// There was nothing to delete.
+    Missing,
+    /// The condition does not hold of the present version; nothing changed.
+    Refused(Option<Version>),
+    /// Another key has the same identifier; nothing changed.
+    Collision,
+}

@@ -1,0 +1,235 @@
+//! View: what a node is at one moment, as others may see it.
+//!
+//! The node changes its own view; everyone else reads copies. Two things stand in it that are never
+//! mixed: the *pointers*, which only the ring's maintenance changes, and what the node *serves*,
+//! which only a completed handover or takeover changes. A door answers reads from a copy without
+//! asking the node: [`View::decide`], read the store, and see that the view is still the same one.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Arc, Id};
+use crate::message::{Elsewhere, Link, LinkKind, Routed, Routing, State};
+use crate::ownership::Ownership;
+use crate::peer::{Address, Peer};
+
+/// A node at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View<A> {
+    /// The node itself.
+    pub me: Peer<A>,
+    /// How far its life has gone.
+    pub phase: Phase,
+    /// Which of two neighbours owns a key, in this network.
+    pub ownership: Ownership,
+    /// The node before it: nothing until it has joined, itself where it is alone.
+    pub predecessor: Option<Peer<A>>,
+    /// The nodes after it, strictly clockwise and without itself; empty where it is alone.
+    pub successors: Vec<Peer<A>>,
+    /// Distinct fingers beyond the first successor, by rising exponent.
+    pub fingers: Vec<Finger<A>>,
+    /// What it answers for.
+    pub serves: Vec<Range>,
+    /// The part of it that is on its way to another node and answers nothing at this moment.
+    pub fenced: Option<Arc>,
+    /// The handover that it gives, if one is going on.
+    pub handover: Option<Handover<A>>,
+    /// Handovers that it receives: the arc, and from whom.
+    pub receives: Vec<(Arc, Peer<A>)>,
+}
+
+/// How far a node's life has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// It looks for its place.
+    Joining,
+    /// It is part of the ring.
+    Member,
+    /// It hands its content over and takes nothing more.
+    Leaving,
+    /// It is no longer part of the ring.
+    Left,
+    /// It lost its place, serves nothing, and looks for a new one.
+    Lost,
+}
+
+/// A finger: the first node at or after the node's identifier + 2^`exponent`, and for all higher
+/// exponents up to the next finger's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finger<A> {
+    /// The lowest exponent it stands for.
+    pub exponent: u8,
+    /// Where it points.
+    pub node: Peer<A>,
+}
+
+/// A piece of the ring that a node answers for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Range {
+    /// Where.
+    pub arc: Arc,
+    /// Since which change of owners.
+    pub epoch: u32,
+}
+
+/// A handover under way, as its giver sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handover<A> {
+    /// Who takes.
+    pub to: Peer<A>,
+    /// What moves.
+    pub arc: Arc,
+    /// Records sent so far.
+    pub sent: usize,
+}
+
+/// Whether a node may answer for a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision<A> {
+    /// Yes, in this epoch.
+    Serve(u32),
+    /// No.
+    Elsewhere(Elsewhere<A>),
+}
+
+impl<A: Address> View<A> {
+    /// Whether this node answers for `key`, and if not, who may.
+    pub fn decide(&self, key: Id) -> Decision<A> {
+        if self.fenced.is_some_and(|arc| arc.contains(key)) {
+            return Decision::Elsewhere(Elsewhere::Moving);
+        }
+        match self.serves.iter().find(|range| range.arc.contains(key)) {
+            Some(range) => Decision::Serve(range.epoch),
+            None => Decision::Elsewhere(Elsewhere::At(self.hint(key))),
+        }
+    }
+
+    /// Who may serve a key that this node does not: whoever is handing it over, or else the
+    /// neighbour that a joiner gets its arc from, if the key is this node's by its pointers, or
+    /// else whom the pointers name.
+    fn hint(&self, key: Id) -> Option<Peer<A>> {
+        let giver = self.receives.iter().find(|(arc, _)| arc.contains(key));
+        if let Some((_, giver)) = giver {
+            return Some(giver.clone());
+        }
+        let named = match self.route(key, self.ownership, Routing::Finger, |_| false) {
+            Routed::Owner(owner) => owner,
+            Routed::Closer(links) => links.into_iter().next()?.node,
+        };
+        let heir = || {
+            self.ownership
+                .heir(self.predecessor.clone(), Some(self.successor().clone()))
+        };
+        if named == self.me {
+            heir().filter(|heir| *heir != self.me)
+        } else {
+            Some(named)
+        }
+    }
+
+    /// One step of a lookup: the owner as far as the pointers tell, or nodes that are closer.
+    /// Nodes that are `skipped` are passed over.
+    pub fn route(
+        &self,
+        key: Id,
+        rule: Ownership,
+        routing: Routing,
+        skipped: impl Fn(&Peer<A>) -> bool,
+    ) -> Routed<A> {
+        let target = rule.target(key);
+        let me = &self.me;
+        if let Some(predecessor) = &self.predecessor
+            && Arc::new(predecessor.id, me.id).contains(target)
+        {
+            return Routed::Owner(rule.pick(predecessor, me).clone());
+        }
+        let Some((place, successor)) = self.first_successor(&skipped) else {
+            return Routed::Closer(Vec::new());
+        };
+        if Arc::new(me.id, successor.id).contains(target) {
+            return Routed::Owner(rule.pick(me, successor).clone());
+        }
+        if routing == Routing::Linear {
+            let kind = LinkKind::Successor(place);
+            let node = successor.clone();
+            return Routed::Closer([Link { node, kind }].into());
+        }
+        Routed::Closer(self.closest_preceding(target, &skipped))
+    }
+
+    /// The first successor that is not skipped, with its place in the list counted from 1.
+    fn first_successor(&self, skipped: impl Fn(&Peer<A>) -> bool) -> Option<(u8, &Peer<A>)> {
+        (1..).zip(&self.successors).find(|(_, peer)| !skipped(peer))
+    }
+
+    /// Nodes known to lie between this one and `target`, the closest to it first.
+    fn closest_preceding(&self, target: Id, skipped: impl Fn(&Peer<A>) -> bool) -> Vec<Link<A>> {
+        let fingers = self
+            .fingers
+            .iter()
+            .rev()
+            .map(|finger| (LinkKind::Finger(finger.exponent), &finger.node));
+        let successors = (1..)
+            .zip(&self.successors)
+            .map(|(place, peer)| (LinkKind::Successor(place), peer));
+        let mut links: Vec<Link<A>> = Vec::with_capacity(LINKS_MAX);
+        // Both sources are short, so a sorted insertion beats collecting and sorting them.
+        for (kind, node) in successors.chain(fingers) {
+            if !node.id.is_between(self.me.id, target) || skipped(node) {
+                continue;
+            }
+            let rest = node.id.distance_to(target);
+            let place = links.partition_point(|link| link.node.id.distance_to(target) < rest);
+            if place == LINKS_MAX || links.get(place).is_some_and(|link| link.node.id == node.id) {
+                continue;
+            }
+            links.truncate(LINKS_MAX - 1);
+            links.insert(
+                place,
+                Link {
+                    node: node.clone(),
+                    kind,
+                },
+            );
+        }
+        links
+    }
+
+    /// The first successor; the node itself where it is alone.
+    pub fn successor(&self) -> &Peer<A> {
+        self.successors.first().unwrap_or(&self.me)
+    }
+
+    /// Whether this node is the only one of its ring.
+    pub fn is_alone(&self) -> bool {
+        self.predecessor.as_ref() == Some(&self.me)
+    }
+
+    /// The arc that this node should serve by its pointers; nothing until it has joined.
+    pub fn own_arc(&self) -> Option<Arc> {
+        let predecessor = self.predecessor.as_ref()?;
+        Some(
+            self.ownership
+                .arc(predecessor.id, self.me.id, self.successor().id),
+        )
+    }
+
+    /// Whether it is a member and serves all that is its own: whether it is ready for clients.
+    pub fn is_ready(&self) -> bool {
+        let served = |arc: Arc| self.serves.iter().any(|range| range.arc.covers(arc));
+        self.phase == Phase::Member && self.own_arc().is_some_and(served)
+    }
+
+    /// What it tells others of its pointers.
+    pub fn state(&self) -> State<A> {
+        State {
+            predecessor: self.predecessor.clone(),
+            successors: self.successors.clone(),
+        }
+    }
+}
+
+/// Ways to go that one answer names: the best, and some to try where it is dead.
+pub const LINKS_MAX: usize = 4;
