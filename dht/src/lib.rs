@@ -7,6 +7,7 @@ extern crate std;
 
 pub mod event;
 pub mod id;
+pub mod lookup;
 pub mod message;
 pub mod node;
 pub mod ownership;
@@ -14,3 +15,15 @@ pub mod peer;
 pub mod record;
 pub mod store;
 pub mod view;
+
+mod chord;
+mod content;
+mod ranges;
+mod slots;
+
+pub use event::{Action, Event};
+pub use id::{Arc, Id};
+pub use node::{Config, Node};
+pub use ownership::Ownership;
+pub use peer::Peer;
+pub use view::View;

@@ -1,45 +1,431 @@
-//! Node: the state machine.
-use crate::event::{Action, Event};
+//! Node: the state machine itself.
+//!
+//! The one entry point is [`Node::handle`]. It only sorts events to where they are dealt with: the
+//! ring's maintenance in [`crate::chord`], calls and content in [`crate::content`].
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::chord::failure::Detector;
+use crate::chord::fingers::Pass;
+use crate::chord::join::Join;
+use crate::chord::leave::Leave;
+use crate::content::claim::Gap;
+use crate::content::coordinate::Operation;
+use crate::content::handover::{Incoming, Outgoing};
+use crate::content::serve::Changing;
+use crate::event::{Action, Call, Cause, Delay, Event, Failure, Note, Returned, Ticket, Timer};
+use crate::id::Arc;
+use crate::message::{Link, Reply, Request};
 use crate::ownership::Ownership;
 use crate::peer::{Address, Peer};
-use crate::view::View;
-use alloc::vec::Vec;
+use crate::slots::Slots;
+use crate::store::{self, Command};
+use crate::view::{Phase, Range, View};
 
 /// What a node is told once, at its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Which of two neighbours owns a key.
     pub ownership: Ownership,
-    /// Length of the successor list (Zave's L). 1 to 32; the ring survives one failure less at a time.
+    /// Length of the successor list (Zave's L), 1 to [`SUCCESSORS_MAX`]. The ring survives that one
+    /// fewer neighbours than this fail before it has mended itself.
     pub successors: u8,
-    /// Refusals in a row after which a node is taken for dead. Sensible: 3; 1 where death is known at once.
+    /// Refusals in a row after which a node is taken for dead. 3 where a refusal may be an accident;
+    /// 1 where it is certain, as in a model.
     pub probes: u8,
 }
 
-/// One node.
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            ownership: Ownership::Successor,
+            successors: 4,
+            probes: 3,
+        }
+    }
+}
+
+/// The longest successor list: twice log2 of 65,536 nodes, which the papers find ample.
+pub const SUCCESSORS_MAX: u8 = 32;
+
+/// One node of the ring.
+///
+/// The same state and the same event always give the same actions: a node reads no clock, draws no
+/// random number and opens no socket. Its owner keeps this contract:
+/// - every [`Action::Ask`] is answered by one [`Event::Answered`], from exactly the peer that was
+///   asked, or by one [`Event::Unanswered`];
+/// - every [`Action::Store`] is answered by one [`Event::Stored`], and the store's commands are
+///   performed in the order in which they were given;
+/// - [`Timer::Stabilize`], [`Timer::Fingers`], [`Timer::Predecessor`] and [`Timer::SelfCheck`] elapse
+///   again and again, at intervals that vary a little.
 #[derive(Clone, Debug)]
 pub struct Node<A> {
-    view: View<A>,
+    pub(crate) config: Config,
+    pub(crate) view: View<A>,
+    /// Whether the view has changed since it was last published.
+    pub(crate) touched: bool,
+    /// Whether an exchange about its own pointers is open, so that they are undefined to others.
+    pub(crate) exchange: bool,
+    /// The best of those that said they are our predecessor while an exchange was open.
+    pub(crate) notified: Option<Peer<A>>,
+    /// Whether a stabilization is due soon, outside the schedule.
+    pub(crate) again: bool,
+    /// Whether the predecessor showed itself since it was last checked.
+    pub(crate) heard: bool,
+    pub(crate) detector: Detector<A>,
+    pub(crate) pass: Pass,
+    /// Self-checks in a row that named another node.
+    pub(crate) strikes: u8,
+    pub(crate) questions: Slots<Question<A>>,
+    pub(crate) operations: Slots<Operation<A>>,
+    pub(crate) errands: Slots<Errand<A>>,
+    pub(crate) join: Option<Box<Join<A>>>,
+    pub(crate) leave: Option<Box<Leave>>,
+    pub(crate) outgoing: Option<Box<Outgoing<A>>>,
+    /// Whether the timer of the outgoing handover runs.
+    pub(crate) is_handover_due: bool,
+    pub(crate) incoming: Vec<Incoming<A>>,
+    /// The last handovers that were taken whole: giver and serial.
+    pub(crate) taken: Vec<(Peer<A>, u32)>,
+    /// What was missing when the timer that runs for it was set.
+    pub(crate) gap: Option<Box<Gap<A>>>,
+    /// Arcs that were served before the place in the ring was lost; their records may be good still.
+    pub(crate) kept: Vec<Arc>,
+    /// Handovers given so far.
+    pub(crate) serial: u32,
+    /// Writes stamped so far.
+    pub(crate) sequence: u32,
+    /// The highest epoch seen.
+    pub(crate) epoch: u32,
+}
+
+/// What an open question was about.
+#[derive(Clone, Debug)]
+pub(crate) enum Question<A> {
+    /// Is it there?
+    Probe(Peer<A>),
+    /// Something that needs no answer.
+    Tell(Peer<A>),
+    /// First step of stabilization: the successor's state.
+    Successor(Peer<A>),
+    /// Second step of stabilization: the state of a node that may be a better successor.
+    Candidate(Peer<A>),
+    /// Is the predecessor there, now that the second one wants its place?
+    Rectify(Peer<A>, Peer<A>),
+    /// The state of the node that is to become the predecessor.
+    Join(Peer<A>),
+    /// Is a node with our own identifier alive?
+    Namesake(Peer<A>),
+    /// A step of a lookup, or what it was for.
+    Operation(Ticket, Link<A>),
+    /// A batch of the handover with this serial.
+    Transfer(u32),
+    /// An arc that nobody has handed over.
+    Claim(Peer<A>),
+    /// A neighbour is told that we leave.
+    Farewell(Peer<A>),
+}
+
+/// What the store was asked to do.
+#[derive(Clone, Debug)]
+pub(crate) enum Errand<A> {
+    /// Read a record for a client of ours.
+    Read(Ticket),
+    /// Read a record for another node.
+    ReadFor(Ticket),
+    /// Make a change.
+    Change(Changing),
+    /// Fetch a batch for the handover with this serial.
+    Batch(u32),
+    /// Keep a batch of a handover, and tell its giver.
+    Receive(Ticket, Peer<A>, crate::content::handover::Receipt),
+    /// Forget what is no longer ours.
+    Discard,
 }
 
 impl<A: Address> Node<A> {
-    /// A node that is in no ring yet; [`crate::event::Call::Join`] brings it into one.
-    pub fn new(_me: Peer<A>, _config: Config) -> Node<A> {
-        unimplemented!()
+    /// A node that is in no ring yet; [`Call::Join`] brings it into one.
+    pub fn new(me: Peer<A>, config: Config) -> Node<A> {
+        assert!(
+            (1..=SUCCESSORS_MAX).contains(&config.successors) && config.probes > 0,
+            "a node needs 1 to {SUCCESSORS_MAX} successors and at least one probe"
+        );
+        let view = View {
+            me,
+            phase: Phase::Joining,
+            ownership: config.ownership,
+            predecessor: None,
+            successors: Vec::new(),
+            fingers: Vec::new(),
+            serves: Vec::new(),
+            fenced: None,
+            handover: None,
+            receives: Vec::new(),
+        };
+        Node {
+            config,
+            view,
+            touched: false,
+            exchange: false,
+            notified: None,
+            again: false,
+            heard: false,
+            detector: Detector::new(),
+            pass: Pass::default(),
+            strikes: 0,
+            questions: Slots::new(),
+            operations: Slots::new(),
+            errands: Slots::new(),
+            join: None,
+            leave: None,
+            outgoing: None,
+            is_handover_due: false,
+            incoming: Vec::new(),
+            taken: Vec::new(),
+            gap: None,
+            kept: Vec::new(),
+            serial: 0,
+            sequence: 0,
+            epoch: 1,
+        }
     }
 
     /// A member of an ideal ring of these nodes, in any order, itself included.
-    pub fn in_ring(_me: Peer<A>, _ring: &[Peer<A>], _config: Config) -> Node<A> {
-        unimplemented!()
+    ///
+    /// A ring must start so: the proof of the protocol begins with an ideal ring of at least
+    /// `successors` + 1 members, and a smaller one merely survives fewer failures.
+    pub fn in_ring(me: Peer<A>, ring: &[Peer<A>], config: Config) -> Node<A> {
+        let mut node = Node::new(me, config);
+        let mut others: Vec<Peer<A>> = ring.to_vec();
+        others.retain(|peer| peer.id != node.view.me.id);
+        others.sort_unstable_by_key(|peer| node.view.me.id.distance_to(peer.id));
+        let predecessor = others.last().unwrap_or(&node.view.me).clone();
+        node.view.predecessor = Some(predecessor);
+        node.point_fingers(&others);
+        others.truncate(config.successors.into());
+        node.view.successors = others;
+        node.view.phase = Phase::Member;
+        let own = node.view.own_arc();
+        node.view.serves = own.map(|arc| Range { arc, epoch: 1 }).into_iter().collect();
+        node
     }
 
-    /// Takes one event, and appends what it wants to be done because of it.
-    pub fn handle(&mut self, _event: Event<A>, _actions: &mut Vec<Action<A>>) {
-        unimplemented!()
+    /// Takes one event, and appends to `actions` what is to be done because of it, in order.
+    pub fn handle(&mut self, event: Event<A>, actions: &mut Vec<Action<A>>) {
+        let before = actions.len();
+        match event {
+            Event::Asked {
+                ticket,
+                from,
+                request,
+            } => self.asked(ticket, from, request, actions),
+            Event::Answered {
+                ticket,
+                from,
+                reply,
+                micros,
+            } => self.answered(ticket, from, reply, micros, actions),
+            Event::Unanswered { ticket, cause } => self.unanswered(ticket, cause, actions),
+            Event::Elapsed(timer) => self.elapsed(timer, actions),
+            Event::Stored { ticket, outcome } => self.stored(ticket, outcome, actions),
+            Event::Called { ticket, call } => self.called(ticket, call, actions),
+        }
+        if core::mem::take(&mut self.touched) {
+            actions.insert(before, Action::Publish);
+        }
     }
 
     /// The node as others may see it.
     pub fn view(&self) -> &View<A> {
         &self.view
     }
+
+    fn asked(
+        &mut self,
+        ticket: Ticket,
+        from: Peer<A>,
+        request: Request<A>,
+        out: &mut Vec<Action<A>>,
+    ) {
+        let reply = match request {
+            Request::Ping => Reply::Pong,
+            Request::State => self.state_for(&from),
+            Request::Notify => {
+                self.notify(from, out);
+                Reply::Noted
+            }
+            Request::Route(route) => {
+                let skipped = |peer: &Peer<A>| self.detector.distrusts(peer);
+                Reply::Routed(
+                    self.view
+                        .route(route.key, route.rule, route.routing, skipped),
+                )
+            }
+            Request::Leaving(state) => {
+                self.neighbour_leaves(from, state, out);
+                Reply::Noted
+            }
+            Request::Claim(arc) => Reply::Claimed {
+                free: self.is_free(arc, &from),
+            },
+            Request::Transfer(transfer) => return self.receive(ticket, from, transfer, out),
+            Request::Read(key) => return self.read_for(ticket, key, out),
+            Request::Change(key, change) => return self.change_for(ticket, key, change, out),
+        };
+        out.push(Action::Reply { ticket, reply });
+    }
+
+    fn answered(
+        &mut self,
+        ticket: Ticket,
+        from: Peer<A>,
+        reply: Reply<A>,
+        micros: u32,
+        out: &mut Vec<Action<A>>,
+    ) {
+        let Some(question) = self.questions.take(ticket) else {
+            return;
+        };
+        self.detector.heard(&from);
+        match (question, reply) {
+            (Question::Successor(s), Reply::State(state)) => self.successor_told(s, state, out),
+            (Question::Candidate(c), Reply::State(state)) => self.candidate_told(c, state, out),
+            (Question::Join(m), Reply::State(state)) => self.place_told(m, state, out),
+            (Question::Successor(_) | Question::Candidate(_), _) => self.stabilize_later(out),
+            (Question::Join(_), _) => self.join_later(out),
+            (Question::Namesake(twin), _) => self.join_refused(twin, out),
+            (Question::Rectify(..), _) => self.close_exchange(out),
+            (Question::Operation(operation, link), reply) => {
+                self.hop_answered(operation, link, reply, micros, out);
+            }
+            (Question::Transfer(serial), reply) => self.batch_answered(serial, reply, out),
+            (Question::Claim(_), Reply::Claimed { free }) => self.claim_answered(free, out),
+            (Question::Farewell(_), _) => self.farewell_done(out),
+            (Question::Claim(_) | Question::Probe(_) | Question::Tell(_), _) => {}
+        }
+    }
+
+    fn unanswered(&mut self, ticket: Ticket, cause: Cause, out: &mut Vec<Action<A>>) {
+        let Some(question) = self.questions.take(ticket) else {
+            return;
+        };
+        match question {
+            Question::Probe(peer) => self.probe_missed(peer, cause, out),
+            Question::Tell(peer) | Question::Claim(peer) => self.missed(peer, cause, out),
+            Question::Successor(peer) => {
+                self.missed(peer, cause, out);
+                self.close_exchange(out);
+            }
+            Question::Candidate(peer) => {
+                self.notify_successor(out);
+                self.missed(peer, cause, out);
+                self.close_exchange(out);
+            }
+            Question::Rectify(old, new) => self.predecessor_silent(old, new, cause, out),
+            Question::Join(peer) | Question::Namesake(peer) => {
+                self.missed(peer, cause, out);
+                self.join_later(out);
+            }
+            Question::Operation(operation, link) => self.hop_missed(operation, link, cause, out),
+            Question::Transfer(serial) => self.batch_missed(serial, cause, out),
+            Question::Farewell(_) => self.farewell_done(out),
+        }
+    }
+
+    fn elapsed(&mut self, timer: Timer<A>, out: &mut Vec<Action<A>>) {
+        match timer {
+            Timer::Stabilize => self.stabilize(out),
+            Timer::Fingers => self.fix_fingers(out),
+            Timer::Predecessor => self.check_predecessor(out),
+            Timer::SelfCheck => self.check_self(out),
+            Timer::Join => self.look_for_place(out),
+            Timer::Probe(peer) => self.probe(peer, out),
+            Timer::Silence(peer) => self.silence_over(peer, out),
+            Timer::Operation(operation) => self.try_again(operation, out),
+            Timer::Handover => self.resume_handover(out),
+            Timer::Claim => self.claim(out),
+            Timer::Leave => self.leave_overdue(out),
+        }
+    }
+
+    fn stored(&mut self, ticket: Ticket, outcome: store::Outcome, out: &mut Vec<Action<A>>) {
+        let Some(errand) = self.errands.take(ticket) else {
+            return;
+        };
+        match (errand, outcome) {
+            (Errand::Read(operation), store::Outcome::Record(record)) => {
+                self.finish_read(operation, record, out);
+            }
+            (Errand::ReadFor(ticket), store::Outcome::Record(record)) => {
+                let reply = Reply::Record(record);
+                out.push(Action::Reply { ticket, reply });
+            }
+            (Errand::Change(changing), store::Outcome::Changed(changed)) => {
+                self.finish_change(changing, changed, out);
+            }
+            (Errand::Batch(serial), store::Outcome::Records(records)) => {
+                self.batch_fetched(serial, records, out);
+            }
+            (Errand::Receive(ticket, giver, receipt), _) => {
+                self.batch_kept(ticket, giver, receipt, out);
+            }
+            (Errand::Discard, _) => {}
+            (errand, outcome) => panic!("the store answered {errand:?} with {outcome:?}"),
+        }
+    }
+
+    fn called(&mut self, ticket: Ticket, call: Call<A>, out: &mut Vec<Action<A>>) {
+        match call {
+            Call::Join(hints) => self.begin_join(ticket, hints, out),
+            Call::Leave => self.begin_leave(ticket, out),
+            Call::Find { .. } | Call::Read { .. } | Call::Change { .. } => {
+                self.begin_operation(ticket, call, out);
+            }
+        }
+    }
+
+    /// Changes the view, to be published before any action of this event.
+    pub(crate) fn view_mut(&mut self) -> &mut View<A> {
+        self.touched = true;
+        &mut self.view
+    }
+
+    pub(crate) fn is_in_ring(&self) -> bool {
+        matches!(self.view.phase, Phase::Member | Phase::Leaving)
+    }
+
+    pub(crate) fn ask(
+        &mut self,
+        to: &Peer<A>,
+        request: Request<A>,
+        question: Question<A>,
+        out: &mut Vec<Action<A>>,
+    ) {
+        let ticket = self.questions.insert(question);
+        let to = to.clone();
+        out.push(Action::Ask {
+            ticket,
+            to,
+            request,
+        });
+    }
+
+    pub(crate) fn store(&mut self, command: Command, errand: Errand<A>, out: &mut Vec<Action<A>>) {
+        let ticket = self.errands.insert(errand);
+        out.push(Action::Store { ticket, command });
+    }
+}
+
+pub(crate) fn wait<A>(timer: Timer<A>, delay: Delay, out: &mut Vec<Action<A>>) {
+    out.push(Action::Wait { timer, delay });
+}
+
+pub(crate) fn note<A>(note: Note<A>, out: &mut Vec<Action<A>>) {
+    out.push(Action::Note(note));
+}
+
+pub(crate) fn fail<A>(ticket: Ticket, failure: Failure<A>, out: &mut Vec<Action<A>>) {
+    let returned = Returned::Failed(failure, Vec::new());
+    out.push(Action::Return { ticket, returned });
 }

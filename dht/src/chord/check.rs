@@ -1,0 +1,53 @@
+//! Check: whether the rest of the ring knows this node.
+//!
+//! A node that others wrongly took for dead goes on as if nothing had happened, unless it looks its
+//! own identifier up through somebody else. If the answer names another node, twice in a row, it
+//! stops serving and joins again.
+
+use alloc::vec::Vec;
+
+use crate::content::coordinate::{Operation, Purpose};
+use crate::event::Action;
+use crate::lookup::Lookup;
+use crate::message::{Link, LinkKind, Route, Routing};
+use crate::node::Node;
+use crate::ownership::Ownership;
+use crate::peer::{Address, Peer};
+use crate::view::Phase;
+
+impl<A: Address> Node<A> {
+    /// A self-check is due.
+    pub(crate) fn check_self(&mut self, out: &mut Vec<Action<A>>) {
+        let far = self.view.fingers.last().map(|finger| &finger.node);
+        let Some(far) = far.or(self.view.successors.last()) else {
+            return;
+        };
+        if self.view.phase != Phase::Member {
+            return;
+        }
+        let kind = LinkKind::Start;
+        let node = far.clone();
+        let route = Route {
+            key: self.view.me.id,
+            rule: Ownership::Successor,
+            routing: Routing::Finger,
+        };
+        let lookup = Lookup::through(route, [Link { node, kind }].into());
+        self.operate(Operation::new(Purpose::SelfCheck, lookup), out);
+    }
+
+    /// The ring has answered, or not.
+    pub(crate) fn self_found(&mut self, owner: Option<Peer<A>>, out: &mut Vec<Action<A>>) {
+        match owner {
+            Some(owner) if owner == self.view.me => self.strikes = 0,
+            Some(_) => self.strikes += 1,
+            None => {}
+        }
+        if self.strikes == STRIKES && self.view.phase == Phase::Member {
+            self.lose_place(out);
+        }
+    }
+}
+
+/// Wrong answers in a row that mean that the ring has dropped us: one may be a join in progress.
+const STRIKES: u8 = 2;

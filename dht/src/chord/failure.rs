@@ -1,0 +1,232 @@
+//! Failure: when a node that does not answer is taken for dead.
+//!
+//! Dropping a living successor is outside what the protocol survives, so death is concluded slowly:
+//! a refused connection only after several probes, silence only after half a minute, for a pause is
+//! not a death. Until then the node keeps its places in the lists, and lookups pass it over.
+
+use alloc::vec::Vec;
+
+use crate::event::{Action, Cause, Delay, Note, Timer};
+use crate::message::Request;
+use crate::node::{Node, Question, note, wait};
+use crate::peer::{Address, Peer};
+use crate::view::Phase;
+
+/// What a node believes of others that did not answer it.
+#[derive(Clone, Debug)]
+pub(crate) struct Detector<A> {
+    suspects: Vec<Suspect<A>>,
+    /// The last ones that died or left, the latest at the end.
+    gone: Vec<Peer<A>>,
+    /// Nodes that took nothing a moment ago.
+    unwilling: Vec<Peer<A>>,
+}
+
+#[derive(Clone, Debug)]
+struct Suspect<A> {
+    peer: Peer<A>,
+    refusals: u8,
+    is_silent: bool,
+}
+
+impl<A: Address> Detector<A> {
+    pub(crate) const fn new() -> Detector<A> {
+        Detector {
+            suspects: Vec::new(),
+            gone: Vec::new(),
+            unwilling: Vec::new(),
+        }
+    }
+
+    /// Whether this life of the node is over.
+    pub(crate) fn is_gone(&self, peer: &Peer<A>) -> bool {
+        self.gone.contains(peer)
+    }
+
+    /// Whether lookups should pass it over.
+    pub(crate) fn distrusts(&self, peer: &Peer<A>) -> bool {
+        self.is_gone(peer) || self.suspects.iter().any(|suspect| suspect.peer == *peer)
+    }
+
+    /// It answered.
+    pub(crate) fn heard(&mut self, peer: &Peer<A>) {
+        self.suspects.retain(|suspect| suspect.peer != *peer);
+    }
+
+    /// It would not take a handover: no use to offer it another one at once.
+    pub(crate) fn declined(&mut self, peer: Peer<A>) {
+        push_bounded(&mut self.unwilling, peer);
+    }
+
+    pub(crate) fn is_unwilling(&self, peer: &Peer<A>) -> bool {
+        self.unwilling.contains(peer)
+    }
+
+    /// Those who took nothing may have changed their minds.
+    pub(crate) fn forgive(&mut self) {
+        self.unwilling.clear();
+    }
+
+    fn bury(&mut self, peer: &Peer<A>) {
+        self.heard(peer);
+        push_bounded(&mut self.gone, peer.clone());
+    }
+
+    /// The suspect's entry; nothing where there are too many already, which only means that its
+    /// death is noticed later.
+    fn suspect(&mut self, peer: &Peer<A>) -> Option<&mut Suspect<A>> {
+        let known = self
+            .suspects
+            .iter()
+            .position(|suspect| suspect.peer == *peer);
+        let place = known.unwrap_or(self.suspects.len());
+        if place == REMEMBERED_MAX {
+            return None;
+        }
+        if known.is_none() {
+            self.suspects.push(Suspect {
+                peer: peer.clone(),
+                refusals: 0,
+                is_silent: false,
+            });
+        }
+        self.suspects.get_mut(place)
+    }
+}
+
+impl<A: Address> Node<A> {
+    /// A question to `peer` had no answer.
+    pub(crate) fn missed(&mut self, peer: Peer<A>, cause: Cause, out: &mut Vec<Action<A>>) {
+        if self.detector.is_gone(&peer) {
+            return;
+        }
+        let probes = self.config.probes;
+        let Some(suspect) = self.detector.suspect(&peer) else {
+            return;
+        };
+        match cause {
+            // Once it is being probed, the probes alone count, for they are spaced.
+            Cause::Refused if suspect.refusals == 0 => {
+                suspect.refusals = 1;
+                if probes == 1 {
+                    self.bury(peer, out);
+                } else {
+                    wait(Timer::Probe(peer), PROBE, out);
+                }
+            }
+            Cause::Silent if !suspect.is_silent => {
+                suspect.is_silent = true;
+                wait(Timer::Silence(peer.clone()), SILENCE, out);
+                if suspect.refusals == 0 {
+                    wait(Timer::Probe(peer), PROBE_SILENT, out);
+                }
+            }
+            Cause::Refused | Cause::Silent => {}
+        }
+    }
+
+    /// A probe is due.
+    pub(crate) fn probe(&mut self, peer: Peer<A>, out: &mut Vec<Action<A>>) {
+        if self.detector.distrusts(&peer) && !self.detector.is_gone(&peer) {
+            self.ask(&peer, Request::Ping, Question::Probe(peer.clone()), out);
+        }
+    }
+
+    /// A probe had no answer.
+    pub(crate) fn probe_missed(&mut self, peer: Peer<A>, cause: Cause, out: &mut Vec<Action<A>>) {
+        let probes = self.config.probes;
+        let is_gone = self.detector.is_gone(&peer);
+        let Some(suspect) = self.detector.suspect(&peer).filter(|_| !is_gone) else {
+            return;
+        };
+        match cause {
+            Cause::Refused => {
+                suspect.refusals += 1;
+                if suspect.refusals >= probes {
+                    self.bury(peer, out);
+                } else {
+                    wait(Timer::Probe(peer), PROBE, out);
+                }
+            }
+            Cause::Silent => {
+                suspect.refusals = 0;
+                if !core::mem::replace(&mut suspect.is_silent, true) {
+                    wait(Timer::Silence(peer.clone()), SILENCE, out);
+                }
+                wait(Timer::Probe(peer), PROBE_SILENT, out);
+            }
+        }
+    }
+
+    /// It has been silent for as long as a pause may last.
+    pub(crate) fn silence_over(&mut self, peer: Peer<A>, out: &mut Vec<Action<A>>) {
+        let still = |suspect: &Suspect<A>| suspect.peer == peer && suspect.is_silent;
+        if self.detector.suspects.iter().any(still) {
+            self.bury(peer, out);
+        }
+    }
+
+    /// See whether the predecessor is there, unless it has shown itself.
+    pub(crate) fn check_predecessor(&mut self, out: &mut Vec<Action<A>>) {
+        let heard = core::mem::take(&mut self.heard);
+        let Some(predecessor) = self.view.predecessor.clone() else {
+            return;
+        };
+        if !heard && predecessor != self.view.me && !self.detector.distrusts(&predecessor) {
+            let question = Question::Tell(predecessor.clone());
+            self.ask(&predecessor, Request::Ping, question, out);
+        }
+    }
+
+    /// This life of a node is over: forget it wherever that is allowed.
+    pub(crate) fn bury(&mut self, peer: Peer<A>, out: &mut Vec<Action<A>>) {
+        self.detector.bury(&peer);
+        note(Note::Gone(peer.clone()), out);
+        self.drop_finger(&peer);
+        self.drop_handovers(&peer, out);
+        self.drop_successors(out);
+        let is_predecessor = self.view.predecessor.as_ref() == Some(&peer);
+        if is_predecessor
+            && !self.exchange
+            && let Some(other) = self.notified.take()
+        {
+            self.rectify(other, out);
+        }
+    }
+
+    /// Drops the head of the successor list while it is dead, and notifies the next one.
+    fn drop_successors(&mut self, out: &mut Vec<Action<A>>) {
+        let list = &self.view.successors;
+        let dead = list.iter().take_while(|peer| self.detector.is_gone(peer));
+        let dead = dead.count();
+        if dead == 0 {
+            return;
+        }
+        let rest = list[dead..].to_vec();
+        if rest.is_empty() && self.view.phase == Phase::Member {
+            return self.lose_place(out);
+        }
+        self.replace_successors(rest, out);
+        self.notify_successor(out);
+    }
+}
+
+fn push_bounded<T: PartialEq>(list: &mut Vec<T>, item: T) {
+    list.retain(|other| *other != item);
+    if list.len() == REMEMBERED_MAX {
+        list.remove(0);
+    }
+    list.push(item);
+}
+
+/// Between two probes of a node that refuses.
+const PROBE: Delay = Delay::exactly(100);
+
+/// Between two probes of a node that says nothing.
+const PROBE_SILENT: Delay = Delay::between(900, 1_100);
+
+/// How long a pause may last that is not yet a death.
+const SILENCE: Delay = Delay::exactly(30_000);
+
+/// Nodes that are remembered for having failed: more than all that a node points to.
+const REMEMBERED_MAX: usize = 64;

@@ -1,0 +1,182 @@
+//! Stabilize: a node compares notes with its successor, in two steps.
+//!
+//! First it asks its successor for its predecessor and list; then, if that predecessor lies between
+//! the two, it asks that one. Each step adopts the list of the node that answered, and each
+//! stabilization ends by notifying the successor it ended with.
+
+use alloc::vec::Vec;
+
+use crate::event::{Action, Delay, Note, Timer};
+use crate::id::Id;
+use crate::message::{Reply, Request, State};
+use crate::node::{Node, Question, note, wait};
+use crate::peer::{Address, Peer};
+
+impl<A: Address> Node<A> {
+    /// A stabilization is due, by schedule or because the last one changed something.
+    pub(crate) fn stabilize(&mut self, out: &mut Vec<Action<A>>) {
+        self.again = false;
+        self.detector.forgive();
+        self.reconcile(out);
+        if !self.is_in_ring() || self.exchange {
+            return;
+        }
+        match self.view.successors.first().cloned() {
+            Some(successor) => {
+                self.exchange = true;
+                let question = Question::Successor(successor.clone());
+                self.ask(&successor, Request::State, question, out);
+            }
+            // A node that is alone is its own successor: it knows its own state.
+            None => self.consider(self.view.predecessor.clone(), out),
+        }
+    }
+
+    /// First step answered: take over the successor's list, and look at its predecessor.
+    pub(crate) fn successor_told(
+        &mut self,
+        successor: Peer<A>,
+        state: State<A>,
+        out: &mut Vec<Action<A>>,
+    ) {
+        if self.view.successor() == &successor {
+            self.adopt(successor, state.successors, out);
+            self.consider(state.predecessor, out);
+        } else {
+            self.close_exchange(out);
+        }
+    }
+
+    /// Second step, if there is one: ask the node that may be the better successor.
+    fn consider(&mut self, candidate: Option<Peer<A>>, out: &mut Vec<Action<A>>) {
+        match candidate {
+            Some(candidate) if self.is_better_successor(&candidate) => {
+                self.exchange = true;
+                let question = Question::Candidate(candidate.clone());
+                self.ask(&candidate, Request::State, question, out);
+            }
+            // Telling a node that already has us as its predecessor would change nothing.
+            candidate => {
+                if candidate.as_ref() != Some(&self.view.me) {
+                    self.notify_successor(out);
+                }
+                self.close_exchange(out);
+            }
+        }
+    }
+
+    /// Second step answered: the candidate is there, so it becomes the successor.
+    pub(crate) fn candidate_told(
+        &mut self,
+        candidate: Peer<A>,
+        state: State<A>,
+        out: &mut Vec<Action<A>>,
+    ) {
+        if self.is_better_successor(&candidate) {
+            self.adopt(candidate, state.successors, out);
+            self.notify_successor(out);
+        }
+        self.close_exchange(out);
+    }
+
+    fn is_better_successor(&self, candidate: &Peer<A>) -> bool {
+        let (me, successor) = (&self.view.me, self.view.successor());
+        candidate.id.is_between(me.id, successor.id) && !self.detector.is_gone(candidate)
+    }
+
+    /// The new successor list: this node and its own list.
+    pub(crate) fn adopt(
+        &mut self,
+        first: Peer<A>,
+        rest: Vec<Peer<A>>,
+        out: &mut Vec<Action<A>>,
+    ) -> bool {
+        let list = successor_list(self.view.me.id, self.config.successors, first, rest);
+        let changed = list != self.view.successors;
+        if changed {
+            self.replace_successors(list, out);
+        }
+        changed
+    }
+
+    pub(crate) fn replace_successors(&mut self, list: Vec<Peer<A>>, out: &mut Vec<Action<A>>) {
+        let moved = list.first() != self.view.successors.first();
+        self.view_mut().successors = list;
+        self.stabilize_soon(out);
+        if moved {
+            self.pass.hurry();
+            note(Note::Successor(self.view.successor().clone()), out);
+            self.reconcile(out);
+        }
+    }
+
+    pub(crate) fn notify_successor(&mut self, out: &mut Vec<Action<A>>) {
+        if let Some(successor) = self.view.successors.first().cloned() {
+            let question = Question::Tell(successor.clone());
+            self.ask(&successor, Request::Notify, question, out);
+        }
+    }
+
+    /// The answer to a node that wants to know our pointers.
+    pub(crate) fn state_for(&mut self, from: &Peer<A>) -> Reply<A> {
+        self.heard |= self.view.predecessor.as_ref() == Some(from);
+        if self.exchange || !self.is_in_ring() {
+            Reply::Busy
+        } else {
+            Reply::State(self.view.state())
+        }
+    }
+
+    /// The exchange is over; a node that notified us meanwhile gets its turn.
+    pub(crate) fn close_exchange(&mut self, out: &mut Vec<Action<A>>) {
+        self.exchange = false;
+        if let Some(peer) = self.notified.take() {
+            self.rectify(peer, out);
+        }
+    }
+
+    /// The other side was busy: end unchanged, and come again at a time that differs from its own.
+    pub(crate) fn stabilize_later(&mut self, out: &mut Vec<Action<A>>) {
+        self.stabilize_within(BUSY, out);
+        self.close_exchange(out);
+    }
+
+    /// Something changed, so something more may be waiting to change.
+    pub(crate) fn stabilize_soon(&mut self, out: &mut Vec<Action<A>>) {
+        self.stabilize_within(CHANGED, out);
+    }
+
+    fn stabilize_within(&mut self, delay: Delay, out: &mut Vec<Action<A>>) {
+        if !core::mem::replace(&mut self.again, true) {
+            wait(Timer::Stabilize, delay, out);
+        }
+    }
+}
+
+/// A list as it may stand in a node's state: strictly clockwise, without the node itself, no
+/// duplicates, at most `length` long; so it never holds more than all other members.
+pub(crate) fn successor_list<A>(
+    me: Id,
+    length: u8,
+    first: Peer<A>,
+    rest: Vec<Peer<A>>,
+) -> Vec<Peer<A>> {
+    let mut last = Id::ZERO;
+    let clockwise = |peer: &Peer<A>| {
+        let distance = me.distance_to(peer.id);
+        let further = distance > last;
+        last = distance;
+        further
+    };
+    core::iter::once(first)
+        .chain(rest)
+        .take_while(clockwise)
+        .take(length.into())
+        .collect()
+}
+
+/// After a change: soon, for rings mend themselves one step at a time.
+const CHANGED: Delay = Delay::exactly(50);
+
+/// After Busy: two nodes that ask each other must not meet in the same way again.
+pub(crate) const BUSY: Delay = Delay::between(20, 200);

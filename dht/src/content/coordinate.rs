@@ -1,0 +1,393 @@
+//! Coordinate: what a client of this node wants is carried through, wherever the key is.
+//!
+//! An operation is a lookup and what to do at its end. For content the owner's own check is the last
+//! step: it does what is asked, or says who may. An operation that gets stuck, since a node died or an
+//! arc is moving, tries again after a while; only a change that may have happened does not.
+
+use alloc::vec::Vec;
+
+use crate::content::serve::Changer;
+use crate::event::{Action, Call, Cause, Delay, Failure, Hop, Returned, Ticket, Timer};
+use crate::lookup::{Lookup, Next};
+use crate::message::{Elsewhere, Link, LinkKind, Reply, Request, Route, Routed};
+use crate::node::{Errand, Node, Question, fail, wait};
+use crate::peer::{Address, Peer};
+use crate::record::{Change, Changed, Record};
+use crate::store::Command;
+use crate::view::Decision;
+
+/// A lookup, and what it is for.
+#[derive(Clone, Debug)]
+pub(crate) struct Operation<A> {
+    purpose: Purpose,
+    lookup: Lookup<A>,
+    retries: u8,
+    /// How the lookup came to the node itself, if it did.
+    local: Option<Link<A>>,
+    /// Whether the open question is the one for the owner, not for the way.
+    is_put: bool,
+}
+
+/// What a lookup is for.
+#[derive(Clone, Debug)]
+pub(crate) enum Purpose {
+    /// A client wants to know the owner.
+    Find(Ticket),
+    /// A client wants to read.
+    Read(Ticket),
+    /// A client wants to write or delete.
+    Change(Ticket, Change),
+    /// The finger of this exponent.
+    Finger(u8),
+    /// The node looks for itself.
+    SelfCheck,
+    /// The node looks for its place.
+    Join,
+}
+
+impl Purpose {
+    fn caller(&self) -> Option<Ticket> {
+        match self {
+            Purpose::Find(ticket) | Purpose::Read(ticket) | Purpose::Change(ticket, _) => {
+                Some(*ticket)
+            }
+            Purpose::Finger(_) | Purpose::SelfCheck | Purpose::Join => None,
+        }
+    }
+
+    /// What the supposed owner is asked. Where nothing is wanted of it, it confirms the way.
+    fn request<A>(&self, route: Route) -> Request<A> {
+        match self {
+            Purpose::Read(_) => Request::Read(route.key),
+            Purpose::Change(_, change) => Request::Change(route.key, change.clone()),
+            Purpose::Find(_) | Purpose::Finger(_) | Purpose::SelfCheck | Purpose::Join => {
+                Request::Route(route)
+            }
+        }
+    }
+
+    fn is_content(&self) -> bool {
+        matches!(self, Purpose::Read(_) | Purpose::Change(..))
+    }
+}
+
+impl<A: Address> Operation<A> {
+    pub(crate) fn new(purpose: Purpose, lookup: Lookup<A>) -> Operation<A> {
+        Operation {
+            purpose,
+            lookup,
+            retries: 0,
+            local: None,
+            is_put: false,
+        }
+    }
+}
+
+impl<A: Address> Node<A> {
+    /// A client wants something that may be elsewhere.
+    pub(crate) fn begin_operation(
+        &mut self,
+        ticket: Ticket,
+        call: Call<A>,
+        out: &mut Vec<Action<A>>,
+    ) {
+        if !self.is_in_ring() {
+            return fail(ticket, Failure::NotAMember, out);
+        }
+        if self.operations.len() >= OPERATIONS_MAX {
+            return fail(ticket, Failure::Overloaded, out);
+        }
+        let own = self.config.ownership;
+        let (purpose, key, rule, routing) = match call {
+            Call::Find { key, rule, routing } => (Purpose::Find(ticket), key, rule, routing),
+            Call::Read { key, routing } => (Purpose::Read(ticket), key, own, routing),
+            Call::Change {
+                key,
+                change,
+                routing,
+            } => (Purpose::Change(ticket, change), key, own, routing),
+            Call::Join(_) | Call::Leave => unreachable!("joining and leaving are no lookups"),
+        };
+        let route = Route { key, rule, routing };
+        let lookup = Lookup::from(route, &self.view.me, self.known(route));
+        self.operate(Operation::new(purpose, lookup), out);
+    }
+
+    /// What this node knows itself of a way.
+    pub(crate) fn known(&self, route: Route) -> Routed<A> {
+        let skipped = |peer: &Peer<A>| self.detector.distrusts(peer);
+        self.view
+            .route(route.key, route.rule, route.routing, skipped)
+    }
+
+    pub(crate) fn operate(&mut self, operation: Operation<A>, out: &mut Vec<Action<A>>) {
+        let ticket = self.operations.insert(operation);
+        self.advance(ticket, out);
+    }
+
+    /// Does what the lookup wants next, until it waits for something.
+    fn advance(&mut self, ticket: Ticket, out: &mut Vec<Action<A>>) {
+        let Some(operation) = self.operations.find(ticket) else {
+            return;
+        };
+        let route = operation.lookup.route;
+        let is_content = operation.purpose.is_content();
+        match operation.lookup.next() {
+            Next::Ask(link) => {
+                operation.is_put = false;
+                let request = Request::Route(route);
+                self.ask(
+                    &link.node.clone(),
+                    request,
+                    Question::Operation(ticket, link),
+                    out,
+                );
+            }
+            Next::Confirm(link) if link.node == self.view.me => self.arrive(ticket, link, out),
+            Next::Found if is_content => {
+                let node = operation.lookup.last().cloned();
+                let node = node.expect("a lookup that found the owner has asked it");
+                let kind = LinkKind::Owner;
+                let link = Link { node, kind };
+                if link.node == self.view.me {
+                    self.arrive(ticket, link, out);
+                } else {
+                    self.put_to_owner(ticket, link, out);
+                }
+            }
+            Next::Confirm(link) => self.put_to_owner(ticket, link, out),
+            Next::Found => self.complete(ticket, out),
+            Next::Stuck => self.stuck(ticket, Failure::Unreachable, out),
+            Next::TooLong => self.stuck(ticket, Failure::TooManyHops, out),
+        }
+    }
+
+    fn put_to_owner(&mut self, ticket: Ticket, link: Link<A>, out: &mut Vec<Action<A>>) {
+        if let Some(operation) = self.operations.find(ticket) {
+            operation.is_put = true;
+            let request = operation.purpose.request(operation.lookup.route);
+            self.ask(
+                &link.node.clone(),
+                request,
+                Question::Operation(ticket, link),
+                out,
+            );
+        }
+    }
+
+    /// The supposed owner is this node itself.
+    fn arrive(&mut self, ticket: Ticket, link: Link<A>, out: &mut Vec<Action<A>>) {
+        let Some(operation) = self.operations.find(ticket) else {
+            return;
+        };
+        let route = operation.lookup.route;
+        operation.local = Some(link.clone());
+        if !operation.purpose.is_content() {
+            operation.lookup.answered(&link, 0);
+            let known = self.known(route);
+            if let Some(operation) = self.operations.find(ticket) {
+                operation.lookup.learn(&link.node, known);
+            }
+            return self.advance(ticket, out);
+        }
+        let epoch = match self.view.decide(route.key) {
+            Decision::Serve(epoch) => epoch,
+            Decision::Elsewhere(elsewhere) => {
+                return self.turned_away(ticket, &link, elsewhere, 0, out);
+            }
+        };
+        match &operation.purpose {
+            Purpose::Change(_, change) => {
+                let change = change.clone();
+                self.change(route.key, change, epoch, Changer::Client(ticket), out);
+            }
+            _ => self.store(Command::Read(route.key), Errand::Read(ticket), out),
+        }
+    }
+
+    /// A node that the lookup asked has answered.
+    pub(crate) fn hop_answered(
+        &mut self,
+        ticket: Ticket,
+        link: Link<A>,
+        reply: Reply<A>,
+        micros: u32,
+        out: &mut Vec<Action<A>>,
+    ) {
+        let Some(operation) = self.operations.find(ticket) else {
+            return;
+        };
+        match reply {
+            Reply::Elsewhere(elsewhere) => {
+                return self.turned_away(ticket, &link, elsewhere, micros, out);
+            }
+            Reply::Routed(routed) => {
+                operation.lookup.answered(&link, micros);
+                operation.lookup.learn(&link.node, routed);
+                return self.advance(ticket, out);
+            }
+            _ => operation.lookup.answered(&link, micros),
+        }
+        match reply {
+            Reply::Record(record) => self.finish_read(ticket, record, out),
+            Reply::Changed(changed) => self.finish_change_call(ticket, changed, out),
+            // Nonsense, which is no better than nothing.
+            _ => self.advance(ticket, out),
+        }
+    }
+
+    /// The supposed owner does not serve the key.
+    fn turned_away(
+        &mut self,
+        ticket: Ticket,
+        link: &Link<A>,
+        elsewhere: Elsewhere<A>,
+        micros: u32,
+        out: &mut Vec<Action<A>>,
+    ) {
+        let Some(operation) = self.operations.find(ticket) else {
+            return;
+        };
+        operation.lookup.answered(link, micros);
+        match elsewhere {
+            Elsewhere::At(hint) => {
+                operation.lookup.redirected(hint);
+                self.advance(ticket, out);
+            }
+            Elsewhere::Moving | Elsewhere::Overloaded => {
+                self.stuck(ticket, Failure::Unreachable, out);
+            }
+        }
+    }
+
+    /// A node that the lookup asked has not answered.
+    pub(crate) fn hop_missed(
+        &mut self,
+        ticket: Ticket,
+        link: Link<A>,
+        cause: Cause,
+        out: &mut Vec<Action<A>>,
+    ) {
+        self.missed(link.node.clone(), cause, out);
+        let Some(operation) = self.operations.find(ticket) else {
+            return;
+        };
+        operation.lookup.failed(&link);
+        let is_change = matches!(operation.purpose, Purpose::Change(..));
+        // It may have made the change or not, and making it twice could undo somebody else's.
+        if is_change && operation.is_put && cause == Cause::Silent {
+            return self.give_up(ticket, Failure::Unknown, out);
+        }
+        self.advance(ticket, out);
+    }
+
+    /// No way is left: maintenance goes by schedule anyway, and a client's call is tried again.
+    fn stuck(&mut self, ticket: Ticket, failure: Failure<A>, out: &mut Vec<Action<A>>) {
+        let Some(operation) = self.operations.find(ticket) else {
+            return;
+        };
+        if operation.purpose.caller().is_none() || operation.retries == RETRIES_MAX {
+            return self.give_up(ticket, failure, out);
+        }
+        let delay_ms = (RETRY_MS << operation.retries.min(8)).min(RETRY_MS_MAX);
+        operation.retries += 1;
+        let delay = Delay::between(delay_ms / 2, delay_ms);
+        wait(Timer::Operation(ticket), delay, out);
+    }
+
+    /// The wait is over: start anew from what this node knows now.
+    pub(crate) fn try_again(&mut self, ticket: Ticket, out: &mut Vec<Action<A>>) {
+        let Some(operation) = self.operations.find(ticket) else {
+            return;
+        };
+        let route = operation.lookup.route;
+        let known = self.known(route);
+        if let Some(operation) = self.operations.find(ticket) {
+            operation.lookup.retry(&self.view.me, known);
+            self.advance(ticket, out);
+        }
+    }
+
+    fn give_up(&mut self, ticket: Ticket, failure: Failure<A>, out: &mut Vec<Action<A>>) {
+        let Some(operation) = self.operations.take(ticket) else {
+            return;
+        };
+        match operation.purpose {
+            Purpose::Finger(exponent) => self.finger_found(exponent, None, out),
+            Purpose::SelfCheck => self.self_found(None, out),
+            Purpose::Join => self.place_found(None, out),
+            Purpose::Find(ticket) | Purpose::Read(ticket) | Purpose::Change(ticket, _) => {
+                let returned = Returned::Failed(failure, operation.lookup.into_path());
+                out.push(Action::Return { ticket, returned });
+            }
+        }
+    }
+
+    /// The owner is found, and nothing is wanted of it.
+    fn complete(&mut self, ticket: Ticket, out: &mut Vec<Action<A>>) {
+        let Some(operation) = self.operations.take(ticket) else {
+            return;
+        };
+        let node = operation.lookup.last().cloned();
+        match operation.purpose {
+            Purpose::Finger(exponent) => self.finger_found(exponent, node, out),
+            Purpose::SelfCheck => self.self_found(node, out),
+            Purpose::Join => self.place_found(node, out),
+            Purpose::Find(ticket) | Purpose::Read(ticket) | Purpose::Change(ticket, _) => {
+                let returned = Returned::Found(operation.lookup.into_path());
+                out.push(Action::Return { ticket, returned });
+            }
+        }
+    }
+
+    /// The owner has read the record.
+    pub(crate) fn finish_read(
+        &mut self,
+        ticket: Ticket,
+        record: Option<Record>,
+        out: &mut Vec<Action<A>>,
+    ) {
+        self.finish(ticket, |path| Returned::Record(record, path), out);
+    }
+
+    /// The owner has made the change, or refused it.
+    pub(crate) fn finish_change_call(
+        &mut self,
+        ticket: Ticket,
+        changed: Changed,
+        out: &mut Vec<Action<A>>,
+    ) {
+        self.finish(ticket, |path| Returned::Changed(changed, path), out);
+    }
+
+    fn finish(
+        &mut self,
+        ticket: Ticket,
+        returned: impl FnOnce(Vec<Hop<A>>) -> Returned<A>,
+        out: &mut Vec<Action<A>>,
+    ) {
+        let Some(mut operation) = self.operations.take(ticket) else {
+            return;
+        };
+        if let Some(link) = operation.local.take() {
+            operation.lookup.answered(&link, 0);
+        }
+        if let Some(ticket) = operation.purpose.caller() {
+            let returned = returned(operation.lookup.into_path());
+            out.push(Action::Return { ticket, returned });
+        }
+    }
+}
+
+/// Calls in progress at a time: more would only wait longer.
+const OPERATIONS_MAX: usize = 1024;
+
+/// Attempts of one call after the first; with the delays below, about 5 s, which is longer than
+/// the ring takes to mend itself after a death.
+const RETRIES_MAX: u8 = 18;
+
+/// Before the first retry; it doubles from one to the next.
+const RETRY_MS: u32 = 20;
+
+/// The longest wait between two attempts.
+const RETRY_MS_MAX: u32 = 400;

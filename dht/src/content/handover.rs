@@ -1,0 +1,515 @@
+//! Handover: an arc moves to another node by copy, fence, serve.
+//!
+//! The giver copies while it goes on serving and notes what changes meanwhile. Then it stops serving
+//! the arc and sends the rest; the last batch says "serve from this epoch". The receiver keeps it,
+//! serves, and acknowledges, and only then does the giver forget. A batch without an answer is sent
+//! again until it is answered or the receiver is dead, so at each moment one of the two has it all.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use crate::event::{Action, Cause, Delay, Note, Ticket, Timer};
+use crate::id::{Arc, Id};
+use crate::message::{Declined, Reply, Request, Transfer};
+use crate::node::{Errand, Node, Question, note, wait};
+use crate::peer::{Address, Peer};
+use crate::ranges;
+use crate::record::Record;
+use crate::store::{Command, Limit};
+use crate::view::{Handover, Phase};
+
+/// A handover as its giver knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Outgoing<A> {
+    to: Peer<A>,
+    arc: Arc,
+    epoch: u32,
+    serial: u32,
+    stage: Stage,
+    /// Keys that changed since the copying began.
+    changed: BTreeSet<Id>,
+    /// The batch that has not been acknowledged.
+    batch: Option<Transfer>,
+    /// Number of the next batch.
+    next: u32,
+    /// Records that the receiver keeps now.
+    sent: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Everything, in ring order; this far so far.
+    Copy(Option<Id>),
+    /// What changed since, while more may change; so many batches so far.
+    Follow(u8),
+    /// Nothing is served any more; changes that the store is making must end.
+    Drain,
+    /// What is left.
+    Rest,
+}
+
+/// A handover as its receiver knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Incoming<A> {
+    from: Peer<A>,
+    serial: u32,
+    arc: Arc,
+    /// Number of the next batch.
+    next: u32,
+}
+
+/// A batch that the receiver's store is keeping.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Receipt {
+    serial: u32,
+    batch: u32,
+    arc: Arc,
+    epoch: u32,
+    serve: bool,
+}
+
+/// The giver.
+impl<A: Address> Node<A> {
+    pub(crate) fn begin_handover(&mut self, arc: Arc, to: Peer<A>, out: &mut Vec<Action<A>>) {
+        self.serial += 1;
+        let epochs = self
+            .view
+            .serves
+            .iter()
+            .filter(|range| range.arc.covers(arc));
+        let epoch = epochs.map(|range| range.epoch).max().unwrap_or(self.epoch) + 1;
+        self.outgoing = Some(Box::new(Outgoing {
+            to: to.clone(),
+            arc,
+            epoch,
+            serial: self.serial,
+            stage: Stage::Copy(None),
+            changed: BTreeSet::new(),
+            batch: None,
+            next: 0,
+            sent: 0,
+        }));
+        let sent = 0;
+        self.view_mut().handover = Some(Handover {
+            to: to.clone(),
+            arc,
+            sent,
+        });
+        note(Note::HandoverBegan(arc, to), out);
+        self.fetch_batch(out);
+    }
+
+    /// Fetches what is to be sent next.
+    fn fetch_batch(&mut self, out: &mut Vec<Action<A>>) {
+        let Some(outgoing) = &mut self.outgoing else {
+            return;
+        };
+        let (arc, limit) = (outgoing.arc, BATCH);
+        let command = match outgoing.stage {
+            Stage::Copy(after) => Command::Scan { arc, after, limit },
+            Stage::Follow(_) | Stage::Drain | Stage::Rest => {
+                let keys = core::iter::from_fn(|| outgoing.changed.pop_first());
+                Command::Collect(keys.take(BATCH.records).collect())
+            }
+        };
+        let errand = Errand::Batch(outgoing.serial);
+        self.store(command, errand, out);
+    }
+
+    /// The store has fetched it.
+    pub(crate) fn batch_fetched(
+        &mut self,
+        serial: u32,
+        records: Vec<(Id, Option<Record>)>,
+        out: &mut Vec<Action<A>>,
+    ) {
+        let Some(outgoing) = self.outgoing.as_mut().filter(|out| out.serial == serial) else {
+            return;
+        };
+        if let Stage::Copy(after) = &mut outgoing.stage {
+            match records.last() {
+                Some((key, _)) => *after = Some(*key),
+                None => return self.follow(out),
+            }
+        }
+        let (kept, rest) = split_by_bytes(records);
+        outgoing.changed.extend(rest);
+        let transfer = Transfer {
+            arc: outgoing.arc,
+            epoch: outgoing.epoch,
+            serial,
+            batch: outgoing.next,
+            records: kept,
+            serve: outgoing.stage == Stage::Rest && outgoing.changed.is_empty(),
+            leaving: self.view.phase == Phase::Leaving,
+        };
+        outgoing.next += 1;
+        outgoing.batch = Some(transfer);
+        self.send_batch(out);
+    }
+
+    fn send_batch(&mut self, out: &mut Vec<Action<A>>) {
+        if let Some(outgoing) = &self.outgoing
+            && let Some(batch) = outgoing.batch.clone()
+        {
+            let (to, question) = (outgoing.to.clone(), Question::Transfer(outgoing.serial));
+            self.ask(&to, Request::Transfer(batch), question, out);
+        }
+    }
+
+    /// The receiver has answered.
+    pub(crate) fn batch_answered(
+        &mut self,
+        serial: u32,
+        reply: Reply<A>,
+        out: &mut Vec<Action<A>>,
+    ) {
+        let Some(outgoing) = self.outgoing.as_mut().filter(|out| out.serial == serial) else {
+            return;
+        };
+        if !matches!(reply, Reply::Received) {
+            if reply == Reply::Declined(Declined::NotStaying) {
+                self.detector.declined(outgoing.to.clone());
+            }
+            return self.abandon_handover(false, out);
+        }
+        let Some(batch) = outgoing.batch.take() else {
+            return;
+        };
+        outgoing.sent += batch.records.len();
+        let sent = outgoing.sent;
+        if let Some(handover) = &mut self.view_mut().handover {
+            handover.sent = sent;
+        }
+        if batch.serve {
+            self.complete_handover(out);
+        } else if matches!(self.stage(), Some(Stage::Copy(_) | Stage::Rest)) {
+            self.fetch_batch(out);
+        } else {
+            self.follow(out);
+        }
+    }
+
+    /// The copying is done: catch up with what changed, then stop serving.
+    fn follow(&mut self, out: &mut Vec<Action<A>>) {
+        let Some(outgoing) = &mut self.outgoing else {
+            return;
+        };
+        let rounds = match outgoing.stage {
+            Stage::Follow(rounds) => rounds + 1,
+            _ => 0,
+        };
+        if outgoing.changed.len() > BATCH.records && rounds < FOLLOW_MAX {
+            outgoing.stage = Stage::Follow(rounds);
+            return self.fetch_batch(out);
+        }
+        outgoing.stage = Stage::Drain;
+        let arc = outgoing.arc;
+        self.view_mut().fenced = Some(arc);
+        self.after_change(out);
+    }
+
+    /// A change has been made: if the handover waited for the last one, it goes on.
+    pub(crate) fn after_change(&mut self, out: &mut Vec<Action<A>>) {
+        let Some(outgoing) = self
+            .outgoing
+            .as_ref()
+            .filter(|out| out.stage == Stage::Drain)
+        else {
+            return;
+        };
+        if self.is_changing(outgoing.arc) {
+            return;
+        }
+        if let Some(outgoing) = &mut self.outgoing {
+            outgoing.stage = Stage::Rest;
+        }
+        self.fetch_batch(out);
+    }
+
+    /// A key has changed: if it is on its way, it must be sent again.
+    pub(crate) fn remember_change(&mut self, key: Id) {
+        if let Some(outgoing) = &mut self.outgoing
+            && outgoing.arc.contains(key)
+        {
+            outgoing.changed.insert(key);
+        }
+    }
+
+    /// The receiver has not answered: it may have kept the batch, so only its death ends this.
+    pub(crate) fn batch_missed(&mut self, serial: u32, cause: Cause, out: &mut Vec<Action<A>>) {
+        let Some(outgoing) = self.outgoing.as_ref().filter(|out| out.serial == serial) else {
+            return;
+        };
+        self.missed(outgoing.to.clone(), cause, out);
+        if self.outgoing.is_some() {
+            self.handover_later(RESEND, out);
+        }
+    }
+
+    /// Time to send the batch again, or to look for an heir again.
+    pub(crate) fn resume_handover(&mut self, out: &mut Vec<Action<A>>) {
+        self.is_handover_due = false;
+        let serial = self.outgoing.as_ref().map(|outgoing| outgoing.serial);
+        let is_open = |question: &Question<A>| match question {
+            Question::Transfer(other) => serial == Some(*other),
+            _ => false,
+        };
+        match serial {
+            Some(_) if self.questions.iter().any(is_open) => {}
+            Some(_) => self.send_batch(out),
+            None => self.reconcile(out),
+        }
+    }
+
+    /// Goes on with a handover after a while, by one timer at a time.
+    pub(crate) fn handover_later(&mut self, delay: Delay, out: &mut Vec<Action<A>>) {
+        if !core::mem::replace(&mut self.is_handover_due, true) {
+            wait(Timer::Handover, delay, out);
+        }
+    }
+
+    fn complete_handover(&mut self, out: &mut Vec<Action<A>>) {
+        let Some(outgoing) = self.outgoing.take() else {
+            return;
+        };
+        self.end_handover();
+        ranges::remove(&mut self.view_mut().serves, outgoing.arc);
+        self.store(
+            Command::Discard([outgoing.arc].into()),
+            Errand::Discard,
+            out,
+        );
+        self.count_moved(outgoing.sent);
+        note(
+            Note::HandedOver(outgoing.arc, outgoing.to, outgoing.sent),
+            out,
+        );
+        self.reconcile(out);
+    }
+
+    /// The handover comes to nothing, and the arc is served here as before. Where the receiver may
+    /// have begun to serve before it died, it is served under a later epoch than that one's.
+    fn abandon_handover(&mut self, maybe_served: bool, out: &mut Vec<Action<A>>) {
+        let Some(outgoing) = self.outgoing.take() else {
+            return;
+        };
+        self.end_handover();
+        if maybe_served {
+            self.serve(outgoing.arc, outgoing.epoch + 1);
+        }
+        note(Note::HandoverFailed(outgoing.arc, outgoing.to), out);
+        if self.view.phase == Phase::Leaving {
+            self.reconcile(out);
+        }
+    }
+
+    fn end_handover(&mut self) {
+        let view = self.view_mut();
+        view.handover = None;
+        view.fenced = None;
+    }
+
+    fn stage(&self) -> Option<Stage> {
+        self.outgoing.as_ref().map(|outgoing| outgoing.stage)
+    }
+}
+
+/// The receiver.
+impl<A: Address> Node<A> {
+    pub(crate) fn receive(
+        &mut self,
+        ticket: Ticket,
+        from: Peer<A>,
+        transfer: Transfer,
+        out: &mut Vec<Action<A>>,
+    ) {
+        match self.admit(&from, &transfer, out) {
+            Some(reply) => out.push(Action::Reply { ticket, reply }),
+            None => {
+                if transfer.leaving {
+                    self.detector.declined(from.clone());
+                }
+                let receipt = Receipt {
+                    serial: transfer.serial,
+                    batch: transfer.batch,
+                    arc: transfer.arc,
+                    epoch: transfer.epoch,
+                    serve: transfer.serve,
+                };
+                let errand = Errand::Receive(ticket, from, receipt);
+                self.store(Command::Merge(transfer.records), errand, out);
+            }
+        }
+    }
+
+    /// Whether a batch is to be kept: nothing if so, else the answer.
+    fn admit(
+        &mut self,
+        from: &Peer<A>,
+        transfer: &Transfer,
+        out: &mut Vec<Action<A>>,
+    ) -> Option<Reply<A>> {
+        let (giver, serial) = (from.clone(), transfer.serial);
+        if self.taken.contains(&(giver, serial)) {
+            return Some(Reply::Received);
+        }
+        if self.view.phase != Phase::Member {
+            return Some(Reply::Declined(Declined::NotStaying));
+        }
+        let is_same = |known: &&Incoming<A>| known.from == *from && known.serial == serial;
+        let Some(known) = self.incoming.iter().find(is_same) else {
+            return self.admit_first(from, transfer, out);
+        };
+        if known.arc != transfer.arc || transfer.batch > known.next {
+            return Some(Reply::Declined(Declined::OutOfOrder));
+        }
+        (transfer.batch < known.next).then_some(Reply::Received)
+    }
+
+    fn admit_first(
+        &mut self,
+        from: &Peer<A>,
+        transfer: &Transfer,
+        out: &mut Vec<Action<A>>,
+    ) -> Option<Reply<A>> {
+        if transfer.batch > 0 {
+            return Some(Reply::Declined(Declined::OutOfOrder));
+        }
+        // A giver that starts again has given up what it started before.
+        self.drop_incoming(from);
+        if self.incoming.len() == INCOMING_MAX {
+            return Some(Reply::Declined(Declined::Full));
+        }
+        self.incoming.push(Incoming {
+            from: from.clone(),
+            serial: transfer.serial,
+            arc: transfer.arc,
+            next: 0,
+        });
+        self.show_incoming();
+        self.discard_strays(transfer.arc, out);
+        None
+    }
+
+    /// The store keeps the batch.
+    pub(crate) fn batch_kept(
+        &mut self,
+        ticket: Ticket,
+        from: Peer<A>,
+        receipt: Receipt,
+        out: &mut Vec<Action<A>>,
+    ) {
+        let is_same = |known: &Incoming<A>| known.from == from && known.serial == receipt.serial;
+        let known = self.incoming.iter_mut().find(|known| is_same(known));
+        let (Some(known), Phase::Member) = (known, self.view.phase) else {
+            let reply = Reply::Declined(Declined::NotStaying);
+            return out.push(Action::Reply { ticket, reply });
+        };
+        known.next = known.next.max(receipt.batch + 1);
+        let reply = Reply::Received;
+        out.push(Action::Reply { ticket, reply });
+        if !receipt.serve {
+            return;
+        }
+        self.drop_incoming(&from);
+        if self.taken.len() == TAKEN_MAX {
+            self.taken.remove(0);
+        }
+        self.taken.push((from.clone(), receipt.serial));
+        self.kept.clear();
+        self.serve(receipt.arc, receipt.epoch);
+        note(Note::Received(receipt.arc, from), out);
+        self.reconcile(out);
+    }
+
+    /// Serves an arc from now on.
+    pub(crate) fn serve(&mut self, arc: Arc, epoch: u32) {
+        self.epoch = self.epoch.max(epoch);
+        ranges::insert(&mut self.view_mut().serves, arc, epoch);
+    }
+
+    /// Before an arc arrives: what lies there already without being served is of a handover that
+    /// came to nothing, and nobody vouches for it.
+    fn discard_strays(&mut self, arc: Arc, out: &mut Vec<Action<A>>) {
+        let served = self.view.serves.iter().map(|range| range.arc);
+        let strays = ranges::missing(arc, served.chain(self.kept.iter().copied()));
+        if !strays.is_empty() {
+            self.store(Command::Discard(strays), Errand::Discard, out);
+        }
+    }
+
+    fn drop_incoming(&mut self, from: &Peer<A>) {
+        self.incoming.retain(|incoming| incoming.from != *from);
+        self.show_incoming();
+    }
+
+    fn show_incoming(&mut self) {
+        let receives = self.incoming.iter();
+        let receives = receives
+            .map(|known| (known.arc, known.from.clone()))
+            .collect();
+        if self.view.receives != receives {
+            self.view_mut().receives = receives;
+        }
+    }
+}
+
+/// Both.
+impl<A: Address> Node<A> {
+    /// A node is dead or has left: nothing comes from it any more, and nothing goes to it.
+    pub(crate) fn drop_handovers(&mut self, peer: &Peer<A>, out: &mut Vec<Action<A>>) {
+        self.drop_incoming(peer);
+        if self
+            .outgoing
+            .as_ref()
+            .is_some_and(|outgoing| outgoing.to == *peer)
+        {
+            self.abandon_handover(self.stage() == Some(Stage::Rest), out);
+        }
+    }
+
+    /// This node has lost its place: nothing that it gives or takes counts any more.
+    pub(crate) fn drop_all_handovers(&mut self, out: &mut Vec<Action<A>>) {
+        self.abandon_handover(false, out);
+        self.incoming.clear();
+        self.show_incoming();
+    }
+}
+
+/// Cuts a batch that has grown too large in bytes; at least one record stays.
+fn split_by_bytes(mut records: Vec<(Id, Option<Record>)>) -> (Vec<(Id, Option<Record>)>, Vec<Id>) {
+    let size = |record: &Option<Record>| record.as_ref().map_or(0, |record| record.value.len());
+    let mut bytes = 0;
+    let fits = records.iter().take_while(|(_, record)| {
+        bytes += size(record);
+        bytes <= BATCH.bytes
+    });
+    let fits = fits.count().max(1).min(records.len());
+    let rest = records
+        .split_off(fits)
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect();
+    (records, rest)
+}
+
+/// One batch: small enough that nothing else waits long behind it.
+const BATCH: Limit = Limit {
+    records: 256,
+    bytes: 256 * 1024,
+};
+
+/// Batches of changes that are sent while more may come; after that a giver stops serving, however
+/// fast its clients write.
+const FOLLOW_MAX: u8 = 8;
+
+/// Handovers received at a time.
+const INCOMING_MAX: usize = 8;
+
+/// Handovers remembered after they were taken, in case the last batch comes again.
+const TAKEN_MAX: usize = 64;
+
+/// Before a batch without an answer is sent again.
+const RESEND: Delay = Delay::exactly(100);

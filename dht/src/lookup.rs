@@ -1,0 +1,199 @@
+//! Lookup: the search for the owner of one key, as a small state machine.
+//!
+//! Iterative, as in the evaluation of the Chord papers: the node that wants to know asks one node
+//! after the other. It knows nothing of messages or time: whoever drives it asks [`Lookup::next`]
+//! what to do, does it, and tells it what came of it.
+
+use alloc::vec::Vec;
+
+use crate::event::Hop;
+use crate::message::{Link, LinkKind, Route, Routed, Routing};
+use crate::peer::{Address, Peer};
+
+/// One search for one key.
+#[derive(Clone, Debug)]
+pub struct Lookup<A> {
+    /// What is looked for, and how.
+    pub route: Route,
+    /// Every node that was asked, the failed ones too.
+    path: Vec<Hop<A>>,
+    /// Where in the path the present attempt began.
+    attempt: usize,
+    /// Where to go, the best first.
+    ways: Vec<Link<A>>,
+    /// Who is said to own the key.
+    owner: Option<Link<A>>,
+    /// Those who were said to own it in this attempt, so that two that name each other end it.
+    named: Vec<Peer<A>>,
+    /// Whether the last node of the path called itself the owner.
+    confirmed: bool,
+}
+
+/// What a lookup needs next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next<A> {
+    /// Ask this node for the way.
+    Ask(Link<A>),
+    /// This node is said to own the key: ask it, and it will check.
+    Confirm(Link<A>),
+    /// The last node of the path owns the key, and says so itself.
+    Found,
+    /// No way is left; a new attempt may find one.
+    Stuck,
+    /// The search is longer than any path should be.
+    TooLong,
+}
+
+impl<A: Address> Lookup<A> {
+    /// A search that starts by asking these nodes, the first one first.
+    pub fn through(route: Route, ways: Vec<Link<A>>) -> Lookup<A> {
+        Lookup {
+            route,
+            path: Vec::new(),
+            attempt: 0,
+            ways,
+            owner: None,
+            named: Vec::new(),
+            confirmed: false,
+        }
+    }
+
+    /// A search that starts at the node that searches, with what it knows itself.
+    pub fn from(route: Route, me: &Peer<A>, known: Routed<A>) -> Lookup<A> {
+        let mut lookup = Lookup::through(route, Vec::new());
+        lookup.begin(me, known);
+        lookup
+    }
+
+    /// A search that first asks a node that was the owner when last seen.
+    pub fn again(route: Route, me: &Peer<A>, owner: Link<A>) -> Lookup<A> {
+        let mut lookup = Lookup::from(route, me, Routed::Closer(Vec::new()));
+        lookup.owner = Some(owner);
+        lookup
+    }
+
+    /// Starts over from the node that searches, keeping the path so far.
+    pub fn retry(&mut self, me: &Peer<A>, known: Routed<A>) {
+        self.attempt = self.path.len();
+        self.ways.clear();
+        self.owner = None;
+        self.named.clear();
+        self.begin(me, known);
+    }
+
+    fn begin(&mut self, me: &Peer<A>, known: Routed<A>) {
+        if self.path.is_empty() {
+            let start = Link {
+                node: me.clone(),
+                kind: LinkKind::Start,
+            };
+            self.answered(&start, 0);
+        }
+        self.learn(me, known);
+    }
+
+    /// What to do next.
+    pub fn next(&mut self) -> Next<A> {
+        if self.confirmed {
+            return Next::Found;
+        }
+        if self.path.len() - self.attempt > hops_max(self.route.routing) {
+            return Next::TooLong;
+        }
+        if let Some(owner) = self.owner.take()
+            && !self.has_failed(&owner.node)
+            && !self.named.contains(&owner.node)
+        {
+            self.named.push(owner.node.clone());
+            return Next::Confirm(owner);
+        }
+        while !self.ways.is_empty() {
+            let way = self.ways.remove(0);
+            if !self.was_asked(&way.node) {
+                return Next::Ask(way);
+            }
+        }
+        Next::Stuck
+    }
+
+    /// A node answered after this time; what it said comes by [`Lookup::learn`].
+    pub fn answered(&mut self, link: &Link<A>, micros: u32) {
+        match self.path.last_mut() {
+            Some(last) if last.node == link.node && last.ok => {
+                last.micros = last.micros.saturating_add(micros);
+            }
+            _ => self.hop(link, micros, true),
+        }
+    }
+
+    /// A node did not answer.
+    pub fn failed(&mut self, link: &Link<A>) {
+        self.hop(link, 0, false);
+    }
+
+    /// What a node said of the way.
+    pub fn learn(&mut self, from: &Peer<A>, routed: Routed<A>) {
+        match routed {
+            Routed::Owner(owner) => {
+                self.confirmed = owner == *from;
+                let kind = LinkKind::Owner;
+                self.owner = Some(Link { node: owner, kind });
+            }
+            Routed::Closer(links) => {
+                let links = links.into_iter().take(crate::view::LINKS_MAX);
+                self.ways.splice(0..0, links);
+                self.ways.truncate(WAYS_MAX);
+            }
+        }
+    }
+
+    /// The supposed owner said that another node may serve the key.
+    pub fn redirected(&mut self, hint: Option<Peer<A>>) {
+        self.confirmed = false;
+        self.ways.clear();
+        let kind = LinkKind::Hint;
+        self.owner = hint.map(|node| Link { node, kind });
+    }
+
+    /// Every node that was asked, in order.
+    pub fn into_path(self) -> Vec<Hop<A>> {
+        self.path
+    }
+
+    /// The last node that answered.
+    pub fn last(&self) -> Option<&Peer<A>> {
+        let last = self.path.iter().rev().find(|hop| hop.ok);
+        last.map(|hop| &hop.node)
+    }
+
+    fn hop(&mut self, link: &Link<A>, micros: u32, ok: bool) {
+        self.path.push(Hop {
+            node: link.node.clone(),
+            why: link.kind,
+            micros,
+            ok,
+        });
+    }
+
+    fn was_asked(&self, node: &Peer<A>) -> bool {
+        let attempt = &self.path[self.attempt..];
+        attempt.iter().any(|hop| hop.node == *node)
+    }
+
+    fn has_failed(&self, node: &Peer<A>) -> bool {
+        let attempt = &self.path[self.attempt..];
+        attempt.iter().any(|hop| hop.node == *node && !hop.ok)
+    }
+}
+
+/// Hops after which an attempt is given up. By fingers 2^40 nodes are within 40 hops; by successors
+/// only so many nodes are searched as anyone would run to see how slow it is.
+const fn hops_max(routing: Routing) -> usize {
+    match routing {
+        Routing::Finger => 64,
+        Routing::Linear => 1024,
+    }
+}
+
+/// Ways that are kept in mind at a time.
+const WAYS_MAX: usize = 32;

@@ -1,0 +1,83 @@
+//! Slots: what a node waits for, in a table whose places are used again but whose tickets are not.
+
+use alloc::vec::Vec;
+
+use crate::event::Ticket;
+
+/// A table of things that are open. A ticket is a place and how often the place was used before,
+/// so that an answer that comes late or twice finds nothing rather than something else.
+#[derive(Clone, Debug)]
+pub(crate) struct Slots<T> {
+    slots: Vec<(u32, Option<T>)>,
+    open: usize,
+}
+
+impl<T> Slots<T> {
+    pub(crate) const fn new() -> Slots<T> {
+        Slots {
+            slots: Vec::new(),
+            open: 0,
+        }
+    }
+
+    pub(crate) fn insert(&mut self, thing: T) -> Ticket {
+        let free = self.slots.iter().position(|(_, slot)| slot.is_none());
+        let place = free.unwrap_or_else(|| {
+            self.slots.push((0, None));
+            self.slots.len() - 1
+        });
+        let (uses, slot) = &mut self.slots[place];
+        *uses = uses.wrapping_add(1);
+        *slot = Some(thing);
+        self.open += 1;
+        Ticket(u64::from(*uses) << 32 | place as u64)
+    }
+
+    pub(crate) fn take(&mut self, ticket: Ticket) -> Option<T> {
+        let thing = self.slot(ticket)?.take();
+        self.open -= usize::from(thing.is_some());
+        thing
+    }
+
+    pub(crate) fn find(&mut self, ticket: Ticket) -> Option<&mut T> {
+        self.slot(ticket)?.as_mut()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter_map(|(_, slot)| slot.as_ref())
+    }
+
+    /// How many are open.
+    pub(crate) fn len(&self) -> usize {
+        self.open
+    }
+
+    fn slot(&mut self, ticket: Ticket) -> Option<&mut Option<T>> {
+        let (uses, slot) = self.slots.get_mut(ticket.0 as u32 as usize)?;
+        (u64::from(*uses) == ticket.0 >> 32).then_some(slot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_is_good_once() {
+        let mut slots = Slots::new();
+        let ticket = slots.insert("first");
+        assert_eq!(slots.take(ticket), Some("first"));
+        assert_eq!(slots.take(ticket), None);
+    }
+
+    #[test]
+    fn an_old_ticket_does_not_open_a_place_that_is_used_again() {
+        let mut slots = Slots::new();
+        let old = slots.insert("first");
+        slots.take(old);
+        let new = slots.insert("second");
+        assert_eq!(slots.find(old), None);
+        assert_eq!(slots.find(new), Some(&mut "second"));
+        assert_eq!(slots.len(), 1);
+    }
+}
