@@ -75,6 +75,7 @@ impl<A: Address> Lookup<A> {
     /// Starts over from the node that searches, keeping the path so far.
     pub fn retry(&mut self, me: &Peer<A>, known: Routed<A>) {
         self.attempt = self.path.len();
+        self.confirmed = false;
         self.ways.clear();
         self.owner = None;
         self.named.clear();
@@ -128,6 +129,7 @@ impl<A: Address> Lookup<A> {
 
     /// A node did not answer.
     pub fn failed(&mut self, link: &Link<A>) {
+        self.confirmed = false;
         self.hop(link, 0, false);
     }
 

@@ -130,7 +130,7 @@ impl<A: Address> View<A> {
     }
 
     /// One step of a lookup: the owner as far as the pointers tell, or nodes that are closer.
-    /// Nodes that are `skipped` are passed over.
+    /// Nodes that are `skipped` are passed over; a node that is in no ring knows no way.
     pub fn route(
         &self,
         key: Id,
@@ -138,6 +138,9 @@ impl<A: Address> View<A> {
         routing: Routing,
         skipped: impl Fn(&Peer<A>) -> bool,
     ) -> Routed<A> {
+        if !matches!(self.phase, Phase::Member | Phase::Leaving) {
+            return Routed::Closer(Vec::new());
+        }
         let target = rule.target(key);
         let me = &self.me;
         if let Some(predecessor) = &self.predecessor

@@ -14,7 +14,7 @@ use crate::node::{Errand, Node, Question, fail, wait};
 use crate::peer::{Address, Peer};
 use crate::record::{Change, Changed, Record};
 use crate::store::Command;
-use crate::view::Decision;
+use crate::view::{Decision, Phase};
 
 /// A lookup, and what it is for.
 #[derive(Clone, Debug)]
@@ -91,7 +91,9 @@ impl<A: Address> Node<A> {
         call: Call<A>,
         out: &mut Vec<Action<A>>,
     ) {
-        if !self.is_in_ring() {
+        // A leaving node that serves nothing any more only finishes what it has begun.
+        let is_done = self.view.phase == Phase::Leaving && self.view.serves.is_empty();
+        if !self.is_in_ring() || is_done {
             return fail(ticket, Failure::NotAMember, out);
         }
         if self.operations.len() >= OPERATIONS_MAX {
@@ -306,6 +308,13 @@ impl<A: Address> Node<A> {
             operation.lookup.retry(&self.view.me, known);
             self.advance(ticket, out);
         }
+    }
+
+    /// Whether a client of this node still waits for something.
+    pub(crate) fn has_callers(&self) -> bool {
+        self.operations
+            .iter()
+            .any(|operation| operation.purpose.caller().is_some())
     }
 
     fn give_up(&mut self, ticket: Ticket, failure: Failure<A>, out: &mut Vec<Action<A>>) {

@@ -32,12 +32,11 @@ impl<A: Address> Node<A> {
     }
 
     fn give_all(&mut self, out: &mut Vec<Action<A>>) {
-        let Some(range) = self.view.serves.first() else {
-            return self.say_farewell(out);
-        };
-        match self.heir().cloned() {
-            Some(heir) => self.begin_handover(range.arc, heir, out),
-            None => self.handover_later(NO_HEIR, out),
+        let range = self.view.serves.first();
+        match (range, self.heir()) {
+            (Some(range), Some(heir)) => self.begin_handover(range.arc, heir.clone(), out),
+            (None, _) if !self.has_callers() => self.say_farewell(out),
+            _ => self.handover_later(NOT_YET, out),
         }
     }
 
@@ -69,5 +68,5 @@ impl<A: Address> Node<A> {
     }
 }
 
-/// Before a leaving node looks for an heir again.
-const NO_HEIR: Delay = Delay::between(50, 100);
+/// Before a leaving node looks again for an heir, or whether its clients have their answers.
+const NOT_YET: Delay = Delay::between(50, 100);
