@@ -90,6 +90,13 @@ enum Delivery {
         timer: Timer<Address>,
         every_us: u64,
     },
+    Resumed {
+        at: Address,
+    },
+    Late {
+        at: Address,
+        event: Event<Address>,
+    },
 }
 
 pub fn peer(address: Address) -> Peer<Address> {
@@ -214,6 +221,15 @@ impl Network {
         self.hosts.get_mut(&address).expect("a host to kill").is_up = false;
     }
 
+    /// Stops a host for so many milliseconds: it hears nothing, and its timers are late.
+    pub fn pause(&mut self, address: Address, ms: u64) {
+        self.hosts
+            .get_mut(&address)
+            .expect("a host to pause")
+            .is_paused = true;
+        self.push(ms * 1_000, Delivery::Resumed { at: address });
+    }
+
     /// Runs for so many milliseconds.
     pub fn run_ms(&mut self, ms: u64) {
         let end = self.now_us + ms * 1_000;
@@ -300,8 +316,10 @@ impl Network {
                 );
             }
             Action::Return { ticket, returned } => {
-                // A node that has left is a process that ends.
-                if matches!(returned, Returned::Left(_)) {
+                // A process ends when its node has left, and when it could not join.
+                let phase = self.view(at).phase;
+                let is_out = matches!(returned, Returned::Failed(..)) && phase == Phase::Joining;
+                if is_out || phase == Phase::Left {
                     self.kill(at);
                 }
                 self.returned.insert(ticket, returned);
@@ -412,6 +430,10 @@ impl Network {
                     self.feed(at, Event::Stored { ticket, outcome });
                 }
             }
+            Delivery::Resumed { at } => {
+                self.hosts.get_mut(&at).expect("a host to resume").is_paused = false;
+            }
+            Delivery::Late { at, event } => self.feed_later(at, event),
             Delivery::Elapsed { at, timer } => self.feed_later(at, Event::Elapsed(timer)),
             Delivery::Scheduled {
                 at,
@@ -438,14 +460,14 @@ impl Network {
     }
 
     /// An event for a host that may be down, in which case it is lost, or paused, in which case it
-    /// has missed its time.
+    /// waits for it.
     fn feed_later(&mut self, at: Address, event: Event<Address>) {
-        if self
-            .hosts
-            .get(&at)
-            .is_some_and(|host| host.is_up && !host.is_paused)
-        {
-            self.feed(at, event);
+        match self.hosts.get(&at) {
+            Some(host) if host.is_up && host.is_paused => {
+                self.push(10_000, Delivery::Late { at, event });
+            }
+            Some(host) if host.is_up => self.feed(at, event),
+            _ => {}
         }
     }
 
@@ -555,7 +577,8 @@ impl Network {
         while !self.is_ideal() {
             assert!(
                 self.now_us < start + seconds * 1_000_000,
-                "not ideal after {seconds} s:\n{}",
+                "{}\nnot ideal after {seconds} s:\n{}",
+                self.story(),
                 self.problems().join("\n")
             );
             self.run_ms(10);
@@ -603,5 +626,19 @@ pub fn write(key: Id, value: &str) -> Call<Address> {
         key,
         change,
         routing: Routing::Finger,
+    }
+}
+
+impl Network {
+    /// Everything that was noted, in order of time.
+    pub fn story(&self) -> String {
+        let mut notes: Vec<(u64, Address, String)> = Vec::new();
+        for (address, host) in &self.hosts {
+            let lines = host.notes.iter();
+            notes.extend(lines.map(|(time, note)| (*time, *address, format!("{note:?}"))));
+        }
+        notes.sort();
+        let line = |(time, at, note): &(u64, Address, String)| format!("{time:>10} {at:>4} {note}");
+        notes.iter().map(line).collect::<Vec<String>>().join("\n")
     }
 }
