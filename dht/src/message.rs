@@ -21,7 +21,8 @@ pub enum Request<A> {
     Notify,
     /// Where does this key belong, or who is closer to it? [`Reply::Routed`].
     Route(Route),
-    /// I am about to leave, and these are my neighbours: [`Reply::Noted`].
+    /// I am about to leave, and these are my neighbours: [`Reply::Noted`] once you can do without me,
+    /// or [`Reply::Busy`].
     Leaving(State<A>),
     /// I should serve this arc, and nobody has given it to me: [`Reply::Claimed`].
     Claim(Arc),
@@ -44,8 +45,9 @@ impl<A> Request<A> {
             | Request::State
             | Request::Notify
             | Request::Route(_)
-            | Request::Leaving(_)
             | Request::Claim(_) => 300,
+            // The one that is told asks somebody else before it answers.
+            Request::Leaving(_) => 1_000,
             Request::Read(_) | Request::Change(..) => 2_000,
             Request::Transfer(_) => 5_000,
         }
@@ -60,11 +62,13 @@ pub enum Reply<A> {
     Pong,
     /// To [`Request::State`].
     State(State<A>),
-    /// To [`Request::State`]: a question of my own is open, so my state is undefined. This is final:
+    /// To [`Request::State`] and [`Request::Leaving`]: a question of my own is open, so my state is undefined. This is final:
     /// the asker ends what it was doing unchanged and comes again later.
     Busy,
     /// To [`Request::Notify`] and [`Request::Leaving`].
     Noted,
+    /// To anything but content: I have left the ring, and only finish what I have begun.
+    Gone,
     /// To [`Request::Route`].
     Routed(Routed<A>),
     /// To [`Request::Claim`]: whether the asker may serve the arc from now on.

@@ -73,6 +73,8 @@ pub struct Node<A> {
     pub(crate) again: bool,
     /// Whether the predecessor showed itself since it was last checked.
     pub(crate) heard: bool,
+    /// How often the predecessor or the first successor has changed.
+    pub(crate) moves: u32,
     pub(crate) detector: Detector<A>,
     pub(crate) pass: Pass,
     /// Self-checks in a row that named another node.
@@ -81,7 +83,7 @@ pub struct Node<A> {
     pub(crate) operations: Slots<Operation<A>>,
     pub(crate) errands: Slots<Errand<A>>,
     pub(crate) join: Option<Box<Join<A>>>,
-    pub(crate) leave: Option<Box<Leave>>,
+    pub(crate) leave: Option<Box<Leave<A>>>,
     pub(crate) outgoing: Option<Box<Outgoing<A>>>,
     /// Whether the timer of the outgoing handover runs.
     pub(crate) is_handover_due: bool,
@@ -122,9 +124,11 @@ pub(crate) enum Question<A> {
     /// A batch of the handover with this serial.
     Transfer(u32),
     /// An arc that nobody has handed over.
-    Claim(Peer<A>),
+    Claim(Peer<A>, Arc),
     /// A neighbour is told that we leave.
     Farewell(Peer<A>),
+    /// Our successor leaves and waits for an answer to this ticket: the state of its own successor.
+    Heir(Ticket, Peer<A>, Peer<A>),
 }
 
 /// What the store was asked to do.
@@ -171,6 +175,7 @@ impl<A: Address> Node<A> {
             notified: None,
             again: false,
             heard: false,
+            moves: 0,
             detector: Detector::new(),
             pass: Pass::default(),
             strikes: 0,
@@ -226,7 +231,11 @@ impl<A: Address> Node<A> {
                 reply,
                 micros,
             } => self.answered(ticket, from, reply, micros, actions),
-            Event::Unanswered { ticket, cause } => self.unanswered(ticket, cause, actions),
+            Event::Unanswered { ticket, cause } => {
+                if let Some(question) = self.questions.take(ticket) {
+                    self.unanswered(question, cause, actions);
+                }
+            }
             Event::Elapsed(timer) => self.elapsed(timer, actions),
             Event::Stored { ticket, outcome } => self.stored(ticket, outcome, actions),
             Event::Called { ticket, call } => self.called(ticket, call, actions),
@@ -249,6 +258,10 @@ impl<A: Address> Node<A> {
         out: &mut Vec<Action<A>>,
     ) {
         let reply = match request {
+            Request::Transfer(transfer) => return self.receive(ticket, from, transfer, out),
+            Request::Read(key) => return self.read_for(ticket, key, out),
+            Request::Change(key, change) => return self.change_for(ticket, key, change, out),
+            _ if self.view.phase == Phase::Left => Reply::Gone,
             Request::Ping => Reply::Pong,
             Request::State => self.state_for(&from),
             Request::Notify => {
@@ -262,16 +275,10 @@ impl<A: Address> Node<A> {
                         .route(route.key, route.rule, route.routing, skipped),
                 )
             }
-            Request::Leaving(state) => {
-                self.neighbour_leaves(from, state, out);
-                Reply::Noted
-            }
+            Request::Leaving(state) => return self.neighbour_leaves(ticket, from, state, out),
             Request::Claim(arc) => Reply::Claimed {
                 free: self.is_free(arc, &from),
             },
-            Request::Transfer(transfer) => return self.receive(ticket, from, transfer, out),
-            Request::Read(key) => return self.read_for(ticket, key, out),
-            Request::Change(key, change) => return self.change_for(ticket, key, change, out),
         };
         out.push(Action::Reply { ticket, reply });
     }
@@ -287,6 +294,12 @@ impl<A: Address> Node<A> {
         let Some(question) = self.questions.take(ticket) else {
             return;
         };
+        if reply == Reply::Gone {
+            if !self.detector.is_gone(&from) {
+                self.bury(from, out);
+            }
+            return self.unanswered(question, Cause::Refused, out);
+        }
         self.detector.heard(&from);
         match (question, reply) {
             (Question::Successor(s), Reply::State(state)) => self.successor_told(s, state, out),
@@ -300,19 +313,22 @@ impl<A: Address> Node<A> {
                 self.hop_answered(operation, link, reply, micros, out);
             }
             (Question::Transfer(serial), reply) => self.batch_answered(serial, reply, out),
-            (Question::Claim(_), Reply::Claimed { free }) => self.claim_answered(free, out),
-            (Question::Farewell(_), _) => self.farewell_done(out),
-            (Question::Claim(_) | Question::Probe(_) | Question::Tell(_), _) => {}
+            (Question::Claim(_, arc), Reply::Claimed { free }) => {
+                self.claim_answered(arc, free, out)
+            }
+            (Question::Farewell(peer), reply) => self.farewell_answered(peer, Some(reply), out),
+            (Question::Heir(ticket, leaver, heir), Reply::State(state)) => {
+                self.heir_told(ticket, leaver, heir, state, out);
+            }
+            (Question::Heir(ticket, ..), _) => self.heir_untold(ticket, out),
+            (Question::Claim(..) | Question::Probe(_) | Question::Tell(_), _) => {}
         }
     }
 
-    fn unanswered(&mut self, ticket: Ticket, cause: Cause, out: &mut Vec<Action<A>>) {
-        let Some(question) = self.questions.take(ticket) else {
-            return;
-        };
+    fn unanswered(&mut self, question: Question<A>, cause: Cause, out: &mut Vec<Action<A>>) {
         match question {
             Question::Probe(peer) => self.probe_missed(peer, cause, out),
-            Question::Tell(peer) | Question::Claim(peer) => self.missed(peer, cause, out),
+            Question::Tell(peer) | Question::Claim(peer, _) => self.missed(peer, cause, out),
             Question::Successor(peer) => {
                 self.missed(peer, cause, out);
                 self.close_exchange(out);
@@ -329,7 +345,11 @@ impl<A: Address> Node<A> {
             }
             Question::Operation(operation, link) => self.hop_missed(operation, link, cause, out),
             Question::Transfer(serial) => self.batch_missed(serial, cause, out),
-            Question::Farewell(_) => self.farewell_done(out),
+            Question::Farewell(peer) => self.farewell_answered(peer, None, out),
+            Question::Heir(ticket, _, heir) => {
+                self.missed(heir, cause, out);
+                self.heir_untold(ticket, out);
+            }
         }
     }
 

@@ -3,22 +3,26 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::chord::stabilize::BUSY;
 use crate::event::{Action, Delay, Failure, Note, Returned, Ticket, Timer};
-use crate::message::{Request, State};
+use crate::message::{Reply, Request, State};
 use crate::node::{Node, Question, fail, note, wait};
 use crate::peer::{Address, Peer};
 use crate::view::Phase;
 
 /// A node on its way out.
 #[derive(Clone, Debug)]
-pub(crate) struct Leave {
+pub(crate) struct Leave<A> {
     caller: Ticket,
     /// Records that others have taken over.
     moved: usize,
-    /// Neighbours that have not acknowledged our farewell; nothing while content remains.
-    farewells: Option<u8>,
     /// Records sent when the time limit was last looked at.
     progress: usize,
+    /// Neighbours that know, or can't be told.
+    told: Vec<Peer<A>>,
+    /// Farewells said so far, and whether one has not been answered yet.
+    farewells: u8,
+    is_asking: bool,
 }
 
 impl<A: Address> Node<A> {
@@ -33,8 +37,10 @@ impl<A: Address> Node<A> {
         self.leave = Some(Box::new(Leave {
             caller,
             moved: 0,
-            farewells: None,
             progress: 0,
+            told: Vec::new(),
+            farewells: 0,
+            is_asking: false,
         }));
         wait(Timer::Leave, OVERDUE, out);
         self.reconcile(out);
@@ -60,48 +66,61 @@ impl<A: Address> Node<A> {
         }
     }
 
-    /// Nothing is left to hand over: tell the neighbours.
+    /// Nothing is left to hand over: tell the neighbours, one after the other, and go. In a small ring
+    /// the successor list holds all others, and so also those that have us as their only successor
+    /// since they do not know yet who joined in between.
     pub(crate) fn say_farewell(&mut self, out: &mut Vec<Action<A>>) {
-        let Some(leave) = self
-            .leave
-            .as_mut()
-            .filter(|leave| leave.farewells.is_none())
-        else {
+        let view = &self.view;
+        let Some(leave) = self.leave.as_mut().filter(|leave| !leave.is_asking) else {
             return;
         };
-        let view = &self.view;
-        let neighbours = view.predecessor.iter().chain(view.successors.first());
-        let others = neighbours.filter(|peer| **peer != view.me);
-        let mut neighbours: Vec<Peer<A>> = others.cloned().collect();
-        neighbours.dedup();
-        leave.farewells = Some(neighbours.len() as u8);
-        for peer in neighbours {
-            let request = Request::Leaving(self.view.state());
-            self.ask(&peer, request, Question::Farewell(peer.clone()), out);
+        let neighbours = view.predecessor.iter().chain(&view.successors);
+        let mut untold = neighbours.filter(|peer| **peer != view.me && !leave.told.contains(peer));
+        match untold.next().cloned() {
+            Some(peer) if leave.farewells < FAREWELLS_MAX => {
+                leave.farewells += 1;
+                leave.is_asking = true;
+                let request = Request::Leaving(view.state());
+                self.ask(&peer, request, Question::Farewell(peer.clone()), out);
+            }
+            _ => self.finish_leave(out),
         }
-        self.finish_leave(out);
     }
 
-    /// A neighbour knows that we leave, or does not answer.
-    pub(crate) fn farewell_done(&mut self, out: &mut Vec<Action<A>>) {
-        if let Some(farewells) = self
-            .leave
-            .as_mut()
-            .and_then(|leave| leave.farewells.as_mut())
-        {
-            *farewells -= 1;
-            self.finish_leave(out);
+    /// A neighbour has answered, or not: one that is busy is told again.
+    pub(crate) fn farewell_answered(
+        &mut self,
+        peer: Peer<A>,
+        reply: Option<Reply<A>>,
+        out: &mut Vec<Action<A>>,
+    ) {
+        let Some(leave) = &mut self.leave else {
+            return;
+        };
+        leave.is_asking = false;
+        if reply == Some(Reply::Busy) {
+            self.handover_later(BUSY, out);
+        } else {
+            leave.told.push(peer);
+            self.say_farewell(out);
         }
     }
 
     fn finish_leave(&mut self, out: &mut Vec<Action<A>>) {
-        let Some(leave) = self.leave.take_if(|leave| leave.farewells == Some(0)) else {
-            return;
-        };
         self.view_mut().phase = Phase::Left;
         note(Note::Left, out);
-        let (ticket, returned) = (leave.caller, Returned::Left(leave.moved));
-        out.push(Action::Return { ticket, returned });
+        self.end_leave(out);
+    }
+
+    /// The ring does without us; once no client of ours waits for anything, so does everyone.
+    pub(crate) fn end_leave(&mut self, out: &mut Vec<Action<A>>) {
+        if self.view.phase == Phase::Left
+            && !self.has_callers()
+            && let Some(leave) = self.leave.take()
+        {
+            let (ticket, returned) = (leave.caller, Returned::Left(leave.moved));
+            out.push(Action::Return { ticket, returned });
+        }
     }
 
     /// Time is up, unless content still moves.
@@ -111,11 +130,7 @@ impl<A: Address> Node<A> {
             .handover
             .as_ref()
             .map_or(0, |handover| handover.sent);
-        let Some(leave) = self
-            .leave
-            .as_mut()
-            .filter(|leave| leave.farewells.is_none())
-        else {
+        let Some(leave) = self.leave.as_mut().filter(|leave| leave.farewells == 0) else {
             return;
         };
         let progress = leave.moved + sent;
@@ -130,23 +145,67 @@ impl<A: Address> Node<A> {
     }
 
     /// A neighbour says that it leaves: an immediate miss, without the waiting.
+    ///
+    /// Its predecessor does not just drop it, for all that stands behind it in the list may have left
+    /// as well: it takes the list of the leaver's successor, once that one has answered. The leaver
+    /// waits for this, so that any number of nodes can leave one after the other.
     pub(crate) fn neighbour_leaves(
         &mut self,
-        peer: Peer<A>,
+        ticket: Ticket,
+        leaver: Peer<A>,
         state: State<A>,
         out: &mut Vec<Action<A>>,
     ) {
-        if !self.is_in_ring() || self.detector.is_gone(&peer) {
-            return;
+        let mut reply = Reply::Noted;
+        if self.is_in_ring() && *self.view.successor() == leaver {
+            let me = &self.view.me;
+            let knows_only_us = state.predecessor.as_ref() == Some(me)
+                && state.successors.iter().all(|peer| peer == me);
+            let is_only_other =
+                self.view.successors.len() == 1 && self.view.predecessor.as_ref() == Some(&leaver);
+            let heir = state.successors.first().filter(|heir| *heir != me);
+            match heir {
+                Some(heir) if !self.exchange && !self.detector.is_gone(heir) => {
+                    let question = Question::Heir(ticket, leaver, heir.clone());
+                    self.exchange = true;
+                    return self.ask(&heir.clone(), Request::State, question, out);
+                }
+                None if knows_only_us && is_only_other => self.become_alone(out),
+                _ => reply = Reply::Busy,
+            }
         }
-        let me = Some(&self.view.me);
-        let knows_only_us = state.predecessor.as_ref() == me && state.successors.iter().eq(me);
-        let is_only_other = self.view.successors.iter().eq([&peer])
-            && self.view.predecessor.as_ref() == Some(&peer);
-        if knows_only_us && is_only_other {
-            self.become_alone(out);
+        if reply == Reply::Noted && self.is_in_ring() && !self.detector.is_gone(&leaver) {
+            self.bury(leaver, out);
         }
-        self.bury(peer, out);
+        out.push(Action::Reply { ticket, reply });
+    }
+
+    /// The leaver's successor has answered: it is ours from now on.
+    pub(crate) fn heir_told(
+        &mut self,
+        ticket: Ticket,
+        leaver: Peer<A>,
+        heir: Peer<A>,
+        state: State<A>,
+        out: &mut Vec<Action<A>>,
+    ) {
+        if *self.view.successor() == leaver {
+            self.adopt(heir, state.successors, out);
+            self.notify_successor(out);
+        }
+        if !self.detector.is_gone(&leaver) {
+            self.bury(leaver, out);
+        }
+        let reply = Reply::Noted;
+        out.push(Action::Reply { ticket, reply });
+        self.close_exchange(out);
+    }
+
+    /// The leaver's successor has not told us its list, so the leaver must wait.
+    pub(crate) fn heir_untold(&mut self, ticket: Ticket, out: &mut Vec<Action<A>>) {
+        let reply = Reply::Busy;
+        out.push(Action::Reply { ticket, reply });
+        self.close_exchange(out);
     }
 
     /// The only other member left. A ring of one comes about in no other way.
@@ -156,6 +215,9 @@ impl<A: Address> Node<A> {
         self.replace_successors(Vec::new(), out);
     }
 }
+
+/// Farewells before a node goes without another word; its neighbours then notice by themselves.
+const FAREWELLS_MAX: u8 = 32;
 
 /// Without any progress for so long, a leave has failed.
 const OVERDUE: Delay = Delay::exactly(5_000);

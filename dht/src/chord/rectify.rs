@@ -72,6 +72,7 @@ impl<A: Address> Node<A> {
         note(Note::Predecessor(peer.clone()), out);
         self.view_mut().predecessor = Some(peer);
         self.heard = true;
+        self.moves = self.moves.wrapping_add(1);
         self.pass.hurry();
         self.stabilize_soon(out);
         self.reconcile(out);

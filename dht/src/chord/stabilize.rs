@@ -104,6 +104,7 @@ impl<A: Address> Node<A> {
         self.view_mut().successors = list;
         self.stabilize_soon(out);
         if moved {
+            self.moves = self.moves.wrapping_add(1);
             self.pass.hurry();
             note(Note::Successor(self.view.successor().clone()), out);
             self.reconcile(out);

@@ -1,8 +1,8 @@
 //! Claim: an arc that nobody has handed over.
 //!
 //! Its owner died, and took its content along. Once the pointers have been the same for a while, the
-//! node asks the neighbour that could still serve the arc; if that one does not, it serves it itself,
-//! empty. The wait is for nodes in between that the ring does not know yet.
+//! node asks both neighbours. If each of them points back at it, so that nobody can stand in between,
+//! and neither serves the arc, it serves it itself, empty.
 
 use alloc::vec::Vec;
 
@@ -11,14 +11,22 @@ use crate::id::Arc;
 use crate::message::Request;
 use crate::node::{Node, Question, note, wait};
 use crate::peer::{Address, Peer};
-use crate::view::Phase;
 
 /// An arc that is missing, and the neighbours it lies between.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Gap<A> {
     arc: Arc,
-    predecessor: Option<Peer<A>>,
-    successor: Peer<A>,
+    neighbours: Vec<Peer<A>>,
+    /// How often the pointers had changed: the same neighbours may have been others in between.
+    moves: u32,
+    /// Neighbours that have nothing against it.
+    consents: usize,
+}
+
+impl<A: Address> Gap<A> {
+    fn is_same(&self, other: &Gap<A>) -> bool {
+        (self.arc, self.moves) == (other.arc, other.moves)
+    }
 }
 
 impl<A: Address> Node<A> {
@@ -38,38 +46,41 @@ impl<A: Address> Node<A> {
     pub(crate) fn claim(&mut self, out: &mut Vec<Action<A>>) {
         let before = self.gap.take();
         self.mind_the_gap(out);
-        if let Some(gap) = self
-            .gap
-            .as_deref()
-            .filter(|gap| before.as_deref() == Some(*gap))
-        {
-            let (predecessor, successor) = (gap.predecessor.as_ref(), Some(&gap.successor));
-            let heir = self.config.ownership.heir(predecessor, successor).cloned();
+        let (Some(before), Some(gap)) = (before, self.gap.as_deref()) else {
+            return;
+        };
+        if gap.is_same(&before) {
             let arc = gap.arc;
-            if let Some(heir) = heir.filter(|heir| !self.detector.is_gone(heir)) {
-                let question = Question::Claim(heir.clone());
-                self.ask(&heir, Request::Claim(arc), question, out);
+            for neighbour in gap.neighbours.clone() {
+                let question = Question::Claim(neighbour.clone(), arc);
+                self.ask(&neighbour, Request::Claim(arc), question, out);
             }
         }
     }
 
-    /// The neighbour has answered.
-    pub(crate) fn claim_answered(&mut self, free: bool, out: &mut Vec<Action<A>>) {
-        let gap = self.present_gap();
-        if let Some(gap) = gap.filter(|gap| free && self.gap.as_deref() == Some(gap)) {
-            self.take_over(gap.arc, out);
+    /// A neighbour has answered.
+    pub(crate) fn claim_answered(&mut self, arc: Arc, free: bool, out: &mut Vec<Action<A>>) {
+        let present = self.present_gap();
+        let (Some(gap), Some(present)) = (&mut self.gap, present) else {
+            return;
+        };
+        if free && gap.arc == arc && gap.is_same(&present) {
+            gap.consents += 1;
+            if gap.consents == gap.neighbours.len() {
+                self.take_over(arc, out);
+            }
         }
     }
 
-    /// Whether nobody serves an arc that `peer` should, as far as this node can tell.
+    /// Whether a neighbour may serve an arc, as far as this node can tell: it is next to us, and we
+    /// do not serve it.
     pub(crate) fn is_free(&self, arc: Arc, peer: &Peer<A>) -> bool {
         let view = &self.view;
-        let (predecessor, successor) = (view.predecessor.as_ref(), view.successors.first());
-        let neighbour = self.config.ownership.boundary(predecessor, successor);
+        let is_next = view.predecessor.as_ref() == Some(peer) || view.successor() == peer;
         let shares = |other: Arc| other.intersection(arc).next().is_some();
         let is_served = view.serves.iter().any(|range| shares(range.arc))
             || view.receives.iter().any(|(arc, _)| shares(*arc));
-        view.phase == Phase::Member && neighbour == Some(peer) && !is_served
+        self.is_in_ring() && is_next && !is_served
     }
 
     fn take_over(&mut self, arc: Arc, out: &mut Vec<Action<A>>) {
@@ -80,10 +91,15 @@ impl<A: Address> Node<A> {
     }
 
     fn present_gap(&self) -> Option<Gap<A>> {
+        let view = &self.view;
+        let mut neighbours: Vec<Peer<A>> = view.predecessor.iter().cloned().collect();
+        neighbours.push(view.successor().clone());
+        neighbours.dedup();
         Some(Gap {
             arc: self.missing_arc()?,
-            predecessor: self.view.predecessor.clone(),
-            successor: self.view.successor().clone(),
+            neighbours,
+            moves: self.moves,
+            consents: 0,
         })
     }
 }

@@ -115,8 +115,13 @@ impl<A: Address> Node<A> {
         self.operate(Operation::new(purpose, lookup), out);
     }
 
-    /// What this node knows itself of a way.
+    /// What this node knows itself of a way. One that has left only knows whom it left behind.
     pub(crate) fn known(&self, route: Route) -> Routed<A> {
+        if self.view.phase == Phase::Left {
+            let kind = LinkKind::Start;
+            let others = self.view.successors.iter().cloned();
+            return Routed::Closer(others.map(|node| Link { node, kind }).collect());
+        }
         let skipped = |peer: &Peer<A>| self.detector.distrusts(peer);
         self.view
             .route(route.key, route.rule, route.routing, skipped)
@@ -328,6 +333,7 @@ impl<A: Address> Node<A> {
             Purpose::Find(ticket) | Purpose::Read(ticket) | Purpose::Change(ticket, _) => {
                 let returned = Returned::Failed(failure, operation.lookup.into_path());
                 out.push(Action::Return { ticket, returned });
+                self.end_leave(out);
             }
         }
     }
@@ -345,6 +351,7 @@ impl<A: Address> Node<A> {
             Purpose::Find(ticket) | Purpose::Read(ticket) | Purpose::Change(ticket, _) => {
                 let returned = Returned::Found(operation.lookup.into_path());
                 out.push(Action::Return { ticket, returned });
+                self.end_leave(out);
             }
         }
     }
@@ -384,6 +391,7 @@ impl<A: Address> Node<A> {
         if let Some(ticket) = operation.purpose.caller() {
             let returned = returned(operation.lookup.into_path());
             out.push(Action::Return { ticket, returned });
+            self.end_leave(out);
         }
     }
 }

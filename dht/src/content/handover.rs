@@ -377,6 +377,19 @@ impl<A: Address> Node<A> {
         if transfer.batch > 0 {
             return Some(Reply::Declined(Declined::OutOfOrder));
         }
+        let shares = |arc: Arc| arc.intersection(transfer.arc).next().is_some();
+        if let Some(outgoing) = self
+            .outgoing
+            .as_ref()
+            .filter(|outgoing| shares(outgoing.arc))
+        {
+            // Whoever gives back what we are giving has it, so our last batch was taken: its
+            // acknowledgement is still on its way, and must not make us forget what comes now.
+            if !outgoing.batch.as_ref().is_some_and(|batch| batch.serve) {
+                return Some(Reply::Declined(Declined::Full));
+            }
+            self.complete_handover(out);
+        }
         // A giver that starts again has given up what it started before.
         self.drop_incoming(from);
         if self.incoming.len() == INCOMING_MAX {

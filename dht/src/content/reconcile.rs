@@ -35,8 +35,8 @@ impl<A: Address> Node<A> {
         let range = self.view.serves.first();
         match (range, self.heir()) {
             (Some(range), Some(heir)) => self.begin_handover(range.arc, heir.clone(), out),
-            (None, _) if !self.has_callers() => self.say_farewell(out),
-            _ => self.handover_later(NOT_YET, out),
+            (None, _) => self.say_farewell(out),
+            (Some(_), None) => self.handover_later(NO_HEIR, out),
         }
     }
 
@@ -68,5 +68,5 @@ impl<A: Address> Node<A> {
     }
 }
 
-/// Before a leaving node looks again for an heir, or whether its clients have their answers.
-const NOT_YET: Delay = Delay::between(50, 100);
+/// Before a leaving node looks again for an heir.
+const NO_HEIR: Delay = Delay::between(50, 100);

@@ -9,7 +9,7 @@
     reason = "each test file uses its own part of this"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dht::event::{Call, Cause, Delay, Note, Returned, Ticket, Timer};
 use dht::message::{Reply, Request, Routing};
@@ -34,17 +34,35 @@ pub struct Network {
     pub scheduled: bool,
     /// How long the last [`Network::settle`] took.
     pub settled_ms: u64,
-    queue: BTreeMap<(u64, u64), Delivery>,
+    /// Of a hundred questions, so many never arrive.
+    pub questions_lost: u64,
+    /// Of a hundred answers, so many never arrive.
+    pub answers_lost: u64,
+    /// Of a hundred questions, so many arrive twice.
+    pub doubled: u64,
+    /// Questions from the first to the second are refused, though both are there.
+    pub cut: BTreeSet<(Address, Address)>,
+    /// Says of an answer from the first to the second that it never arrives.
+    pub swallows: Box<Swallow>,
+    /// Whether it is checked after every event that nothing is served by two nodes: true of every
+    /// ring whose dead are dead.
+    pub is_exclusive: bool,
+    /// What is on its way; what is for a host comes with the life of it that it is for.
+    queue: BTreeMap<(u64, u64), (Option<u64>, Delivery)>,
     /// Questions that nodes have not answered yet: who asked whom, by which ticket.
     open: BTreeMap<Ticket, Open>,
     random: u64,
     serial: u64,
 }
 
+pub type Swallow = dyn FnMut(Address, Address, &Reply<Address>) -> bool;
+
 /// A question on its way.
 #[derive(Clone, Copy, Debug)]
 struct Open {
     asker: Address,
+    /// Which life of the asker's host wants to know.
+    life: u64,
     ticket: Ticket,
     to: Peer<Address>,
 }
@@ -56,11 +74,14 @@ pub struct Host {
     pub notes: Vec<(u64, Note<Address>)>,
     pub is_up: bool,
     pub is_paused: bool,
+    resumes_us: u64,
+    /// Differs from one start to the next, so that nothing of an earlier one arrives.
+    life: u64,
     /// When its store is done with what it has been given.
     busy_until_us: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Delivery {
     Asked {
         open: Open,
@@ -99,6 +120,21 @@ enum Delivery {
     },
 }
 
+impl Delivery {
+    /// The host it is for, unless it looks for one itself.
+    fn host(&self) -> Option<Address> {
+        match self {
+            Delivery::Asked { .. } => None,
+            Delivery::Answered { open, .. } | Delivery::Unanswered { open, .. } => Some(open.asker),
+            Delivery::Stored { at, .. }
+            | Delivery::Elapsed { at, .. }
+            | Delivery::Scheduled { at, .. }
+            | Delivery::Resumed { at }
+            | Delivery::Late { at, .. } => Some(*at),
+        }
+    }
+}
+
 pub fn peer(address: Address) -> Peer<Address> {
     Peer {
         id: Id::of(&address.to_be_bytes()),
@@ -124,6 +160,12 @@ impl Network {
             store_us: (0, 0),
             scheduled: true,
             settled_ms: 0,
+            questions_lost: 0,
+            answers_lost: 0,
+            doubled: 0,
+            cut: BTreeSet::new(),
+            swallows: Box::new(|_, _, _| false),
+            is_exclusive: false,
             queue: BTreeMap::new(),
             open: BTreeMap::new(),
             random: seed,
@@ -136,12 +178,15 @@ impl Network {
     }
 
     fn install(&mut self, address: Address, node: Node<Address>) {
+        self.serial += 1;
         let host = Host {
             node,
             store: Memory::default(),
             notes: Vec::new(),
             is_up: true,
             is_paused: false,
+            resumes_us: 0,
+            life: self.serial,
             busy_until_us: 0,
         };
         self.hosts.insert(address, host);
@@ -170,9 +215,14 @@ impl Network {
     }
 
     pub fn join_as(&mut self, me: Peer<Address>, via: Address) -> Ticket {
+        self.join_through(me, &[via])
+    }
+
+    /// Starts a node that knows several members, in case one of them is gone when it asks.
+    pub fn join_through(&mut self, me: Peer<Address>, members: &[Address]) -> Ticket {
         self.install(me.address, Node::new(me, self.config));
-        let via = self.hosts[&via].node.view().me;
-        self.call(me.address, Call::Join(vec![via]))
+        let members = members.iter().map(|at| self.view(*at).me).collect();
+        self.call(me.address, Call::Join(members))
     }
 
     /// Makes a call, without waiting for what comes of it.
@@ -223,10 +273,9 @@ impl Network {
 
     /// Stops a host for so many milliseconds: it hears nothing, and its timers are late.
     pub fn pause(&mut self, address: Address, ms: u64) {
-        self.hosts
-            .get_mut(&address)
-            .expect("a host to pause")
-            .is_paused = true;
+        let host = self.hosts.get_mut(&address).expect("a host to pause");
+        host.is_paused = true;
+        host.resumes_us = host.resumes_us.max(self.now_us + ms * 1_000);
         self.push(ms * 1_000, Delivery::Resumed { at: address });
     }
 
@@ -237,9 +286,9 @@ impl Network {
             if entry.key().0 > end {
                 break;
             }
-            let ((time, _), delivery) = entry.remove_entry();
+            let ((time, _), (life, delivery)) = entry.remove_entry();
             self.now_us = time;
-            self.deliver(delivery);
+            self.deliver(life, delivery);
         }
         self.now_us = end;
     }
@@ -251,9 +300,10 @@ impl Network {
             if self.now_us >= end {
                 return false;
             }
-            let ((time, _), delivery) = self.queue.pop_first().expect("the schedule never ends");
+            let ((time, _), (life, delivery)) =
+                self.queue.pop_first().expect("the schedule never ends");
             self.now_us = time;
-            self.deliver(delivery);
+            self.deliver(life, delivery);
         }
         true
     }
@@ -264,6 +314,10 @@ impl Network {
         let host = self.hosts.get_mut(&at).expect("an event is for a host");
         host.node.handle(event, &mut actions);
         self.check(at);
+        if self.is_exclusive && actions.contains(&Action::Publish) {
+            let twice = self.served_twice();
+            assert!(twice.is_none(), "{}\n{twice:?}", self.story());
+        }
         for action in actions {
             self.act(at, action);
         }
@@ -279,6 +333,7 @@ impl Network {
             } => {
                 let open = Open {
                     asker: at,
+                    life: self.hosts[&at].life,
                     ticket,
                     to,
                 };
@@ -290,21 +345,30 @@ impl Network {
                         cause: Cause::Silent,
                     },
                 );
+                if self.happens(self.questions_lost) {
+                    return;
+                }
+                let from = me;
+                let asked = Delivery::Asked {
+                    open,
+                    from,
+                    request,
+                };
+                if self.happens(self.doubled) {
+                    let delay = self.latency();
+                    self.push(delay, asked.clone());
+                }
                 let delay = self.latency();
-                self.push(
-                    delay,
-                    Delivery::Asked {
-                        open,
-                        from: me,
-                        request,
-                    },
-                );
+                self.push(delay, asked);
             }
             Action::Reply { ticket, reply } => {
                 let open = self
                     .open
                     .remove(&ticket)
                     .expect("a reply is to an open question");
+                if self.happens(self.answers_lost) || (self.swallows)(at, open.asker, &reply) {
+                    return;
+                }
                 let delay = self.latency();
                 self.push(
                     delay,
@@ -319,7 +383,7 @@ impl Network {
                 // A process ends when its node has left, and when it could not join.
                 let phase = self.view(at).phase;
                 let is_out = matches!(returned, Returned::Failed(..)) && phase == Phase::Joining;
-                if is_out || phase == Phase::Left {
+                if is_out || matches!(returned, Returned::Left(_)) {
                     self.kill(at);
                 }
                 self.returned.insert(ticket, returned);
@@ -357,16 +421,26 @@ impl Network {
         }
     }
 
-    fn deliver(&mut self, delivery: Delivery) {
+    fn deliver(&mut self, life: Option<u64>, delivery: Delivery) {
+        let host = delivery.host().and_then(|at| self.hosts.get(&at));
+        if life.is_some() && host.map(|host| host.life) != life {
+            return;
+        }
         match delivery {
             Delivery::Asked {
                 open,
                 from,
                 request,
             } => match self.hosts.get(&open.to.address) {
+                _ if self.cut.contains(&(open.asker, open.to.address)) => {
+                    let delay = self.latency();
+                    let cause = Cause::Refused;
+                    self.push(delay, Delivery::Unanswered { open, cause });
+                }
                 Some(host) if host.is_up && host.is_paused => {
+                    let delay = host.resumes_us - self.now_us;
                     self.push(
-                        10_000,
+                        delay,
                         Delivery::Asked {
                             open,
                             from,
@@ -425,13 +499,22 @@ impl Network {
                 command,
             } => {
                 let host = self.hosts.get_mut(&at).expect("a store is at a host");
-                if host.is_up {
+                if host.is_up && host.is_paused {
+                    let delay = host.resumes_us - self.now_us;
+                    let stored = Delivery::Stored {
+                        at,
+                        ticket,
+                        command,
+                    };
+                    self.push(delay, stored);
+                } else if host.is_up {
                     let outcome = perform(&mut host.store, command);
                     self.feed(at, Event::Stored { ticket, outcome });
                 }
             }
             Delivery::Resumed { at } => {
-                self.hosts.get_mut(&at).expect("a host to resume").is_paused = false;
+                let host = self.hosts.get_mut(&at).expect("a host to resume");
+                host.is_paused = self.now_us < host.resumes_us;
             }
             Delivery::Late { at, event } => self.feed_later(at, event),
             Delivery::Elapsed { at, timer } => self.feed_later(at, Event::Elapsed(timer)),
@@ -464,7 +547,8 @@ impl Network {
     fn feed_later(&mut self, at: Address, event: Event<Address>) {
         match self.hosts.get(&at) {
             Some(host) if host.is_up && host.is_paused => {
-                self.push(10_000, Delivery::Late { at, event });
+                let delay = host.resumes_us - self.now_us;
+                self.push(delay, Delivery::Late { at, event });
             }
             Some(host) if host.is_up => self.feed(at, event),
             _ => {}
@@ -473,8 +557,17 @@ impl Network {
 
     fn push(&mut self, delay_us: u64, delivery: Delivery) {
         self.serial += 1;
+        let life = match &delivery {
+            Delivery::Answered { open, .. } | Delivery::Unanswered { open, .. } => Some(open.life),
+            other => other.host().map(|at| self.hosts[&at].life),
+        };
         self.queue
-            .insert((self.now_us + delay_us, self.serial), delivery);
+            .insert((self.now_us + delay_us, self.serial), (life, delivery));
+    }
+
+    /// Whether something happens that happens so many times in a hundred.
+    fn happens(&mut self, percent: u64) -> bool {
+        percent > 0 && self.draw(0, 99) < percent
     }
 
     fn latency(&mut self) -> u64 {
@@ -595,6 +688,30 @@ impl Network {
             view.serves.iter().any(|range| range.arc.contains(key)) && !fenced
         };
         up.filter(serving).count()
+    }
+
+    /// An arc that two nodes serve at this moment, and both of them.
+    pub fn served_twice(&self) -> Option<(Arc, Address, Address)> {
+        let mut served: Vec<(Arc, Address)> = Vec::new();
+        for (address, host) in self.hosts.iter().filter(|(_, host)| host.is_up) {
+            let view = host.node.view();
+            let mut own = Vec::new();
+            for range in &view.serves {
+                match view.fenced {
+                    Some(fenced) => own.extend(range.arc.without(fenced)),
+                    None => own.push(range.arc),
+                }
+            }
+            for arc in &own {
+                for (other, server) in &served {
+                    if let Some(both) = arc.intersection(*other).next() {
+                        return Some((both, *server, *address));
+                    }
+                }
+            }
+            served.extend(own.into_iter().map(|arc| (arc, *address)));
+        }
+        None
     }
 
     /// After every event: what must hold at any moment, whatever happens.
