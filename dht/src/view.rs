@@ -210,9 +210,13 @@ impl<A: Address> View<A> {
         self.predecessor.as_ref() == Some(&self.me)
     }
 
-    /// The arc that this node should serve by its pointers; nothing until it has joined.
+    /// The arc that this node should serve by its pointers; nothing until it has joined, or while it
+    /// knows no successor.
     pub fn own_arc(&self) -> Option<Arc> {
         let predecessor = self.predecessor.as_ref()?;
+        if self.successors.is_empty() && !self.is_alone() {
+            return None;
+        }
         Some(
             self.ownership
                 .arc(predecessor.id, self.me.id, self.successor().id),

@@ -192,6 +192,10 @@ impl<A: Address> Node<A> {
         {
             self.rectify(other, out);
         }
+        let view = &self.view;
+        if view.phase == Phase::Member && view.successors.is_empty() && self.fallback().is_none() {
+            self.lose_place(out);
+        }
     }
 
     /// Drops the head of the successor list while it is dead, and notifies the next one.
@@ -203,9 +207,6 @@ impl<A: Address> Node<A> {
             return;
         }
         let rest = list[dead..].to_vec();
-        if rest.is_empty() && self.view.phase == Phase::Member {
-            return self.lose_place(out);
-        }
         self.replace_successors(rest, out);
         self.notify_successor(out);
     }

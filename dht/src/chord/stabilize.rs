@@ -27,9 +27,18 @@ impl<A: Address> Node<A> {
                 let question = Question::Successor(successor.clone());
                 self.ask(&successor, Request::State, question, out);
             }
-            // A node that is alone is its own successor: it knows its own state.
-            None => self.consider(self.view.predecessor.clone(), out),
+            None => self.consider(self.fallback().cloned(), out),
         }
+    }
+
+    /// Who becomes the successor where the list is empty: the nearest node that is known. A node that
+    /// was alone has been notified by its first other member. One that has lost its whole list starts
+    /// from a finger, or from its predecessor all around the ring, and stabilizes back from there;
+    /// meanwhile others can go on pointing to it, and the owner's own check keeps answers right.
+    pub(crate) fn fallback(&self) -> Option<&Peer<A>> {
+        let fingers = self.view.fingers.iter().map(|finger| &finger.node);
+        let known = fingers.chain(&self.view.predecessor);
+        known.into_iter().find(|peer| !self.detector.is_gone(peer))
     }
 
     /// First step answered: take over the successor's list, and look at its predecessor.

@@ -9,6 +9,8 @@
     reason = "each test file uses its own part of this"
 )]
 
+pub mod hand;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use dht::event::{Call, Cause, Delay, Note, Returned, Ticket, Timer};
@@ -175,6 +177,36 @@ impl Network {
             network.install(me.address, Node::in_ring(*me, peers, config));
         }
         network
+    }
+
+    /// The same, but time stands still and messages take none: only what a test triggers happens, one
+    /// atomic step after the other, as in Zave's model.
+    pub fn still(peers: &[Peer<Address>], config: Config) -> Network {
+        let mut network = Network::ring_of(peers, config, 0);
+        network.latency_us = (0, 0);
+        network.scheduled = false;
+        network
+    }
+
+    /// A node deals with a timer, and all messages that come of it arrive, if time stands still.
+    pub fn step(&mut self, at: Address, timer: Timer<Address>) {
+        self.feed(at, Event::Elapsed(timer));
+        self.run_ms(0);
+    }
+
+    /// Rounds in which every node stabilizes once, until the pointers are ideal; nothing if they are
+    /// not after so many.
+    pub fn rounds(&mut self, max: usize) -> Option<usize> {
+        for round in 0..=max {
+            if self.pointer_problems().is_empty() {
+                return Some(round);
+            }
+            for member in self.members() {
+                self.step(member.address, Timer::Predecessor);
+                self.step(member.address, Timer::Stabilize);
+            }
+        }
+        None
     }
 
     fn install(&mut self, address: Address, node: Node<Address>) {
@@ -622,6 +654,28 @@ impl Network {
     pub fn problems(&self) -> Vec<String> {
         let members = self.members();
         let count = members.len();
+        let mut problems = self.pointer_problems();
+        for (place, me) in members.iter().enumerate() {
+            let view = self.view(me.address);
+            let before = members[(place + count - 1) % count];
+            let after = members[(place + 1) % count];
+            let arc = self.config.ownership.arc(before.id, me.id, after.id);
+            let serves: Vec<Arc> = view.serves.iter().map(|range| range.arc).collect();
+            let is_same = |other: &Arc| *other == arc || (count == 1 && other.start == other.end);
+            if !matches!(serves.as_slice(), [one] if is_same(one)) {
+                problems.push(format!("{me:?} serves {serves:?}, not {arc:?}"));
+            }
+            if view.fenced.is_some() || view.handover.is_some() {
+                problems.push(format!("{me:?} is handing over"));
+            }
+        }
+        problems
+    }
+
+    /// Where a pointer of a member is not what the sorted list of members says.
+    pub fn pointer_problems(&self) -> Vec<String> {
+        let members = self.members();
+        let count = members.len();
         let mut problems = Vec::new();
         for host in self.hosts.values().filter(|host| host.is_up) {
             let view = host.node.view();
@@ -647,18 +701,6 @@ impl Network {
                     "{me:?} has successors {:?}, not {after:?}",
                     view.successors
                 ));
-            }
-            let arc = self
-                .config
-                .ownership
-                .arc(before.id, me.id, members[(place + 1) % count].id);
-            let serves: Vec<Arc> = view.serves.iter().map(|range| range.arc).collect();
-            let is_same = |other: &Arc| *other == arc || (count == 1 && other.start == other.end);
-            if !matches!(serves.as_slice(), [one] if is_same(one)) {
-                problems.push(format!("{me:?} serves {serves:?}, not {arc:?}"));
-            }
-            if view.fenced.is_some() || view.handover.is_some() {
-                problems.push(format!("{me:?} is handing over"));
             }
         }
         problems

@@ -1,0 +1,389 @@
+//! Handover: whatever happens while arcs move, nothing is lost, doubled, or unreadable, and at each
+//! moment at most one node serves a key.
+//!
+//! A ledger plays the clients. It knows which values a read may return: the last one acknowledged, or
+//! one of a change that was open while the read was. Everything else is a loss.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dht::event::{Call, Failure, Note, Returned, Ticket};
+use dht::message::{Reply, Routing};
+use dht::record::{Change, Condition};
+use dht::store::Store;
+use dht::{Config, Id, Ownership, Peer};
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use support::{Address, Network, peer, write};
+
+/// What an item's value may be; nothing means that there is no such item.
+type Value = Option<u32>;
+
+/// One key as its clients know it.
+#[derive(Debug)]
+struct Item {
+    key: Id,
+    /// What the next read may return if nothing happens: one value, unless an outcome is unknown.
+    possible: BTreeSet<Value>,
+    /// The change that is open: one at a time.
+    change: Option<(Ticket, Value)>,
+    /// Reads that are open, and what they may return.
+    reads: BTreeMap<Ticket, BTreeSet<Value>>,
+}
+
+/// All that clients have done.
+struct Ledger {
+    items: Vec<Item>,
+    writes: u32,
+    /// Whether a call may end without an answer, since messages get lost.
+    is_lossy: bool,
+    reads_answered: usize,
+    changes_answered: usize,
+}
+
+impl Ledger {
+    fn new(items: u32, is_lossy: bool) -> Ledger {
+        let item = |number: u32| Item {
+            key: Id::of(&number.to_le_bytes()),
+            possible: [None].into(),
+            change: None,
+            reads: BTreeMap::new(),
+        };
+        Ledger {
+            items: (0..items).map(item).collect(),
+            writes: 0,
+            is_lossy,
+            reads_answered: 0,
+            changes_answered: 0,
+        }
+    }
+
+    /// Writes every item once, before anything moves.
+    fn fill(&mut self, network: &mut Network, at: Address) {
+        for place in 0..self.items.len() {
+            self.change(network, at, place, false);
+            network.run_ms(1);
+        }
+        network.run_ms(5_000);
+        self.collect(network);
+        let written = |item: &Item| !item.possible.contains(&None);
+        assert!(
+            self.items.iter().all(written),
+            "the ring takes what it is given"
+        );
+    }
+
+    /// One random thing that a client of `at` does.
+    fn act(&mut self, network: &mut Network, at: Address) {
+        self.collect(network);
+        let place = network.draw(0, self.items.len() as u64 - 1) as usize;
+        match network.draw(0, 9) {
+            0..=3 => self.change(network, at, place, false),
+            4 => self.change(network, at, place, true),
+            _ => self.read(network, at, place),
+        }
+    }
+
+    fn change(&mut self, network: &mut Network, at: Address, place: usize, deletes: bool) {
+        let item = &mut self.items[place];
+        if item.change.is_some() {
+            return;
+        }
+        self.writes += 1;
+        let value = (!deletes).then_some(self.writes);
+        let change = Change {
+            name: None,
+            value: value.map(|value| value.to_string().into_bytes().into()),
+            condition: Condition::Always,
+        };
+        let routing = Routing::Finger;
+        let key = item.key;
+        let ticket = network.call(
+            at,
+            Call::Change {
+                key,
+                change,
+                routing,
+            },
+        );
+        item.change = Some((ticket, value));
+        for acceptable in item.reads.values_mut() {
+            acceptable.insert(value);
+        }
+    }
+
+    fn read(&mut self, network: &mut Network, at: Address, place: usize) {
+        let item = &mut self.items[place];
+        let mut acceptable = item.possible.clone();
+        acceptable.extend(item.change.map(|(_, value)| value));
+        let routing = Routing::Finger;
+        let key = item.key;
+        let ticket = network.call(at, Call::Read { key, routing });
+        item.reads.insert(ticket, acceptable);
+    }
+
+    /// Looks at what has been answered.
+    fn collect(&mut self, network: &mut Network) {
+        for item in &mut self.items {
+            if let Some((ticket, value)) = item.change
+                && let Some(returned) = network.returned.remove(&ticket)
+            {
+                item.change = None;
+                match returned {
+                    Returned::Changed(..) => {
+                        self.changes_answered += 1;
+                        item.possible = [value].into();
+                    }
+                    Returned::Failed(Failure::Unknown, _) if self.is_lossy => {
+                        item.possible.insert(value);
+                    }
+                    Returned::Failed(failure, path) => {
+                        let key = item.key;
+                        allow(failure, self.is_lossy, || {
+                            format!("writing {key}: {path:?}\n{}", network.story())
+                        });
+                    }
+                    other => panic!("a change returned {other:?}"),
+                }
+            }
+            let tickets: Vec<Ticket> = item.reads.keys().copied().collect();
+            for ticket in tickets {
+                let Some(returned) = network.returned.remove(&ticket) else {
+                    continue;
+                };
+                let acceptable = item.reads.remove(&ticket).expect("an open read");
+                match returned {
+                    Returned::Record(record, path) => {
+                        self.reads_answered += 1;
+                        let value = record.map(|record| {
+                            let text = core::str::from_utf8(&record.value).expect("text");
+                            text.parse().expect("a number")
+                        });
+                        assert!(
+                            acceptable.contains(&value),
+                            "{}\n{} read as {value:?} instead of {acceptable:?} by {path:?}",
+                            network.story(),
+                            item.key,
+                        );
+                    }
+                    Returned::Failed(failure, path) => {
+                        let key = item.key;
+                        allow(failure, self.is_lossy, || {
+                            format!("reading {key}: {path:?}\n{}", network.story())
+                        });
+                    }
+                    other => panic!("a read returned {other:?}"),
+                }
+            }
+        }
+    }
+
+    /// At the end: every item is where it belongs, once, with a value that it may have.
+    fn audit(&mut self, network: &mut Network) {
+        network.run_ms(10_000);
+        self.collect(network);
+        let mut stored = 0;
+        for host in network.hosts.values().filter(|host| host.is_up) {
+            let arcs = host.node.view().serves.iter();
+            stored += arcs.map(|range| host.store.count(range.arc)).sum::<usize>();
+        }
+        let mut there = 0;
+        for item in &self.items {
+            assert!(
+                item.change.is_none() && item.reads.is_empty(),
+                "a call never returned: {item:?}"
+            );
+            let owner = network.owner(item.key);
+            let record = network.hosts[&owner].store.read(item.key);
+            there += usize::from(record.is_some());
+            let value = record.map(|record| {
+                let text = core::str::from_utf8(&record.value).expect("text");
+                text.parse().expect("a number")
+            });
+            assert!(
+                item.possible.contains(&value),
+                "{}\n{item:?} is {value:?} at its owner {owner}",
+                network.story()
+            );
+        }
+        assert_eq!(stored, there, "what is served is stored once");
+    }
+}
+
+/// Which failures clients have to live with: a node on its way out refuses them, and with messages
+/// lost some things take too long.
+fn allow(failure: Failure<Address>, is_lossy: bool, what: impl FnOnce() -> String) {
+    let is_allowed = match failure {
+        Failure::NotAMember => true,
+        Failure::Unreachable => is_lossy,
+        _ => false,
+    };
+    assert!(is_allowed, "{failure:?} {}", what());
+}
+
+/// A member that stays, for clients to talk to.
+fn door(network: &mut Network, staying: &[Address]) -> Option<Address> {
+    let member = |at: &&Address| network.view(**at).predecessor.is_some();
+    let doors: Vec<Address> = staying.iter().filter(member).copied().collect();
+    let last = doors.len().checked_sub(1)?;
+    let pick = network.draw(0, last as u64) as usize;
+    Some(doors[pick])
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// A node joins through the n-th member that stays.
+    Join(usize),
+    /// The n-th member that stays leaves.
+    Leave(usize),
+    /// Neither.
+    Rest,
+}
+
+#[derive(Clone, Debug)]
+struct Story {
+    ownership: Ownership,
+    members: u32,
+    items: u32,
+    latency_ms: u64,
+    store_ms: u64,
+    seed: u64,
+    /// What happens, and how many things clients do before the next.
+    steps: Vec<(Step, u32)>,
+}
+
+fn stories() -> impl Strategy<Value = Story> {
+    let ownership = prop_oneof![Just(Ownership::Successor), Just(Ownership::Predecessor)];
+    let step = prop_oneof![
+        4 => (0_usize..8).prop_map(Step::Join),
+        3 => (0_usize..8).prop_map(Step::Leave),
+        1 => Just(Step::Rest),
+    ];
+    let steps = prop::collection::vec((step, 0_u32..20), 1..10);
+    let latency_ms = prop_oneof![Just(1_u64), Just(10), Just(40)];
+    let store_ms = prop_oneof![Just(0_u64), Just(2), Just(20), Just(60)];
+    let items = prop_oneof![3 => 1_u32..40, 1 => 300_u32..600];
+    let numbers = (2_u32..7, items, latency_ms, store_ms, any::<u64>());
+    (ownership, numbers, steps).prop_map(|(ownership, numbers, steps)| {
+        let (members, items, latency_ms, store_ms, seed) = numbers;
+        Story {
+            ownership,
+            members,
+            items,
+            latency_ms,
+            store_ms,
+            seed,
+            steps,
+        }
+    })
+}
+
+/// The same cases on every machine; `PROPTEST_RNG_SEED` and `PROPTEST_CASES` choose others, and more.
+fn cases(cases: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
+    let is_chosen = |name: &str| std::env::var_os(name).is_some();
+    ProptestConfig {
+        cases: if is_chosen("PROPTEST_CASES") {
+            default.cases
+        } else {
+            cases
+        },
+        rng_seed: match default.rng_seed {
+            RngSeed::Random => RngSeed::Fixed(1),
+            fixed => fixed,
+        },
+        failure_persistence: None,
+        ..default
+    }
+}
+
+fn begin(story: &Story) -> Network {
+    let config = Config {
+        ownership: story.ownership,
+        ..Config::default()
+    };
+    let mut network = Network::ring(story.members, config, story.seed);
+    network.is_exclusive = true;
+    network
+}
+
+/// Plays a story with so many answers of a hundred lost and questions doubled.
+fn play(story: &Story, network: &mut Network, answers_lost: u64, doubled: u64) -> Ledger {
+    let is_lossy = answers_lost > 0;
+    let mut ledger = Ledger::new(story.items, is_lossy);
+    ledger.fill(network, 0);
+    network.answers_lost = answers_lost;
+    network.doubled = doubled;
+    network.latency_us = (100, story.latency_ms * 1_000);
+    network.store_us = (0, story.store_ms * 1_000);
+    let mut staying: Vec<Address> = (0..story.members).collect();
+    let mut moves = Vec::new();
+    for (number, (step, deeds)) in (100..).zip(&story.steps) {
+        match *step {
+            Step::Join(via) => {
+                let (first, second) = staying.split_at(via % staying.len());
+                let members: Vec<Address> = second.iter().chain(first).copied().collect();
+                moves.push((number, network.join_through(peer(number), &members)));
+                staying.push(number);
+            }
+            Step::Leave(who) => {
+                let who = who % staying.len();
+                let leaver = staying[who];
+                if staying.len() > 2 && network.view(leaver).predecessor.is_some() {
+                    staying.remove(who);
+                    moves.push((leaver, network.call(leaver, Call::Leave)));
+                }
+            }
+            Step::Rest => {}
+        }
+        for _ in 0..*deeds {
+            if let Some(at) = door(network, &staying) {
+                ledger.act(network, at);
+            }
+            let pause = network.draw(0, 30);
+            network.run_ms(pause);
+        }
+    }
+    network.run_until(120, |network| {
+        moves
+            .iter()
+            .all(|(_, ticket)| network.returned.contains_key(ticket))
+    });
+    for (at, ticket) in moves {
+        let returned = network.returned.get(&ticket);
+        let is_fine = match returned {
+            Some(Returned::Joined | Returned::Left(_)) => true,
+            Some(Returned::Failed(Failure::NoTaker, _)) => is_lossy,
+            _ => false,
+        };
+        assert!(is_fine, "{}\n{at}: {returned:?}", network.story());
+    }
+    ledger
+}
+
+proptest! {
+    #![proptest_config(cases(96))]
+
+    #[test]
+    fn nothing_is_lost_doubled_or_unreadable_while_arcs_move(story in stories()) {
+        let mut network = begin(&story);
+        let mut ledger = play(&story, &mut network, 0, 0);
+        network.settle(60);
+        ledger.audit(&mut network);
+    }
+
+    #[test]
+    fn nothing_is_lost_or_doubled_where_answers_get_lost(
+        story in stories(),
+        answers_lost in 1_u64..15,
+        doubled in 0_u64..10,
+    ) {
+        let mut network = begin(&story);
+        let mut ledger = play(&story, &mut network, answers_lost, doubled);
+        network.answers_lost = 0;
+        network.doubled = 0;
+        network.settle(120);
+        ledger.audit(&mut network);
+    }
+}
