@@ -1,1 +1,20 @@
-fn main(){}
+//! One node of a distributed hash table.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// One node of a distributed hash table: a small HTTP server that is part of a ring of its kind.
+///
+/// It leaves the ring gracefully on SIGTERM, SIGINT and `POST /leave`. Exit codes: 0 it has left,
+/// 1 it failed, 2 wrong usage. `RUST_LOG` says what is logged (to standard error).
+#[derive(Parser)]
+#[command(name = "node", version)]
+struct Cli {
+    #[command(flatten)]
+    args: node::Args,
+}
+
+fn main() -> ExitCode {
+    node::run(Cli::parse().args)
+}

@@ -1,0 +1,107 @@
+//! Args: the flags of a node as they are typed. What they mean together is decided in `config`.
+
+use std::path::PathBuf;
+
+use dht::node::SUCCESSORS_MAX;
+use serde::Serialize;
+
+/// Flags of a node. Each can also stand in the environment or in `node.toml`.
+///
+/// Errors: clap refuses what can't be right by itself; [`crate::Config::load`] what doesn't fit.
+#[derive(clap::Args, Clone, Debug, Default, Serialize)]
+pub struct Args {
+    /// Listen here, and be reached here by other nodes [env: DHT_ADDRESS] [default: 127.0.0.1:10001]
+    #[arg(long, value_name = "HOST:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+
+    /// Name of the node; its identifier is the SHA-1 of it [env: DHT_NAME] [default: the address]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+
+    /// Name of the network; nodes of others are refused [env: DHT_NETWORK] [default: default]
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+
+    /// Which start of this node it is; it must be higher each time, for pointers to an earlier start
+    /// count as dead [env: DHT_INCARNATION] [default: seconds since 1970]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incarnation: Option<u32>,
+
+    /// Start as a member of the ideal ring of these nodes, itself included; each is written as
+    /// NAME@HOST:PORT#INCARNATION [env: DHT_RING]
+    #[arg(
+        long,
+        value_name = "MEMBER,…",
+        value_delimiter = ',',
+        conflicts_with = "join"
+    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ring: Vec<String>,
+
+    /// Join the ring of one of these members, the first that answers [env: DHT_JOIN]
+    #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub join: Vec<String>,
+
+    /// Which neighbour of a key owns it, the same in the whole network: the first node at or after it
+    /// (successor), or the last one at or before it (predecessor) [env: DHT_OWNERSHIP] [default:
+    /// successor]
+    #[arg(long, value_name = "RULE", value_parser = ["successor", "predecessor"])]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ownership: Option<String>,
+
+    /// How lookups go unless they say otherwise: by fingers, or from successor to successor (linear)
+    /// [env: DHT_ROUTING] [default: finger]
+    #[arg(long, value_parser = ["finger", "linear"])]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub routing: Option<String>,
+
+    /// Length of the successor list; with at least N + 1 members the ring survives that N - 1
+    /// neighbours fail at once. 4 is ample for a lab, 16 for thousands of nodes that come and go
+    /// [env: DHT_SUCCESSORS] [default: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(SUCCESSORS_MAX)))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub successors: Option<u8>,
+
+    /// Copies of each item; only 1 for now [env: DHT_REPLICAS] [default: 1]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
+
+    /// Milliseconds between two comparisons of notes with the successor. Less finds failures sooner,
+    /// more saves work: each costs two small requests [env: DHT_STABILIZE_MS] [default: 500]
+    #[arg(long, value_name = "MS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stabilize_ms: Option<u64>,
+
+    /// Milliseconds between two refreshes of a finger [env: DHT_FINGERS_MS] [default: 1000]
+    #[arg(long, value_name = "MS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingers_ms: Option<u64>,
+
+    /// Milliseconds between two checks of the predecessor [env: DHT_PREDECESSOR_MS] [default: 1000]
+    #[arg(long, value_name = "MS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub predecessor_ms: Option<u64>,
+
+    /// Milliseconds between two lookups of the node's own identifier, by which it notices that the
+    /// ring has dropped it [env: DHT_SELF_CHECK_MS] [default: 10000]
+    #[arg(long, value_name = "MS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub self_check_ms: Option<u64>,
+
+    /// Threads. One serves some 50,000 small requests a second [env: DHT_WORKERS] [default: 1]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workers: Option<usize>,
+
+    /// Configuration file, with the names of the flags (`stabilize_ms = 500`) [env: DHT_CONFIG]
+    /// [default: node.toml if it exists]
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+}

@@ -1,0 +1,287 @@
+//! Config: all that a node is told at its start, in types that cannot hold nonsense.
+//!
+//! Defaults < `node.toml` < `DHT_*` in the environment < flags. [`draft`] holds the values as they are
+//! written, this file what they mean together. An error names the place where the value stands.
+
+mod draft;
+mod environment;
+mod member;
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::num::NonZeroUsize;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use dht::Id;
+use dht::message::Routing;
+use dht::node::SUCCESSORS_MAX;
+use dht::ownership::Ownership;
+
+pub use self::member::{Member, NotAMember};
+use crate::Peer;
+use crate::args::Args;
+use crate::config::draft::Draft;
+
+/// What a node is told at its start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Its name.
+    pub name: String,
+    /// Its position, where it is reached, and which start it is.
+    pub me: Peer,
+    /// Its network.
+    pub network: String,
+    /// How it gets into a ring.
+    pub entry: Entry,
+    /// Which neighbour of a key owns it.
+    pub ownership: Ownership,
+    /// How lookups go unless they say otherwise.
+    pub routing: Routing,
+    /// Length of the successor list, 1 to [`SUCCESSORS_MAX`].
+    pub successors: u8,
+    /// How often the ring is looked after.
+    pub intervals: Intervals,
+    /// Threads.
+    pub workers: NonZeroUsize,
+}
+
+/// How a node gets into a ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// As a member of an ideal ring of these, itself included.
+    Ring(Vec<Peer>),
+    /// Through the first of these members that answers: host and port.
+    Join(Vec<String>),
+}
+
+/// How often the ring is looked after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Intervals {
+    /// Between two comparisons of notes with the successor.
+    pub stabilize: Duration,
+    /// Between two refreshes of a finger.
+    pub fingers: Duration,
+    /// Between two checks of the predecessor.
+    pub predecessor: Duration,
+    /// Between two lookups of the own identifier.
+    pub self_check: Duration,
+}
+
+/// Why a node can't be configured so. Nothing has been started.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A value has the wrong form, or a name is unknown; the text names the source.
+    #[error("{0}")]
+    Form(String),
+    /// A value has the right form but makes no sense.
+    #[error("{key} = {value}: {reason} (from {source_name})")]
+    Value {
+        /// Its name.
+        key: &'static str,
+        /// As it is written.
+        value: String,
+        /// What is wrong with it.
+        reason: String,
+        /// Where it stands.
+        source_name: String,
+    },
+    /// Neither or both of `ring` and `join` are there.
+    #[error("{0}")]
+    Entry(&'static str),
+}
+
+impl Config {
+    /// Puts the flags, the environment and the file together.
+    pub fn load(args: &Args) -> Result<Config, Error> {
+        let draft = Draft::load(args)?;
+        let network = network(&draft)?;
+        let (host, address) = address(&draft)?;
+        let name = name(&draft, host)?;
+        let (me, entry) = place(&draft, &name, address)?;
+        if draft.values.replicas != 1 {
+            let reason = "only 1 is possible until replication is there";
+            return Err(draft.refuse("replicas", draft.values.replicas, reason));
+        }
+        if !(1..=SUCCESSORS_MAX).contains(&draft.values.successors) {
+            let reason = format!("it must be 1 to {SUCCESSORS_MAX}");
+            return Err(draft.refuse("successors", draft.values.successors, reason));
+        }
+        Ok(Config {
+            me,
+            network,
+            entry,
+            ownership: draft.values.ownership,
+            routing: draft.values.routing,
+            successors: draft.values.successors,
+            intervals: intervals(&draft)?,
+            workers: workers(&draft)?,
+            name,
+        })
+    }
+}
+
+fn network(draft: &Draft) -> Result<String, Error> {
+    let network = &draft.values.network;
+    // It travels as a header.
+    if !(1..=NAME_BYTES_MAX).contains(&network.len())
+        || !network.bytes().all(|b| b.is_ascii_graphic())
+    {
+        let reason = format!("it must be 1 to {NAME_BYTES_MAX} visible ASCII characters");
+        return Err(draft.refuse("network", network, reason));
+    }
+    Ok(network.clone())
+}
+
+fn address(draft: &Draft) -> Result<(&str, SocketAddr), Error> {
+    let text = &draft.values.address;
+    let refuse = |reason: String| draft.refuse("address", text, reason);
+    let address = resolve(text).map_err(refuse)?;
+    if address.ip().is_unspecified() {
+        let reason = "other nodes can't reach it: name the address of one interface";
+        return Err(refuse(reason.to_owned()));
+    }
+    Ok((text, address))
+}
+
+fn name(draft: &Draft, address: &str) -> Result<String, Error> {
+    let name = draft.values.name.as_deref().unwrap_or(address);
+    if !(1..=NAME_BYTES_MAX).contains(&name.len()) || name.chars().any(char::is_control) {
+        let reason = format!("it must be 1 to {NAME_BYTES_MAX} bytes without control characters");
+        return Err(draft.refuse("name", name, reason));
+    }
+    Ok(name.to_owned())
+}
+
+/// Where the node stands, and how it gets there.
+fn place(draft: &Draft, name: &str, address: SocketAddr) -> Result<(Peer, Entry), Error> {
+    let id = Id::of(name.as_bytes());
+    let values = &draft.values;
+    let peer = |incarnation| Peer {
+        id,
+        address,
+        incarnation,
+    };
+    match (values.ring.is_empty(), values.join.is_empty()) {
+        (true, true) => Err(Error::Entry(
+            "a node needs a ring: `--join` one of its members, or start a new one by `--ring`",
+        )),
+        (false, false) => Err(Error::Entry(
+            "`ring` and `join` exclude each other, wherever they stand",
+        )),
+        (true, false) => {
+            let me = peer(values.incarnation.unwrap_or_else(seconds_since_1970));
+            Ok((me, Entry::Join(hosts(draft)?)))
+        }
+        (false, true) => {
+            let ring = ring(draft)?;
+            let Some(me) = ring.iter().find(|member| member.id == id) else {
+                let reason = format!("this node, `{name}`, is not among them");
+                return Err(draft.refuse("ring", values.ring.join(","), reason));
+            };
+            let incarnation = values.incarnation.unwrap_or(me.incarnation);
+            if *me != peer(incarnation) {
+                let reason = format!("`{name}` stands there with another address or incarnation");
+                return Err(draft.refuse("ring", values.ring.join(","), reason));
+            }
+            Ok((*me, Entry::Ring(ring)))
+        }
+    }
+}
+
+fn ring(draft: &Draft) -> Result<Vec<Peer>, Error> {
+    let refuse = |text: &str, reason: String| draft.refuse("ring", text, reason);
+    let mut ring: Vec<Peer> = Vec::new();
+    for text in &draft.values.ring {
+        let member: Member = text
+            .parse()
+            .map_err(|error: NotAMember| refuse(text, error.to_string()))?;
+        let address = resolve(&member.address).map_err(|reason| refuse(text, reason))?;
+        let peer = Peer {
+            id: Id::of(member.name.as_bytes()),
+            address,
+            incarnation: member.incarnation,
+        };
+        if ring
+            .iter()
+            .any(|other| other.id == peer.id || other.address == peer.address)
+        {
+            return Err(refuse(
+                text,
+                "its name or address is there twice".to_owned(),
+            ));
+        }
+        ring.push(peer);
+    }
+    Ok(ring)
+}
+
+fn hosts(draft: &Draft) -> Result<Vec<String>, Error> {
+    for text in &draft.values.join {
+        let port = text
+            .rsplit_once(':')
+            .map(|(host, port)| (host, port.parse::<u16>()));
+        if !matches!(port, Some((host, Ok(1..))) if !host.is_empty() && !host.contains(['/', '@']))
+        {
+            return Err(draft.refuse("join", text, "it must be HOST:PORT"));
+        }
+    }
+    Ok(draft.values.join.clone())
+}
+
+fn intervals(draft: &Draft) -> Result<Intervals, Error> {
+    let values = &draft.values;
+    let interval = |key, ms: u64| {
+        if !(INTERVAL_MS_MIN..=INTERVAL_MS_MAX).contains(&ms) {
+            let reason = format!("it must be {INTERVAL_MS_MIN} to {INTERVAL_MS_MAX} milliseconds");
+            return Err(draft.refuse(key, ms, reason));
+        }
+        Ok(Duration::from_millis(ms))
+    };
+    Ok(Intervals {
+        stabilize: interval("stabilize_ms", values.stabilize_ms)?,
+        fingers: interval("fingers_ms", values.fingers_ms)?,
+        predecessor: interval("predecessor_ms", values.predecessor_ms)?,
+        self_check: interval("self_check_ms", values.self_check_ms)?,
+    })
+}
+
+fn workers(draft: &Draft) -> Result<NonZeroUsize, Error> {
+    let workers = draft.values.workers;
+    NonZeroUsize::new(workers)
+        .filter(|workers| workers.get() <= WORKERS_MAX)
+        .ok_or_else(|| draft.refuse("workers", workers, format!("it must be 1 to {WORKERS_MAX}")))
+}
+
+/// The socket address of `HOST:PORT`. The error is the reason in words.
+fn resolve(text: &str) -> Result<SocketAddr, String> {
+    let mut addresses = text
+        .to_socket_addrs()
+        .map_err(|error| match text.rsplit_once(':') {
+            Some((_, port)) if port.parse::<u16>().is_ok() => {
+                format!("the host is unknown ({error})")
+            }
+            _ => "it must be HOST:PORT".to_owned(),
+        })?;
+    match addresses.next() {
+        Some(address) if address.port() > 0 => Ok(address),
+        Some(_) => Err("port 0 is no port that others could reach".to_owned()),
+        None => Err("the host has no address".to_owned()),
+    }
+}
+
+fn seconds_since_1970() -> u32 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    // Enough until the year 2106.
+    u32::try_from(now.as_secs()).unwrap_or(u32::MAX)
+}
+
+const NAME_BYTES_MAX: usize = 255;
+/// More often than this a node would only talk to itself.
+const INTERVAL_MS_MIN: u64 = 10;
+/// A day: beyond it the ring would not mend itself at all.
+const INTERVAL_MS_MAX: u64 = 86_400_000;
+const WORKERS_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! Draft: the values of a configuration as they are written, wherever that is.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use dht::message::Routing;
+use dht::ownership::Ownership;
+use figment::providers::{Format as _, Serialized, Toml};
+use figment::{Figment, Metadata};
+use serde::{Deserialize, Serialize};
+
+use crate::args::Args;
+use crate::config::Error;
+use crate::config::environment::{Environment, variable};
+
+/// Values, and where each of them comes from.
+pub(super) struct Draft {
+    pub(super) values: Values,
+    sources: Figment,
+}
+
+/// Every value that can be configured.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Values {
+    pub(super) address: String,
+    pub(super) name: Option<String>,
+    pub(super) network: String,
+    pub(super) incarnation: Option<u32>,
+    pub(super) ring: Vec<String>,
+    pub(super) join: Vec<String>,
+    pub(super) ownership: Ownership,
+    pub(super) routing: Routing,
+    pub(super) successors: u8,
+    pub(super) replicas: u32,
+    pub(super) stabilize_ms: u64,
+    pub(super) fingers_ms: u64,
+    pub(super) predecessor_ms: u64,
+    pub(super) self_check_ms: u64,
+    pub(super) workers: usize,
+}
+
+impl Default for Values {
+    fn default() -> Values {
+        Values {
+            address: "127.0.0.1:10001".to_owned(),
+            name: None,
+            network: "default".to_owned(),
+            incarnation: None,
+            ring: Vec::new(),
+            join: Vec::new(),
+            ownership: Ownership::Successor,
+            routing: Routing::Finger,
+            successors: 4,
+            replicas: 1,
+            stabilize_ms: 500,
+            fingers_ms: 1_000,
+            predecessor_ms: 1_000,
+            self_check_ms: 10_000,
+            workers: 1,
+        }
+    }
+}
+
+/// What kind of value a key has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Number,
+    List,
+}
+
+/// Every key of [`Values`].
+pub(super) const KEYS: [(&str, Kind); 15] = [
+    ("address", Kind::Text),
+    ("name", Kind::Text),
+    ("network", Kind::Text),
+    ("incarnation", Kind::Number),
+    ("ring", Kind::List),
+    ("join", Kind::List),
+    ("ownership", Kind::Text),
+    ("routing", Kind::Text),
+    ("successors", Kind::Number),
+    ("replicas", Kind::Number),
+    ("stabilize_ms", Kind::Number),
+    ("fingers_ms", Kind::Number),
+    ("predecessor_ms", Kind::Number),
+    ("self_check_ms", Kind::Number),
+    ("workers", Kind::Number),
+];
+
+impl Draft {
+    pub(super) fn load(args: &Args) -> Result<Draft, Error> {
+        let mut sources = Figment::from(Serialized::defaults(Values::default()));
+        if let Some(file) = file(args)? {
+            sources = sources.merge(Toml::file_exact(file));
+        }
+        let mut flags = Serialized::defaults(args);
+        flags.key = None;
+        let sources = sources.merge(Environment).merge(Flags(flags));
+        let values = sources.extract().map_err(|error| form(error, &sources))?;
+        Ok(Draft { values, sources })
+    }
+
+    /// The error for a value that makes no sense.
+    pub(super) fn refuse(
+        &self,
+        key: &'static str,
+        value: impl ToString,
+        reason: impl Into<String>,
+    ) -> Error {
+        Error::Value {
+            key,
+            value: value.to_string(),
+            reason: reason.into(),
+            source_name: source_name(self.sources.find_metadata(key), key),
+        }
+    }
+}
+
+/// The flags as a source with a name.
+struct Flags<T>(Serialized<T>);
+
+impl<T: Serialize> figment::Provider for Flags<T> {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(FLAGS)
+    }
+
+    fn data(
+        &self,
+    ) -> Result<figment::value::Map<figment::Profile, figment::value::Dict>, figment::Error> {
+        self.0.data()
+    }
+}
+
+/// The file to read, if there is one. Errors: one that is asked for is not there.
+fn file(args: &Args) -> Result<Option<PathBuf>, Error> {
+    let asked = match (&args.config, env::var_os("DHT_CONFIG")) {
+        (Some(file), _) => Some((file.clone(), FLAGS)),
+        (None, Some(file)) => Some((file.into(), "DHT_CONFIG")),
+        (None, None) => None,
+    };
+    match asked {
+        None => Ok(Some(Path::new("node.toml").to_owned()).filter(|file| file.exists())),
+        Some((file, _)) if file.is_file() => Ok(Some(file)),
+        Some((file, source)) => Err(Error::Value {
+            key: "config",
+            value: file.display().to_string(),
+            reason: "there is no such file".to_owned(),
+            source_name: source.to_owned(),
+        }),
+    }
+}
+
+/// All that is wrong with the form of the values, and where.
+fn form(error: figment::Error, sources: &Figment) -> Error {
+    let lines = error.into_iter().map(|error| {
+        let unknown = match &error.kind {
+            figment::error::Kind::UnknownField(key, _) => Some(key.clone()),
+            _ => None,
+        };
+        let key = unknown.unwrap_or_else(|| error.path.join("."));
+        let metadata = error
+            .metadata
+            .as_ref()
+            .or_else(|| sources.find_metadata(&key));
+        if key.is_empty() {
+            return format!("{} (from {})", error.kind, source_name(metadata, &key));
+        }
+        format!(
+            "{key}: {} (from {})",
+            error.kind,
+            source_name(metadata, &key)
+        )
+    });
+    Error::Form(lines.collect::<Vec<_>>().join("; "))
+}
+
+fn source_name(metadata: Option<&Metadata>, key: &str) -> String {
+    let Some(metadata) = metadata else {
+        return "the configuration".to_owned();
+    };
+    match &metadata.source {
+        Some(figment::Source::File(file)) => file.display().to_string(),
+        _ if metadata.name == "the environment" => variable(key),
+        _ if metadata.name == FLAGS => FLAGS.to_owned(),
+        _ => "the defaults".to_owned(),
+    }
+}
+
+const FLAGS: &str = "the command line";

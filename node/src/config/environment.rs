@@ -1,0 +1,50 @@
+//! Environment: the `DHT_*` variables as a source of configuration.
+//!
+//! Unlike figment's own it takes texts as they are, so that a node may be called `007`, and it reads
+//! only the variables it knows, since `tasks` has others with the same prefix.
+
+use std::env;
+
+use figment::value::{Dict, Map, Value};
+use figment::{Metadata, Profile, Provider};
+
+use crate::config::draft::{KEYS, Kind};
+
+/// The variables of this process.
+pub(super) struct Environment;
+
+impl Provider for Environment {
+    fn metadata(&self) -> Metadata {
+        Metadata::named("the environment")
+            .interpolater(|_, keys| keys.iter().map(|key| variable(key)).collect())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let mut values = Dict::new();
+        for (key, kind) in KEYS {
+            if let Ok(text) = env::var(variable(key)) {
+                values.insert(key.to_owned(), value(kind, text));
+            }
+        }
+        Ok(Profile::Default.collect(values))
+    }
+}
+
+/// The variable for a key.
+pub(super) fn variable(key: &str) -> String {
+    format!("DHT_{}", key.to_uppercase())
+}
+
+fn value(kind: Kind, text: String) -> Value {
+    match kind {
+        Kind::Text => text.into(),
+        // What is no number stays a text, and is refused as such where a number is expected.
+        Kind::Number => text.parse::<u64>().map_or(Value::from(text), Value::from),
+        Kind::List => text
+            .split(',')
+            .filter(|item| !item.is_empty())
+            .map(Value::from)
+            .collect::<Vec<_>>()
+            .into(),
+    }
+}

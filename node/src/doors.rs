@@ -1,0 +1,3 @@
+//! Doors: how clients and other nodes get in. A door turns bytes into calls of the service and back.
+
+pub mod http;

@@ -1,0 +1,53 @@
+//! HTTP: the public protocol, and for now the one between nodes. One small file for each noun.
+//!
+//! Every answer that is not a value is JSON, errors too. What a request lacks is told by the guard
+//! that looks for it: it leaves its [`error::Error`] with the request, and the catcher tells it.
+
+mod bytes;
+mod catcher;
+mod condition;
+mod error;
+mod guard;
+mod health;
+mod json;
+mod kv;
+mod lab;
+mod peer;
+mod target;
+
+use std::sync::Arc;
+
+use rocket::{Build, Rocket, State, catchers, routes};
+
+use crate::service::Service;
+
+/// The service, as handlers get it.
+type Node = State<Arc<Service>>;
+
+/// Adds all routes.
+pub fn mount(rocket: Rocket<Build>, service: Arc<Service>) -> Rocket<Build> {
+    let lab = routes![
+        lab::nodeinfo::nodeinfo,
+        lab::pointers::predecessor,
+        lab::pointers::put_predecessor,
+        lab::pointers::successor,
+        lab::pointers::put_successor,
+        lab::find::find_node,
+        lab::join::join,
+        lab::leave::leave,
+        lab::store::store,
+        lab::lookup::lookup,
+        lab::lookup::delete,
+        lab::here::insert,
+        lab::here::read,
+        lab::content::content,
+    ];
+    let kv = routes![kv::read, kv::head, kv::put, kv::delete];
+    let rest = routes![peer::answer, health::healthz, health::readyz];
+    rocket
+        .mount("/", lab)
+        .mount("/", kv)
+        .mount("/", rest)
+        .register("/", catchers![catcher::any])
+        .manage(service)
+}

@@ -1,0 +1,30 @@
+//! Health: whether the node is alive, and whether it is ready for clients.
+
+use dht::view::Phase;
+use rocket::get;
+use rocket::serde::json::Json;
+use serde_json::{Value, json};
+
+use crate::doors::http::Node;
+use crate::doors::http::error::Error;
+
+/// Alive: it listens, whatever else.
+#[get("/healthz")]
+pub(crate) fn healthz() -> Json<Value> {
+    Json(json!({"status": "alive"}))
+}
+
+/// Ready: it is part of a ring, and serves what is its own there.
+#[get("/readyz")]
+pub(crate) fn readyz(node: &Node) -> Result<Json<Value>, Error> {
+    let view = node.view();
+    let reason = match view.phase {
+        Phase::Member if view.is_ready() => return Ok(Json(json!({"status": "ready"}))),
+        Phase::Member => "it does not serve all of its arc yet",
+        Phase::Joining => "it has not joined a ring yet",
+        Phase::Leaving => "it is leaving",
+        Phase::Left => "it has left its ring",
+        Phase::Lost => "it has lost its place in the ring, and joins again",
+    };
+    Err(Error::busy("not_ready", reason))
+}

@@ -1,0 +1,234 @@
+//! Kv: any bytes under any key, with versions.
+//!
+//! Reading is the way that has to be short, above all where this node serves the key: see
+//! [`crate::service::Service::read_here`].
+
+use std::borrow::Cow;
+use std::io::Cursor;
+
+use dht::Id;
+use dht::record::{Blob, Change, Changed, Condition, Record, Version};
+use rocket::http::{ContentType, Status};
+use rocket::response::{self, Responder, Response};
+use rocket::serde::json::Json;
+use rocket::{Request, delete, get, head, put};
+use serde_json::{Map, Value, json};
+
+use crate::Path;
+use crate::doors::http::Node;
+use crate::doors::http::bytes;
+use crate::doors::http::condition::{Plan, tag};
+use crate::doors::http::error::{Error, collision};
+use crate::doors::http::guard::Native;
+use crate::doors::http::json::{hops, owner};
+use crate::doors::http::target::Target;
+
+/// The value under a key.
+#[get("/kv/<_..>")]
+pub(crate) async fn read<'r>(node: &'r Node, target: Target) -> Result<Found<'r>, Error> {
+    let key = Id::of_key(&target.name);
+    let (record, address) = match node.read_here(key) {
+        Some(record) => (record, Cow::Borrowed(node.address.as_str())),
+        None => {
+            let (record, path) = node.read(key, node.routing).await?;
+            let owner = path.iter().rev().find(|hop| hop.ok);
+            (
+                record,
+                Cow::Owned(
+                    owner
+                        .map(|hop| hop.node.address.to_string())
+                        .unwrap_or_default(),
+                ),
+            )
+        }
+    };
+    // Where two keys have one identifier, only the first one is there.
+    let named = |record: &Record| record.name.as_deref() == Some(&target.name[..]);
+    let Some(record) = record.filter(named) else {
+        return Err(missing(key));
+    };
+    Ok(Found {
+        is_known: target.conditions.has(&record),
+        record,
+        address,
+    })
+}
+
+/// What [`read`] would say, without the value.
+#[head("/kv/<_..>")]
+pub(crate) async fn head<'r>(node: &'r Node, target: Target) -> Result<Found<'r>, Error> {
+    read(node, target).await
+}
+
+/// Puts a value under a key.
+#[put("/kv/<_..>", data = "<value>")]
+pub(crate) async fn put(
+    node: &Node,
+    _native: Native,
+    target: Target,
+    value: bytes::Value,
+) -> Result<Written, Error> {
+    let key = Id::of_key(&target.name);
+    let (changed, path) = write(node, key, target, Some(value.0.into())).await?;
+    let (status, version) = match changed {
+        Changed::Created(version) => (Status::Created, version),
+        Changed::Replaced(version) => (Status::Ok, version),
+        other => return Err(unchanged(key, other)),
+    };
+    let mut fields = written(key, &path);
+    fields.insert("version".to_owned(), version.number().into());
+    Ok(Written {
+        status,
+        fields,
+        version: Some(version),
+    })
+}
+
+/// Deletes a key.
+#[delete("/kv/<_..>")]
+pub(crate) async fn delete(node: &Node, _native: Native, target: Target) -> Result<Written, Error> {
+    let key = Id::of_key(&target.name);
+    match write(node, key, target, None).await? {
+        (Changed::Deleted, path) => Ok(Written {
+            status: Status::Ok,
+            fields: written(key, &path),
+            version: None,
+        }),
+        (other, _) => Err(unchanged(key, other)),
+    }
+}
+
+/// A value as it is sent.
+pub(crate) struct Found<'r> {
+    record: Record,
+    /// Whether the client has it already.
+    is_known: bool,
+    /// Where it was read.
+    address: Cow<'r, str>,
+}
+
+impl<'r> Responder<'r, 'r> for Found<'r> {
+    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'r> {
+        let value = self.record.value;
+        let mut response = Response::new();
+        response.set_raw_header("ETag", tag(self.record.version));
+        response.set_raw_header("X-Dht-Node", self.address);
+        response.set_raw_header("X-Dht-Copies", "1");
+        if self.is_known {
+            response.set_status(Status::NotModified);
+            return Ok(response);
+        }
+        response.set_header(ContentType::Binary);
+        // One more than needed, so that the end is found without another buffer.
+        response.set_max_chunk_size((value.len() + 1).min(CHUNK_BYTES_MAX));
+        response.set_sized_body(value.len(), Cursor::new(value));
+        Ok(response)
+    }
+}
+
+/// What became of a write.
+pub(crate) struct Written {
+    status: Status,
+    fields: Map<String, Value>,
+    /// Which version is there now.
+    version: Option<Version>,
+}
+
+impl<'r> Responder<'r, 'static> for Written {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let mut response = (self.status, Json(self.fields)).respond_to(request)?;
+        if let Some(version) = self.version {
+            response.set_raw_header("ETag", tag(version));
+        }
+        Ok(response)
+    }
+}
+
+/// Makes the change that the conditions allow.
+async fn write(
+    node: &Node,
+    key: Id,
+    target: Target,
+    value: Option<Blob>,
+) -> Result<(Changed, Path), Error> {
+    let name = Some(Blob::from(target.name));
+    let change = |condition| Change {
+        name: name.clone(),
+        value: value.clone(),
+        condition,
+    };
+    let (versions, may_be_absent) = match target.conditions.plan() {
+        Plan::At(condition) => return Ok(node.change(key, change(condition)).await?),
+        Plan::Not {
+            versions,
+            may_be_absent,
+        } => (versions, may_be_absent),
+    };
+    for _ in 0..LOOKS_MAX {
+        let (record, path) = node.read(key, node.routing).await?;
+        let condition = match record {
+            Some(record) if versions.contains(&record.version) => {
+                return Ok((Changed::Refused(Some(record.version)), path));
+            }
+            Some(record) => Condition::Among([record.version].into()),
+            None if may_be_absent => Condition::Absent,
+            None => return Ok((Changed::Refused(None), path)),
+        };
+        let (changed, path) = node.change(key, change(condition)).await?;
+        // Somebody else was faster: look again.
+        if !matches!(changed, Changed::Refused(_)) {
+            return Ok((changed, path));
+        }
+    }
+    Err(Error::busy(
+        "contended",
+        "the key changes too fast for this condition",
+    ))
+}
+
+fn written(key: Id, path: &Path) -> Map<String, Value> {
+    let fields = [
+        ("key", json!(key)),
+        ("node", owner(path)),
+        ("copies", json!(1)),
+        ("hops", json!(hops(path))),
+    ];
+    fields
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+fn unchanged(key: Id, changed: Changed) -> Error {
+    match changed {
+        Changed::Collision => collision(),
+        Changed::Refused(version) => refused(version),
+        _ => missing(key),
+    }
+}
+
+fn refused(version: Option<Version>) -> Error {
+    let message = "the condition does not hold of the present version; nothing was changed";
+    let error = Error::new(Status::PreconditionFailed, "condition_failed", message);
+    match version {
+        Some(version) => error
+            .header("ETag", tag(version))
+            .with("version", version.number()),
+        None => error,
+    }
+}
+
+fn missing(key: Id) -> Error {
+    Error::new(
+        Status::NotFound,
+        "not_found",
+        "there is nothing under this key",
+    )
+    .with("key", key)
+}
+
+/// Large values are sent in pieces of this size.
+const CHUNK_BYTES_MAX: usize = 64 * 1024;
+
+/// Times that a key is looked at for a condition that only a look can tell.
+const LOOKS_MAX: usize = 8;

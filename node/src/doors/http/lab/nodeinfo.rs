@@ -1,0 +1,47 @@
+//! Nodeinfo: what a node says of itself.
+
+use dht::Id;
+use dht::view::Phase;
+use rocket::get;
+use rocket::serde::json::Json;
+use serde_json::{Value, json};
+
+use crate::doors::http::Node;
+
+/// Everything of public interest, also before it has joined.
+#[get("/nodeinfo")]
+pub(crate) fn nodeinfo(node: &Node) -> Json<Value> {
+    let view = node.view();
+    let fingers = view.fingers.iter().map(|finger| {
+        let start = view.me.id.plus(Id::power_of_two(finger.exponent));
+        json!({"start": start, "node": finger.node})
+    });
+    let serves = view
+        .serves
+        .iter()
+        .map(|range| json!({"start": range.arc.start, "end": range.arc.end, "epoch": range.epoch}));
+    let handover = view
+        .handover
+        .as_ref()
+        .map(|handover| json!({"to": handover.to, "arc": handover.arc, "sent": handover.sent}));
+    let successor = (view.phase != Phase::Joining).then(|| view.successor());
+    Json(json!({
+        "name": node.name,
+        "id": view.me.id,
+        "address": view.me.address,
+        "incarnation": view.me.incarnation,
+        "network": node.network,
+        "phase": view.phase,
+        "predecessor": view.predecessor,
+        "successor": successor,
+        "successors": view.successors,
+        "fingers": fingers.collect::<Vec<_>>(),
+        "serves": serves.collect::<Vec<_>>(),
+        "handover": handover,
+        "keys": node.driver().content().count(&view.serves),
+        "ownership": view.ownership,
+        "routing": node.routing,
+        "replicas": 1,
+        "version": env!("CARGO_PKG_VERSION"),
+    }))
+}

@@ -1,0 +1,45 @@
+//! Peer: the messages of other nodes, many at a time.
+
+use rocket::http::Status;
+use rocket::post;
+use rocket::serde::json::Json as Answer;
+
+use crate::doors::http::Node;
+use crate::doors::http::bytes::{Json, Readable};
+use crate::doors::http::error::Error;
+use crate::doors::http::guard::{Native, SameNetwork, wrong_network};
+use crate::envelope::{Answers, BATCH_MAX, ENVELOPE_BYTES_MAX, Questions};
+
+/// Answers each question, one after the other.
+#[post("/peer", data = "<questions>")]
+pub(crate) async fn answer(
+    node: &Node,
+    _native: Native,
+    network: SameNetwork,
+    questions: Json<Questions>,
+) -> Result<Answer<Answers>, Error> {
+    let Questions { from, to, requests } = questions.0;
+    if !network.is_named {
+        return Err(wrong_network(&node.network));
+    }
+    if to != node.view().me {
+        let message = "this is another node, or another life of it";
+        let error = Error::new(Status::MisdirectedRequest, "wrong_recipient", message);
+        return Err(error.with("node", node.view().me));
+    }
+    if !(1..=BATCH_MAX).contains(&requests.len()) {
+        return Err(Error::bad(
+            "bad_batch",
+            format!("a batch has 1 to {BATCH_MAX} requests"),
+        ));
+    }
+    let mut replies = Vec::with_capacity(requests.len());
+    for request in requests {
+        replies.push(node.answer(from, request).await);
+    }
+    Ok(Answer(Answers { from: to, replies }))
+}
+
+impl Readable for Questions {
+    const BYTES_MAX: usize = ENVELOPE_BYTES_MAX;
+}

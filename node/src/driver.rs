@@ -1,0 +1,260 @@
+//! Driver: owns the protocol's state machine and performs what it wants.
+//!
+//! Events go in one at a time, under one lock that is held while the store does what the protocol
+//! wants of it, so that commands are performed in the order in which they were given. The lock is never
+//! held across anything that waits: questions to other nodes, delays and answers leave it first.
+//! The view is published before anything after it in the same turn is done.
+
+mod note;
+
+use std::collections::{HashMap, VecDeque};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use arc_swap::{ArcSwap, Guard};
+use dht::event::{Delay, Ticket};
+use rand::RngExt as _;
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+
+use crate::content::Content;
+use crate::envelope::BATCH_MAX;
+use crate::peers::Peers;
+use crate::{Action, Call, Event, Node, Peer, Reply, Request, Returned, Timer, View};
+
+/// A node at work.
+#[derive(Debug)]
+pub struct Driver {
+    core: Mutex<Core>,
+    view: ArcSwap<View>,
+    content: Content,
+    peers: Peers,
+    tickets: AtomicU64,
+}
+
+/// What is behind the lock.
+#[derive(Debug)]
+struct Core {
+    node: Node,
+    /// Who waits for an answer of the node.
+    waiting: HashMap<Ticket, oneshot::Sender<Answer>>,
+    /// Empty between turns, kept for their room.
+    events: VecDeque<Event>,
+    actions: Vec<Action>,
+}
+
+/// An answer of the node to somebody outside.
+#[derive(Debug)]
+enum Answer {
+    Reply(Reply),
+    Returned(Returned),
+}
+
+/// What a turn wants of the world, to be done after the lock is free.
+#[derive(Debug, Default)]
+struct Wants {
+    asks: Vec<(Peer, Vec<(Ticket, Request)>)>,
+    waits: Vec<(Timer, Delay)>,
+    answers: Vec<(Ticket, Answer)>,
+}
+
+impl Driver {
+    /// A driver for a node with an empty store.
+    pub fn new(node: Node, peers: Peers) -> Arc<Driver> {
+        Arc::new(Driver {
+            view: ArcSwap::from_pointee(node.view().clone()),
+            core: Mutex::new(Core {
+                node,
+                waiting: HashMap::new(),
+                events: VecDeque::new(),
+                actions: Vec::new(),
+            }),
+            content: Content::default(),
+            peers,
+            tickets: AtomicU64::new(0),
+        })
+    }
+
+    /// The node as it is at this moment.
+    pub fn view(&self) -> Guard<Arc<View>> {
+        self.view.load()
+    }
+
+    /// What the node keeps.
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// How the node asks others.
+    pub fn peers(&self) -> &Peers {
+        &self.peers
+    }
+
+    /// A time has come.
+    pub fn elapsed(self: &Arc<Self>, timer: Timer) {
+        let wants = self.turn(&mut self.lock(), [Event::Elapsed(timer)]);
+        self.perform(wants);
+    }
+
+    /// Another node asks.
+    pub async fn asked(self: &Arc<Self>, from: Peer, request: Request) -> Reply {
+        let event = |ticket| Event::Asked {
+            ticket,
+            from,
+            request,
+        };
+        match self.put(event).await {
+            Answer::Reply(reply) => reply,
+            Answer::Returned(returned) => panic!("a question was answered by {returned:?}"),
+        }
+    }
+
+    /// A client of this node wants something.
+    pub async fn called(self: &Arc<Self>, call: Call) -> Returned {
+        match self.put(|ticket| Event::Called { ticket, call }).await {
+            Answer::Returned(returned) => returned,
+            Answer::Reply(reply) => panic!("a call was answered by {reply:?}"),
+        }
+    }
+
+    /// Feeds an event that is answered, and waits for the answer, unless it comes at once.
+    async fn put(self: &Arc<Self>, event: impl FnOnce(Ticket) -> Event) -> Answer {
+        let ticket = Ticket(self.tickets.fetch_add(1, Ordering::Relaxed));
+        let (wants, answer) = {
+            let mut core = self.lock();
+            let mut wants = self.turn(&mut core, [event(ticket)]);
+            let place = wants.answers.iter().position(|(other, _)| *other == ticket);
+            let answer = match place {
+                Some(place) => Ok(wants.answers.swap_remove(place).1),
+                None => {
+                    let (sender, receiver) = oneshot::channel();
+                    core.waiting.insert(ticket, sender);
+                    Err(receiver)
+                }
+            };
+            (wants, answer)
+        };
+        self.perform(wants);
+        match answer {
+            Ok(answer) => answer,
+            Err(receiver) => receiver
+                .await
+                .expect("the node answers every question once"),
+        }
+    }
+
+    /// Feeds events, and what the store answers, until nothing more comes of them.
+    fn turn(&self, core: &mut Core, events: impl IntoIterator<Item = Event>) -> Wants {
+        let Core {
+            node,
+            waiting,
+            events: queue,
+            actions,
+        } = core;
+        let mut wants = Wants::default();
+        queue.extend(events);
+        while let Some(event) = queue.pop_front() {
+            node.handle(event, actions);
+            for action in actions.drain(..) {
+                match action {
+                    Action::Publish => self.view.store(Arc::new(node.view().clone())),
+                    Action::Store { ticket, command } => {
+                        let outcome = self.content.perform(command);
+                        queue.push_back(Event::Stored { ticket, outcome });
+                    }
+                    Action::Ask {
+                        ticket,
+                        to,
+                        request,
+                    } => wants.ask(to, ticket, request),
+                    Action::Wait { timer, delay } => wants.waits.push((timer, delay)),
+                    Action::Reply { ticket, reply } => {
+                        wants.answers.push((ticket, Answer::Reply(reply)))
+                    }
+                    Action::Return { ticket, returned } => {
+                        wants.answers.push((ticket, Answer::Returned(returned)));
+                    }
+                    Action::Note(note) => note::log(&note),
+                }
+            }
+        }
+        // Those who wait are told here, where nobody can begin to wait at the same moment.
+        wants.answers = wants
+            .answers
+            .into_iter()
+            .filter_map(|(ticket, answer)| match waiting.remove(&ticket) {
+                Some(sender) => {
+                    // Who does not want to know any more has gone.
+                    let _ = sender.send(answer);
+                    None
+                }
+                None => Some((ticket, answer)),
+            })
+            .collect();
+        wants
+    }
+
+    fn perform(self: &Arc<Self>, wants: Wants) {
+        for (to, questions) in wants.asks {
+            tokio::spawn(self.clone().ask(to, questions));
+        }
+        for (timer, delay) in wants.waits {
+            tokio::spawn(self.clone().wait(timer, delay));
+        }
+    }
+
+    async fn ask(self: Arc<Self>, to: Peer, questions: Vec<(Ticket, Request)>) {
+        let began = Instant::now();
+        let (tickets, requests): (Vec<_>, Vec<_>) = questions.into_iter().unzip();
+        let me = self.view().me;
+        let replies = self.peers.ask(me, to, requests).await;
+        let micros = began.elapsed().as_micros().try_into().unwrap_or(u32::MAX);
+        let events: Vec<_> = match replies {
+            Ok(replies) => {
+                let answered = |(ticket, reply)| Event::Answered {
+                    ticket,
+                    from: to,
+                    reply,
+                    micros,
+                };
+                tickets.into_iter().zip(replies).map(answered).collect()
+            }
+            Err(missed) => {
+                tracing::debug!(%to, "{missed}");
+                let cause = missed.cause();
+                let unanswered = |ticket| Event::Unanswered { ticket, cause };
+                tickets.into_iter().map(unanswered).collect()
+            }
+        };
+        let wants = self.turn(&mut self.lock(), events);
+        self.perform(wants);
+    }
+
+    async fn wait(self: Arc<Self>, timer: Timer, delay: Delay) {
+        let ms = rand::rng().random_range(delay.min_ms..=delay.max_ms);
+        sleep(Duration::from_millis(ms.into())).await;
+        self.elapsed(timer);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(|_| {
+            // The protocol has panicked, by name, and its state is not to be trusted any more. A node
+            // that is gone is something that the ring can deal with; one that is half there is not.
+            tracing::error!("the protocol has broken an invariant of its own: this node ends");
+            process::exit(1)
+        })
+    }
+}
+
+impl Wants {
+    /// Questions to the same peer travel together.
+    fn ask(&mut self, to: Peer, ticket: Ticket, request: Request) {
+        let same = |(other, batch): &&mut (Peer, Vec<_>)| *other == to && batch.len() < BATCH_MAX;
+        match self.asks.iter_mut().find(same) {
+            Some((_, batch)) => batch.push((ticket, request)),
+            None => self.asks.push((to, vec![(ticket, request)])),
+        }
+    }
+}

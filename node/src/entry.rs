@@ -1,0 +1,196 @@
+//! Entry: how a node that has just begun to listen gets into a ring.
+//!
+//! It asks the members it was told of who they are, and the first that answers for its place. All that
+//! is only a hint; what counts is what the future predecessor says itself, which is the protocol's part.
+
+use std::time::Duration;
+
+use dht::Id;
+use dht::ownership::Ownership;
+use reqwest::RequestBuilder;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+use tracing::{debug, info};
+
+use crate::config::{Config, Entry};
+use crate::envelope::NETWORK_HEADER;
+use crate::service::{Failed, Service};
+use crate::{Address, Failure, Peer, peers};
+
+/// Why a node is in no ring.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The member belongs to another network.
+    #[error("{member} belongs to the network `{theirs}`, not to `{ours}`: wrong network")]
+    Network {
+        member: String,
+        theirs: String,
+        ours: String,
+    },
+    /// The member goes by the other rule.
+    #[error("in the network of {member} the {theirs:?} of a key owns it: start this node so, too")]
+    Ownership { member: String, theirs: Ownership },
+    /// A living node has the identifier.
+    #[error("the identifier is taken: {0}")]
+    Taken(String),
+    /// The members refuse it for another reason.
+    #[error("cannot join: {0}")]
+    Refused(String),
+}
+
+/// What is needed of a member's `GET /nodeinfo`.
+#[derive(Debug, Deserialize)]
+struct NodeInfo {
+    id: Id,
+    address: Address,
+    incarnation: u32,
+    network: String,
+    ownership: Ownership,
+}
+
+/// The answer to `POST /join`.
+#[derive(Debug, Deserialize)]
+struct Place {
+    predecessor: Peer,
+    successors: Vec<Peer>,
+}
+
+/// Why a member gives no answer.
+#[derive(Debug)]
+enum Refusal {
+    /// It may give one later.
+    Later(String),
+    /// It will not: the error's code, and what it says.
+    Final(String, String),
+}
+
+/// Gets the node into its ring, as it was told to.
+pub(crate) async fn enter(service: &Service, config: &Config) -> Result<(), Error> {
+    let Entry::Join(members) = &config.entry else {
+        info!("member of an ideal ring");
+        return Ok(());
+    };
+    let hints = place(service, config, members).await?;
+    match service.join(hints).await {
+        Ok(()) => Ok(()),
+        Err(Failed(Failure::Taken(peer), _)) => Err(Error::Taken(format!("{peer} is alive"))),
+        Err(Failed(failure, _)) => Err(Error::Refused(format!(
+            "the ring does not let it in ({failure:?})"
+        ))),
+    }
+}
+
+/// The nodes to begin with: the predecessor-to-be, its successors, and a member that is known to be
+/// there. A ring that is busy or not there yet is asked again for a while.
+async fn place(service: &Service, config: &Config, members: &[String]) -> Result<Vec<Peer>, Error> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut reasons = Vec::new();
+        for member in members.iter().filter(|member| **member != service.address) {
+            match ask(service, config, member).await? {
+                Ok(hints) => return Ok(hints),
+                Err(reason) => reasons.push(format!("{member}: {reason}")),
+            }
+        }
+        let reasons = reasons.join("; ");
+        if Instant::now() > deadline {
+            let text = if reasons.is_empty() {
+                "the only member named is this node itself"
+            } else {
+                &reasons
+            };
+            return Err(Error::Refused(text.to_owned()));
+        }
+        debug!("no place yet: {reasons}");
+        sleep(PAUSE).await;
+    }
+}
+
+/// Asks one member for a place. The inner error is a reason to go on trying, the outer one to give up.
+async fn ask(
+    service: &Service,
+    config: &Config,
+    member: &str,
+) -> Result<Result<Vec<Peer>, String>, Error> {
+    let client = service.driver().peers().client();
+    let question = client.get(format!("http://{member}/nodeinfo"));
+    let info: NodeInfo = match answer(question).await {
+        Ok(info) => info,
+        Err(Refusal::Later(reason) | Refusal::Final(_, reason)) => return Ok(Err(reason)),
+    };
+    if info.network != config.network {
+        return Err(Error::Network {
+            member: member.to_owned(),
+            theirs: info.network,
+            ours: config.network.clone(),
+        });
+    }
+    if info.ownership != config.ownership {
+        return Err(Error::Ownership {
+            member: member.to_owned(),
+            theirs: info.ownership,
+        });
+    }
+    let question = client
+        .post(format!("http://{member}/join"))
+        .header(NETWORK_HEADER, &config.network)
+        .json(&config.me);
+    match answer::<Place>(question).await {
+        Ok(place) => {
+            let known = Peer {
+                id: info.id,
+                address: info.address,
+                incarnation: info.incarnation,
+            };
+            let hints = [place.predecessor, known]
+                .into_iter()
+                .chain(place.successors);
+            Ok(Ok(hints
+                .filter(|peer| *peer != config.me)
+                .take(HINTS_MAX)
+                .collect()))
+        }
+        Err(Refusal::Later(reason)) => Ok(Err(reason)),
+        Err(Refusal::Final(code, reason)) if code == "identifier_taken" => {
+            Err(Error::Taken(reason))
+        }
+        Err(Refusal::Final(_, reason)) => Err(Error::Refused(format!("{member}: {reason}"))),
+    }
+}
+
+async fn answer<T: DeserializeOwned>(question: RequestBuilder) -> Result<T, Refusal> {
+    let response = question.timeout(ANSWER_MAX).send().await.map_err(|error| {
+        let reason = if error.is_connect() {
+            "nobody listens there"
+        } else {
+            "it does not answer"
+        };
+        Refusal::Later(reason.to_owned())
+    })?;
+    let status = response.status();
+    let body = peers::read(response).await;
+    let body = body.ok_or_else(|| Refusal::Later("its answer breaks off".to_owned()))?;
+    if status.is_success() {
+        let nonsense =
+            |_| Refusal::Later("its answer makes no sense: it may be no node".to_owned());
+        return serde_json::from_slice(&body).map_err(nonsense);
+    }
+    let error: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let text = |field| error["error"][field].as_str().map(str::to_owned);
+    let message = text("message").unwrap_or_else(|| format!("it answers with status {status}"));
+    if status.is_client_error() {
+        Err(Refusal::Final(text("code").unwrap_or_default(), message))
+    } else {
+        Err(Refusal::Later(message))
+    }
+}
+
+/// For how long members are asked that are busy, or not there yet.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(100);
+/// `POST /join` looks the place up first, around dead nodes if it must.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// More would not be better.
+const HINTS_MAX: usize = 8;

@@ -1,0 +1,136 @@
+//! Peers: how this node asks others, over HTTP. One connection pool for the process.
+//!
+//! What counts is whether a question may have been carried out. It was not if nobody listens there, if
+//! somebody else does, or if the node refused it as a whole; in any other case without an answer it may
+//! have been, and the peer counts as silent.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use dht::event::Cause;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::{Client, Response, StatusCode};
+
+use crate::envelope::{Answers, ENVELOPE_BYTES_MAX, NETWORK_HEADER, Questions, answers};
+use crate::{Peer, Reply, Request};
+
+/// Asks other nodes.
+#[derive(Clone, Debug)]
+pub struct Peers {
+    client: Client,
+    network: HeaderValue,
+}
+
+/// Why there are no answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Missed {
+    /// Nobody listens there.
+    #[error("nobody listens there")]
+    Nobody,
+    /// Somebody else listens there: another node, another life of it, or no node at all.
+    #[error("somebody else listens there")]
+    SomebodyElse,
+    /// Nothing sensible came back in time: the questions may have been carried out or not.
+    #[error("it does not answer")]
+    Silent,
+}
+
+impl Missed {
+    /// What the protocol makes of it.
+    pub fn cause(self) -> Cause {
+        match self {
+            Missed::Nobody | Missed::SomebodyElse => Cause::Refused,
+            Missed::Silent => Cause::Silent,
+        }
+    }
+}
+
+impl Peers {
+    /// A client without connections. `network`: visible ASCII.
+    pub fn new(network: &str) -> Peers {
+        let client = Client::builder()
+            .no_proxy()
+            .connect_timeout(Duration::from_millis(CONNECT_MS_MAX))
+            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+            .tcp_nodelay(true)
+            .build()
+            .expect("a client without encryption has nothing to fail on");
+        let network = HeaderValue::from_str(network).expect("a network's name is visible ASCII");
+        Peers { client, network }
+    }
+
+    /// The connection pool, for questions that are no messages of the protocol.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Asks one peer, and returns one fitting reply for each request.
+    pub async fn ask(
+        &self,
+        from: Peer,
+        to: Peer,
+        requests: Vec<Request>,
+    ) -> Result<Vec<Reply>, Missed> {
+        let patience_ms = requests.iter().map(Request::patience_ms).max().unwrap_or(0);
+        let questions = Questions { from, to, requests };
+        let body = serde_json::to_vec(&questions).expect("messages are plain data");
+        let response = self
+            .client
+            .post(url(to.address))
+            .timeout(Duration::from_millis(patience_ms.into()))
+            .header(NETWORK_HEADER, &self.network)
+            .header(CONTENT_TYPE, JSON)
+            .body(body)
+            .send()
+            .await
+            .map_err(|error| {
+                if error.is_connect() {
+                    Missed::Nobody
+                } else {
+                    Missed::Silent
+                }
+            })?;
+        let status = response.status();
+        if status.is_client_error() || status == StatusCode::SERVICE_UNAVAILABLE {
+            return Err(Missed::SomebodyElse);
+        }
+        let body = read(response).await.ok_or(Missed::Silent)?;
+        let Answers { from, replies } =
+            serde_json::from_slice(&body).map_err(|_| Missed::Silent)?;
+        if from != to {
+            return Err(Missed::SomebodyElse);
+        }
+        let requests = questions.requests;
+        let pairs = || requests.iter().zip(&replies);
+        if replies.len() == requests.len()
+            && pairs().all(|(request, reply)| answers(request, reply))
+        {
+            Ok(replies)
+        } else {
+            Err(Missed::Silent)
+        }
+    }
+}
+
+/// The body of an answer, unless it breaks off or is larger than it may be.
+pub(crate) async fn read(mut response: Response) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.ok()? {
+        if body.len() + chunk.len() > ENVELOPE_BYTES_MAX {
+            return None;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Some(body)
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{address}/peer")
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+const CONNECT_MS_MAX: u64 = 300;
+
+/// A busy pair of nodes needs more than one, and a large ring has many pairs.
+const IDLE_CONNECTIONS_MAX: usize = 2;

@@ -1,0 +1,114 @@
+//! Run: the life of a node process, from its flags to its exit code.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Runtime};
+use tracing::info;
+
+use crate::args::Args;
+use crate::config::{Config, Entry};
+use crate::driver::Driver;
+use crate::entry::enter;
+use crate::exit::{End, Signals, leave};
+use crate::peers::Peers;
+use crate::schedule::Maintenance;
+use crate::server::{self, Server};
+use crate::service::Service;
+use crate::{Node, config, entry, exit, log, schedule};
+
+/// Runs a node until it is told to stop. Exit codes: 0 it has left its ring, 1 it failed, 2 it can't
+/// be configured so; an error stands on standard error.
+pub fn run(args: Args) -> ExitCode {
+    log::start();
+    match try_run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            match error {
+                Error::Config(_) => ExitCode::from(2),
+                _ => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+/// Why a node has failed.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    #[error("cannot start threads: {0}")]
+    Threads(std::io::Error),
+    #[error("cannot listen to signals: {0}")]
+    Signals(std::io::Error),
+    #[error(transparent)]
+    Server(#[from] server::Error),
+    #[error(transparent)]
+    Schedule(#[from] schedule::Error),
+    #[error(transparent)]
+    Entry(#[from] entry::Error),
+    #[error(transparent)]
+    Exit(#[from] exit::Error),
+}
+
+fn try_run(args: &Args) -> Result<(), Error> {
+    let config = Config::load(args)?;
+    let runtime = runtime(&config)?;
+    let result = runtime.block_on(live(&config));
+    // Whatever still goes on is of no use to anyone.
+    runtime.shutdown_background();
+    result
+}
+
+async fn live(config: &Config) -> Result<(), Error> {
+    let mut signals = Signals::listen().map_err(Error::Signals)?;
+    let peers = Peers::new(&config.network);
+    let driver = Driver::new(node(config), peers);
+    let service = Arc::new(Service::new(driver, config));
+    // Listening comes first: a port that is taken is the end of it, and members call back.
+    let rocket = server::build(service.clone(), config.workers);
+    let server = Server::start(rocket, config.me.address).await?;
+    info!(name = config.name, id = %config.me.id, address = %config.me.address, "listening");
+    let _maintenance = Maintenance::start(service.driver(), config.intervals).await?;
+
+    let entered = tokio::select! {
+        entered = enter(&service, config) => entered,
+        () = signals.next() => {
+            info!("ended before it was part of a ring");
+            return Ok(());
+        }
+    };
+    entered?;
+    let end = tokio::select! {
+        () = service.has_left() => End::Asked,
+        () = signals.next() => End::Signal,
+    };
+    let left = match end {
+        End::Asked => Ok(()),
+        End::Signal => leave(&service, &mut signals).await,
+    };
+    server.stop().await;
+    Ok(left?)
+}
+
+fn node(config: &Config) -> Node {
+    let settings = dht::Config {
+        ownership: config.ownership,
+        successors: config.successors,
+        ..dht::Config::default()
+    };
+    match &config.entry {
+        Entry::Ring(ring) => Node::in_ring(config.me, ring, settings),
+        Entry::Join(_) => Node::new(config.me, settings),
+    }
+}
+
+fn runtime(config: &Config) -> Result<Runtime, Error> {
+    Builder::new_multi_thread()
+        .worker_threads(config.workers.get())
+        .thread_name("node")
+        .enable_all()
+        .build()
+        .map_err(Error::Threads)
+}

@@ -1,0 +1,214 @@
+//! Service: the narrow waist between the doors and the node. A door turns bytes into calls of this
+//! and back, and knows nothing else.
+//!
+//! Reads of what this node serves take the short way: from the published view to the store, and back
+//! to see that the view is still the same one. No lock of the protocol, no change of task.
+
+mod acquaintances;
+
+use std::sync::Arc;
+
+use dht::Id;
+use dht::event::Hop;
+use dht::message::{LinkKind, Routing, State};
+use dht::ownership::Ownership;
+use dht::record::{Change, Changed, Record};
+use dht::view::{Decision, Phase};
+use tokio::sync::Notify;
+
+use crate::driver::Driver;
+use crate::peers::Missed;
+use crate::service::acquaintances::Acquaintances;
+use crate::{Call, Config, Failure, Path, Peer, Reply, Request, Returned, Timer, View};
+
+/// What a node does for its clients and for other nodes.
+#[derive(Debug)]
+pub struct Service {
+    driver: Arc<Driver>,
+    /// Its name.
+    pub name: String,
+    /// Its network.
+    pub network: String,
+    /// How lookups go unless they say otherwise.
+    pub routing: Routing,
+    /// Where it is reached, as text.
+    pub address: String,
+    acquaintances: Acquaintances,
+    /// Told when the node has left on somebody's request.
+    left: Notify,
+}
+
+/// Why a call could not be done, and how far it came.
+#[derive(Debug)]
+pub struct Failed(pub Failure, pub Path);
+
+impl Service {
+    /// The service of a node.
+    pub fn new(driver: Arc<Driver>, config: &Config) -> Service {
+        Service {
+            driver,
+            name: config.name.clone(),
+            network: config.network.clone(),
+            routing: config.routing,
+            address: config.me.address.to_string(),
+            acquaintances: Acquaintances::default(),
+            left: Notify::new(),
+        }
+    }
+
+    /// The node behind it.
+    pub fn driver(&self) -> &Arc<Driver> {
+        &self.driver
+    }
+
+    /// The node as it is at this moment.
+    pub fn view(&self) -> arc_swap::Guard<Arc<View>> {
+        self.driver.view()
+    }
+
+    /// The record under a key, if this node answers for it at this moment.
+    pub fn read_here(&self, key: Id) -> Option<Option<Record>> {
+        let view = self.driver.view();
+        let Decision::Serve(_) = view.decide(key) else {
+            return None;
+        };
+        let record = self.driver.content().read(key);
+        // What was read is good if the node answered for it all the while.
+        Arc::ptr_eq(&view, &self.driver.view()).then_some(record)
+    }
+
+    /// The record under a key, wherever it is. The last hop that is ok answers for it.
+    pub async fn read(&self, key: Id, routing: Routing) -> Result<(Option<Record>, Path), Failed> {
+        if let Some(record) = self.read_here(key) {
+            return Ok((record, vec![self.start()]));
+        }
+        match self.driver.called(Call::Read { key, routing }).await {
+            Returned::Record(record, path) => Ok((record, path)),
+            other => Err(failed(other)),
+        }
+    }
+
+    /// Makes a change, wherever the key is.
+    pub async fn change(&self, key: Id, change: Change) -> Result<(Changed, Path), Failed> {
+        let routing = self.routing;
+        let call = Call::Change {
+            key,
+            change,
+            routing,
+        };
+        match self.driver.called(call).await {
+            Returned::Changed(changed, path) => Ok((changed, path)),
+            other => Err(failed(other)),
+        }
+    }
+
+    /// Finds the owner of a key: the last hop.
+    pub async fn find(&self, key: Id, rule: Ownership, routing: Routing) -> Result<Path, Failed> {
+        match self.driver.called(Call::Find { key, rule, routing }).await {
+            Returned::Found(path) => Ok(path),
+            other => Err(failed(other)),
+        }
+    }
+
+    /// Becomes a member of the ring of these nodes.
+    pub async fn join(&self, members: Vec<Peer>) -> Result<(), Failed> {
+        match self.driver.called(Call::Join(members)).await {
+            Returned::Joined => Ok(()),
+            other => Err(failed(other)),
+        }
+    }
+
+    /// Hands everything over and leaves. Returns the number of records moved.
+    pub async fn leave(&self) -> Result<usize, Failed> {
+        match self.driver.called(Call::Leave).await {
+            Returned::Left(moved) => Ok(moved),
+            other => Err(failed(other)),
+        }
+    }
+
+    /// Lets the process end, after a leave that somebody asked for.
+    pub fn say_left(&self) {
+        self.left.notify_one();
+    }
+
+    /// Waits for [`Service::say_left`].
+    pub async fn has_left(&self) {
+        self.left.notified().await;
+    }
+
+    /// Answers another node.
+    pub async fn answer(&self, from: Peer, request: Request) -> Reply {
+        match request {
+            Request::Read(key) => match self.read_here(key) {
+                Some(record) => Reply::Record(record),
+                None => self.driver.asked(from, request).await,
+            },
+            // Both may change pointers, so they count only if they come from where they say.
+            Request::Notify | Request::Leaving(_) if self.visit(from).await.is_err() => {
+                Reply::Noted
+            }
+            _ => self.driver.asked(from, request).await,
+        }
+    }
+
+    /// Makes sure that exactly this peer is where it says.
+    pub async fn visit(&self, peer: Peer) -> Result<(), Missed> {
+        if self.acquaintances.knows(&peer) {
+            return Ok(());
+        }
+        self.ping(peer).await?;
+        self.acquaintances.meet(peer);
+        Ok(())
+    }
+
+    /// Asks a peer whether it is there, now.
+    pub async fn ping(&self, peer: Peer) -> Result<(), Missed> {
+        let me = self.view().me;
+        self.driver
+            .peers()
+            .ask(me, peer, vec![Request::Ping])
+            .await?;
+        Ok(())
+    }
+
+    /// The pointers of any node, from itself; nothing while it is busy with them.
+    pub async fn state_of(&self, peer: Peer) -> Result<Option<State<crate::Address>>, Missed> {
+        let view = self.view();
+        let me = view.me;
+        if peer == me {
+            return Ok((view.phase == Phase::Member).then(|| view.state()));
+        }
+        drop(view);
+        let replies = self
+            .driver
+            .peers()
+            .ask(me, peer, vec![Request::State])
+            .await?;
+        Ok(replies.into_iter().find_map(|reply| match reply {
+            Reply::State(state) => Some(state),
+            _ => None,
+        }))
+    }
+
+    /// Looks at the successor now, outside the schedule.
+    pub fn look_at_successor(&self) {
+        self.driver.elapsed(Timer::Stabilize);
+    }
+
+    /// The first hop of everything: this node.
+    fn start(&self) -> Hop<crate::Address> {
+        Hop {
+            node: self.view().me,
+            why: LinkKind::Start,
+            micros: 0,
+            ok: true,
+        }
+    }
+}
+
+fn failed(returned: Returned) -> Failed {
+    match returned {
+        Returned::Failed(failure, path) => Failed(failure, path),
+        other => panic!("a call was answered by {other:?}"),
+    }
+}

@@ -1,0 +1,522 @@
+//! Cli: what can be typed. Types only; what a command does stands in `commands/<verb>.rs`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+use dht::message::Routing;
+
+use crate::settings::{Settings, routing_parser};
+
+/// Boots, grows, loads, watches and breaks real rings of distributed-hash-table nodes
+///
+/// Every node is a process of its own on this machine; this program starts them, talks to them over
+/// HTTP, and keeps which of them run in a folder of yours.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tasks",
+    version,
+    after_help = "\
+To begin with:
+  tasks demo             the whole story in half a minute, on a network of its own
+  tasks boot             two nodes that know each other
+  tasks addmany 10       ten more, which join
+  tasks storemany 100    a hundred values, spread over all of them
+  tasks monitor          the ring as it lives (Ctrl-C ends it)
+  tasks killall          the end
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 no network.
+NODE is a name (PROC10001), an address (127.0.0.1:10001), a port (10001) or the first digits of an
+identifier, tried in that order."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+/// Which network, and how to talk about it.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct Place {
+    /// Name of the network [default: default]
+    #[arg(
+        long,
+        global = true,
+        env = "DHT_NETWORK",
+        value_name = "NAME",
+        hide_env_values = true
+    )]
+    pub(crate) network: Option<String>,
+
+    /// Folder with the state of all networks [default: $XDG_STATE_HOME/dht or ~/.local/state/dht]
+    #[arg(
+        long,
+        global = true,
+        env = "DHT_STATE",
+        value_name = "DIR",
+        hide_env_values = true
+    )]
+    pub(crate) state: Option<PathBuf>,
+
+    /// Print one JSON document on standard output, and nothing else
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a network: nodes that know each other from the beginning, as an ideal ring
+    #[command(after_help = "\
+Examples:
+  tasks boot                            two nodes
+  tasks boot --nodes 12                 twelve, and how many failures they survive
+  tasks boot --ownership predecessor    the lab's rule: a key belongs to the node before it
+  tasks boot --network lab2             a second network beside the first
+  tasks boot --force                    end what runs in this network first
+
+Nodes are called PROC<port>, with free ports from 10001 upwards that are never used twice.")]
+    Boot(Boot),
+
+    /// Let one more node join
+    #[command(after_help = "\
+Examples:
+  tasks add                  join through a random member
+  tasks add --via PROC10001  join through this one
+
+It takes its share of the content from its neighbour. Any number of these may run at once.")]
+    Add(Add),
+
+    /// Let many more nodes join, and wait until the ring is ideal
+    #[command(
+        name = "addmany",
+        after_help = "\
+Examples:
+  tasks addmany 10                   ten more, several at once
+  tasks addmany 10 --via PROC10001   all through this one
+
+Ctrl-C starts no more, waits for those on their way, and keeps them."
+    )]
+    AddMany(AddMany),
+
+    /// Store a value under its own SHA-1
+    #[command(after_help = "\
+Examples:
+  tasks store 'lorem ipsum'
+  tasks store 'lorem ipsum' --via 10002    ask this node, not a random one")]
+    Store(Value),
+
+    /// Store many values made of random words
+    #[command(
+        name = "storemany",
+        after_help = "\
+Examples:
+  tasks storemany 100
+  tasks storemany 1000 --json | jq .per_node
+
+Values look like \"lorem ipsum dolor 4711\", no two the same."
+    )]
+    StoreMany(StoreMany),
+
+    /// Find a value that was stored under its own SHA-1
+    #[command(after_help = "\
+Examples:
+  tasks lookup 'lorem ipsum'
+  tasks lookup 'lorem ipsum' --routing linear    successor by successor
+  tasks lookup 'lorem ipsum' --via 10002         starting at this node
+
+Exit code 3 if nobody has it.")]
+    Lookup(Lookup),
+
+    /// Delete a value that was stored under its own SHA-1
+    #[command(after_help = "\
+Examples:
+  tasks delete 'lorem ipsum'
+
+Exit code 3 if nobody had it.")]
+    Delete(Value),
+
+    /// Put any bytes under a key
+    #[command(after_help = "\
+Examples:
+  tasks put greeting 'hello, ring'
+  tasks put photo - < photo.jpg        from standard input")]
+    Put(Put),
+
+    /// Get the bytes under a key
+    #[command(after_help = "\
+Examples:
+  tasks get greeting
+  tasks get photo > photo.jpg          the bytes, and nothing else
+  tasks get greeting --json            with key, version and node
+
+Exit code 3 if there is nothing.")]
+    Get(Key),
+
+    /// Delete what is under a key
+    #[command(after_help = "\
+Examples:
+  tasks del greeting
+
+Exit code 3 if there was nothing.")]
+    Del(Key),
+
+    /// Let a node hand its content over and go
+    #[command(after_help = "\
+Examples:
+  tasks leave PROC10003
+  tasks leave 10003
+
+Nothing is lost by it. The last node can't leave; `tasks killall` ends the network.")]
+    Leave(Node),
+
+    /// Kill a node, as a power failure would: its content is lost
+    #[command(after_help = "\
+Examples:
+  tasks kill PROC10003
+  tasks kill 10003 && tasks monitor     watch the others mend the ring
+
+Also removes a node that has died by itself from the network's state.")]
+    Kill(Node),
+
+    /// End all nodes of the network at once; their content is lost
+    #[command(
+        name = "killall",
+        after_help = "\
+Examples:
+  tasks killall
+
+The logs stay, and ports are not used again; `tasks destroy` removes all of it."
+    )]
+    KillAll,
+
+    /// End the network and remove its data, logs and state
+    #[command(after_help = "\
+Examples:
+  tasks destroy            asks first, on a terminal
+  tasks destroy --yes")]
+    Destroy(Destroy),
+
+    /// Kill all nodes and start as many new ones with the same settings
+    #[command(after_help = "\
+Examples:
+  tasks reboot
+
+The content is lost with the nodes.")]
+    Reboot,
+
+    /// Show the ring in order, and whether every pointer of it is right
+    #[command(after_help = "\
+Examples:
+  tasks ring
+  tasks ring && echo ideal
+  tasks ring --json | jq -r '.problems[]'
+
+Exit code 1 if it is not an ideal ring.")]
+    Ring,
+
+    /// Show what a node knows: its neighbours, successor list, fingers and content
+    #[command(
+        name = "nodeinfo",
+        after_help = "\
+Examples:
+  tasks nodeinfo                   a random node
+  tasks nodeinfo PROC10003
+  tasks nodeinfo 10003 --json"
+    )]
+    NodeInfo(OptionalNode),
+
+    /// Show how a lookup goes: hop by hop, why, and how long each takes
+    #[command(after_help = "\
+Examples:
+  tasks trace greeting                                  a key, as for put and get
+  tasks trace --value 'lorem ipsum'                     a value, as for store and lookup
+  tasks trace 4ec25db8e3fdbe6a6a0a1ba0ebd3d0b8c9d7a431  an identifier
+  tasks trace greeting --routing linear --via PROC10001")]
+    Trace(Trace),
+
+    /// Watch the ring: order, neighbours, keys, who is dead
+    #[command(after_help = "\
+Examples:
+  tasks monitor                  redraws every second until Ctrl-C
+  tasks monitor --content        with the items of each node
+  tasks monitor --interval 0.2
+  tasks monitor --once           once, also for scripts: --once --json")]
+    Monitor(Monitor),
+
+    /// Tell the whole story on a network of its own: boot, grow, store, look up, join, leave
+    #[command(after_help = "\
+Examples:
+  tasks demo
+  tasks demo --ownership predecessor
+
+Takes less than half a minute, and leaves nothing behind.")]
+    Demo(Demo),
+
+    /// Show the log of a node
+    #[command(after_help = "\
+Examples:
+  tasks logs PROC10003
+  tasks logs 10003 -f      and what is added to it, until Ctrl-C
+
+Works for nodes that are gone too, until `tasks destroy`; those by name.")]
+    Logs(Logs),
+
+    /// Print a script that completes commands in your shell
+    #[command(after_help = "\
+Examples:
+  source <(tasks completions bash)
+  tasks completions zsh > ~/.zfunc/_tasks
+  tasks completions fish > ~/.config/fish/completions/tasks.fish")]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+
+    /// Run one node in the foreground: what the other commands start
+    #[command(after_help = "\
+Examples:
+  tasks node --help
+  tasks node --address 127.0.0.1:9001 --name a --ring a@127.0.0.1:9001#1
+  tasks node --address 127.0.0.1:9002 --name b --join 127.0.0.1:9001")]
+    Node(Box<node::Args>),
+}
+
+/// Arguments of `boot`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Boot {
+    /// How many nodes
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = count())]
+    pub(crate) nodes: u32,
+    /// End what runs in this network first
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+/// Arguments of `add`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Add {
+    /// Member to join through [default: a random one]
+    #[arg(long, value_name = "NODE")]
+    pub(crate) via: Option<String>,
+}
+
+/// Arguments of `addmany`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AddMany {
+    /// How many nodes
+    #[arg(value_name = "N", value_parser = count())]
+    pub(crate) count: u32,
+    /// Member to join through [default: random ones]
+    #[arg(long, value_name = "NODE")]
+    pub(crate) via: Option<String>,
+}
+
+/// Arguments of commands about one value.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Value {
+    /// The value: any bytes, up to 1 MiB
+    pub(crate) value: OsString,
+    /// Node to ask [default: a random one]
+    #[arg(long, value_name = "NODE")]
+    pub(crate) via: Option<String>,
+}
+
+/// Arguments of `storemany`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct StoreMany {
+    /// How many values
+    #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) count: u32,
+    /// Node to ask [default: all of them in turn]
+    #[arg(long, value_name = "NODE")]
+    pub(crate) via: Option<String>,
+}
+
+/// Arguments of `lookup`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Lookup {
+    #[command(flatten)]
+    pub(crate) value: Value,
+    /// How the lookup goes [default: as the network was booted]
+    #[arg(long, value_parser = routing_parser())]
+    pub(crate) routing: Option<Routing>,
+}
+
+/// Arguments of `put`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Put {
+    #[command(flatten)]
+    pub(crate) key: Key,
+    /// The value: any bytes, up to 1 MiB; `-` reads standard input
+    pub(crate) value: OsString,
+}
+
+/// Arguments of commands about one key.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Key {
+    /// The key: any bytes
+    pub(crate) key: OsString,
+    /// Node to ask [default: a random one]
+    #[arg(long, value_name = "NODE")]
+    pub(crate) via: Option<String>,
+}
+
+/// Arguments of commands about one node.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Node {
+    /// Name, address, port or first digits of the identifier
+    pub(crate) node: String,
+}
+
+/// Arguments of `nodeinfo`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OptionalNode {
+    /// Name, address, port or first digits of the identifier [default: a random node]
+    pub(crate) node: Option<String>,
+}
+
+/// Arguments of `destroy`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Destroy {
+    /// Don't ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+/// Arguments of `trace`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Trace {
+    /// An identifier of 40 hexadecimal digits, or else a key
+    #[arg(value_name = "KEY")]
+    pub(crate) target: OsString,
+    /// Take KEY as a stored value, whatever it looks like
+    #[arg(long)]
+    pub(crate) value: bool,
+    /// How the lookup goes [default: as the network was booted]
+    #[arg(long, value_parser = routing_parser())]
+    pub(crate) routing: Option<Routing>,
+    /// Node to start at [default: a random one]
+    #[arg(long, value_name = "NODE")]
+    pub(crate) via: Option<String>,
+}
+
+/// Arguments of `monitor`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Monitor {
+    /// Show the ring once (so does --json)
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Seconds between two looks
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
+    pub(crate) interval: f64,
+    /// Show what the nodes hold, too
+    #[arg(long)]
+    pub(crate) content: bool,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Demo {
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+}
+
+/// Arguments of `logs`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Logs {
+    /// Name, address, port or first digits of the identifier
+    pub(crate) node: String,
+    /// Go on with what is added
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+}
+
+/// As many nodes as one machine bears.
+fn count() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=1_000)
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.05..=3_600.0).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err("between 0.05 and 3600, please".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_a_text_and_examples() {
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            assert!(command.get_about().is_some(), "{name}");
+            let examples = command.get_after_help().map(ToString::to_string);
+            let examples = examples.unwrap_or_default();
+            assert!(examples.contains(&format!("tasks {name}")), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_everywhere_goes_before_and_after_the_command() {
+        for line in [
+            "tasks --json --network lab ring",
+            "tasks ring --network lab --json",
+        ] {
+            let place = parsed(line).expect(line).place;
+            assert!(place.json);
+            assert_eq!(place.network.as_deref(), Some("lab"));
+        }
+    }
+
+    #[test]
+    fn counts_are_bounded() {
+        for line in [
+            "tasks boot --nodes 0",
+            "tasks addmany 1001",
+            "tasks storemany -1",
+        ] {
+            parsed(line).expect_err(line);
+        }
+    }
+
+    #[test]
+    fn settings_have_the_names_of_the_network_state() {
+        let line = "tasks boot --ownership predecessor --routing linear --successors 7";
+        let Command::Boot(boot) = parsed(line).expect(line).command else {
+            panic!("it is boot");
+        };
+        let settings = serde_json::to_value(boot.settings).expect("plain data");
+        assert_eq!(settings["ownership"], "predecessor");
+        assert_eq!(settings["routing"], "linear");
+        assert_eq!(settings["successors"], 7);
+    }
+
+    #[test]
+    fn an_interval_is_a_time_that_one_can_wait() {
+        for line in ["tasks monitor --interval 0", "tasks monitor --interval NaN"] {
+            parsed(line).expect_err(line);
+        }
+        parsed("tasks monitor --interval 0.5").expect("half a second");
+    }
+}

@@ -1,0 +1,35 @@
+//! `tasks kill`: kills a node as a power failure would.
+
+use std::process::ExitCode;
+use std::slice;
+use std::time::Instant;
+
+use anyhow::Result;
+use dht::id::Id;
+use serde_json::json;
+
+use crate::cli;
+use crate::cluster::{Cluster, end};
+use crate::nodeinfo::Peer;
+use crate::printer::Printer;
+
+pub(super) fn run(args: cli::Node, cluster: &Cluster, printer: Printer) -> Result<ExitCode> {
+    let begun = Instant::now();
+    let process = cluster.find(&args.node)?;
+    let was_alive = !end(slice::from_ref(&process))?.is_empty();
+    cluster.forget(&process.name)?;
+    let name = process.name;
+    let node = Peer {
+        id: Id::of(name.as_bytes()),
+        address: process.address,
+        incarnation: process.incarnation,
+    };
+    let ms = begun.elapsed().as_millis() as u64;
+    printer.document(&json!({ "node": node, "moved": 0, "ms": ms }))?;
+    printer.line(if was_alive {
+        format!("{name} is dead, and what it held is lost: there was one copy")
+    } else {
+        format!("{name} was dead already; it is removed from the network's state")
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,74 @@
+//! The commands: one verb, one file.
+
+mod add;
+mod addmany;
+mod boot;
+mod completions;
+mod del;
+mod delete;
+mod demo;
+mod destroy;
+mod get;
+mod kill;
+mod killall;
+mod leave;
+mod logs;
+mod lookup;
+mod monitor;
+mod nodeinfo;
+mod put;
+mod reboot;
+mod ring;
+mod store;
+mod storemany;
+mod trace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use crate::cli::{Command, Place};
+use crate::client::Answer;
+use crate::cluster::Cluster;
+use crate::failure::{Failure, NOT_FOUND};
+use crate::printer::Printer;
+
+/// Does what was typed.
+pub(crate) async fn run(command: Command, place: &Place, printer: Printer) -> Result<ExitCode> {
+    let cluster = Cluster::at(place)?;
+    match command {
+        Command::Boot(args) => boot::run(args, &cluster, printer).await,
+        Command::Add(args) => add::run(args, &cluster, printer).await,
+        Command::AddMany(args) => addmany::run(args, &cluster, printer).await,
+        Command::Store(args) => store::run(args, &cluster, printer).await,
+        Command::StoreMany(args) => storemany::run(args, &cluster, printer).await,
+        Command::Lookup(args) => lookup::run(args, &cluster, printer).await,
+        Command::Delete(args) => delete::run(args, &cluster, printer).await,
+        Command::Put(args) => put::run(args, &cluster, printer).await,
+        Command::Get(args) => get::run(args, &cluster, printer).await,
+        Command::Del(args) => del::run(args, &cluster, printer).await,
+        Command::Leave(args) => leave::run(args, &cluster, printer).await,
+        Command::Kill(args) => kill::run(args, &cluster, printer),
+        Command::KillAll => killall::run(&cluster, printer),
+        Command::Destroy(args) => destroy::run(args, &cluster, printer),
+        Command::Reboot => reboot::run(&cluster, printer).await,
+        Command::Ring => ring::run(&cluster, printer).await,
+        Command::NodeInfo(args) => nodeinfo::run(args, &cluster, printer).await,
+        Command::Trace(args) => trace::run(args, &cluster, printer).await,
+        Command::Monitor(args) => monitor::run(args, &cluster, printer).await,
+        Command::Demo(args) => demo::run(args, &cluster, printer).await,
+        Command::Logs(args) => logs::run(args, &cluster, printer).await,
+        Command::Completions { shell } => completions::run(shell, printer),
+        Command::Node(_) => unreachable!("a node runs before there is any command"),
+    }
+}
+
+/// The end where something is not there: for programs what the node said, for people an error.
+fn missing(printer: Printer, answer: &Answer, text: String) -> Result<ExitCode> {
+    if !printer.is_json() {
+        return Err(Failure::NotFound(text).into());
+    }
+    printer.document(&answer.read::<Value>()?)?;
+    Ok(ExitCode::from(NOT_FOUND))
+}

@@ -1,0 +1,67 @@
+//! `tasks nodeinfo`: shows what a node knows.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, anyhow};
+use rand::seq::IndexedRandom as _;
+
+use crate::cli;
+use crate::cluster::Cluster;
+use crate::nodeinfo::{NodeInfo, Peer};
+use crate::printer::{Line, Printer, short};
+use crate::ring::Names;
+use crate::table;
+
+pub(super) async fn run(
+    args: cli::OptionalNode,
+    cluster: &Cluster,
+    printer: Printer,
+) -> Result<ExitCode> {
+    let network = cluster.network()?;
+    let members = cluster.members(args.node.as_deref())?;
+    let process = members.choose(&mut rand::rng());
+    let process = process.expect("members are never none");
+    let info = cluster.client.nodeinfo(&process.address).await;
+    let info = info.map_err(|reason| anyhow!("{}: {reason}", process.name))?;
+    printer.document(&info)?;
+    let names = Names::of_processes(&network.processes);
+    printer.line(summary(&info, &names))?;
+    printer.line(fingers(printer, &info, &names))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn summary(info: &NodeInfo, names: &Names) -> String {
+    let node = |peer: &Peer| table::node(peer, names);
+    let nobody = || "nobody".to_owned();
+    let list: Vec<_> = info.successors.iter().map(node).collect();
+    let serves = info.serves.iter().map(|range| {
+        let (arc, epoch) = (range.arc(), range.epoch);
+        format!("{arc} since epoch {epoch}")
+    });
+    let serves: Vec<_> = serves.collect();
+    [
+        ("name", info.name.clone()),
+        ("address", info.address.clone()),
+        ("identifier", info.id.to_string()),
+        ("network", info.network.clone()),
+        ("phase", info.phase.clone()),
+        (
+            "predecessor",
+            info.predecessor.as_ref().map_or_else(nobody, node),
+        ),
+        ("successors", list.join(", ")),
+        ("serves", serves.join(", ")),
+        ("keys", info.keys.to_string()),
+    ]
+    .map(|(what, value)| format!("{what:<12}{value}"))
+    .join("\n")
+}
+
+fn fingers(printer: Printer, info: &NodeInfo, names: &Names) -> String {
+    let row = |finger: &crate::nodeinfo::Finger| {
+        let node = table::node(&finger.node, names);
+        Line::from([short(finger.start), node, short(finger.node.id)])
+    };
+    let rows = info.fingers.iter().map(row).collect();
+    printer.table(&["finger from", "node", "identifier"], rows)
+}

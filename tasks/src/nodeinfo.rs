@@ -1,0 +1,85 @@
+//! Nodeinfo: what a node says of itself. Only what is needed here has a type; the rest is kept as
+//! it came, so that `--json` passes on all that a node says.
+
+use dht::id::Id;
+use dht::ownership::Ownership;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Another node, as nodes name each other.
+pub(crate) type Peer = dht::peer::Peer<String>;
+
+/// The answer to `GET /nodeinfo`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct NodeInfo {
+    /// Name of the node.
+    pub(crate) name: String,
+    /// Its identifier.
+    pub(crate) id: Id,
+    /// Where it listens.
+    pub(crate) address: String,
+    /// Which start of the node it is, if it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) incarnation: Option<u32>,
+    /// The node before it; nothing while it joins.
+    pub(crate) predecessor: Option<Peer>,
+    /// The node after it; itself where it is alone, nothing while it joins.
+    pub(crate) successor: Option<Peer>,
+    /// The nodes after it, in ring order.
+    pub(crate) successors: Vec<Peer>,
+    /// Where its long links point.
+    pub(crate) fingers: Vec<Finger>,
+    /// Items that it serves.
+    pub(crate) keys: u64,
+    /// Which rule of ownership it goes by.
+    pub(crate) ownership: Ownership,
+    /// Name of its network.
+    pub(crate) network: String,
+    /// How far its life has gone; "member" when it is part of the ring.
+    pub(crate) phase: String,
+    /// The arcs that it answers for.
+    pub(crate) serves: Vec<Range>,
+    /// What it is handing over right now.
+    pub(crate) handover: Option<Handover>,
+    /// Everything else that it says.
+    #[serde(flatten)]
+    pub(crate) more: Map<String, Value>,
+}
+
+/// A long link.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Finger {
+    /// It points to the first node at or after this identifier.
+    pub(crate) start: Id,
+    /// Which is this one.
+    pub(crate) node: Peer,
+}
+
+/// A piece of the ring that a node answers for: (start, end].
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Range {
+    /// The identifier before it.
+    pub(crate) start: Id,
+    /// The last identifier.
+    pub(crate) end: Id,
+    /// Since which change of owners.
+    pub(crate) epoch: u64,
+}
+
+impl Range {
+    /// Where it lies.
+    pub(crate) fn arc(self) -> dht::id::Arc {
+        dht::id::Arc::new(self.start, self.end)
+    }
+}
+
+/// A handover that a node gives.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Handover {
+    /// Who takes.
+    pub(crate) to: Peer,
+    /// What moves.
+    pub(crate) arc: dht::id::Arc,
+    /// Items sent so far.
+    pub(crate) sent: u64,
+}

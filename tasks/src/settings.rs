@@ -1,0 +1,187 @@
+//! Settings: what every node of a network is started with, kept in `network.json` so that nodes
+//! that come later get the same.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use dht::message::Routing;
+use dht::ownership::Ownership;
+use serde::{Deserialize, Serialize};
+
+/// What every node of a network is started with.
+#[derive(clap::Args, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[command(next_help_heading = "Settings of every node")]
+pub(crate) struct Settings {
+    /// Which neighbour of a key owns it: the first node at or after it (the Chord paper), or the
+    /// last one at or before it (the lab)
+    #[arg(
+        long,
+        env = "DHT_OWNERSHIP",
+        value_name = "RULE",
+        default_value = "successor",
+        value_parser = PossibleValuesParser::new(["successor", "predecessor"]).map(ownership),
+        hide_env = true
+    )]
+    pub(crate) ownership: Ownership,
+
+    /// How lookups go unless they say otherwise: by fingers, or successor by successor
+    #[arg(
+        long,
+        env = "DHT_ROUTING",
+        default_value = "finger",
+        value_parser = routing_parser(),
+        hide_env = true
+    )]
+    pub(crate) routing: Routing,
+
+    /// Length of a node's successor list: one less than this many neighbours may fail at once
+    #[arg(
+        long,
+        env = "DHT_SUCCESSORS",
+        value_name = "N",
+        default_value_t = 4,
+        value_parser = clap::value_parser!(u8).range(1..=64),
+        hide_env = true
+    )]
+    pub(crate) successors: u8,
+
+    /// Milliseconds between two checks of the successor
+    #[arg(
+        long,
+        env = "DHT_STABILIZE_MS",
+        value_name = "MS",
+        default_value_t = 500,
+        hide_env = true
+    )]
+    pub(crate) stabilize_ms: u32,
+
+    /// Milliseconds between two finger updates
+    #[arg(
+        long,
+        env = "DHT_FINGERS_MS",
+        value_name = "MS",
+        default_value_t = 1_000,
+        hide_env = true
+    )]
+    pub(crate) fingers_ms: u32,
+
+    /// Milliseconds between two checks of the predecessor
+    #[arg(
+        long,
+        env = "DHT_PREDECESSOR_MS",
+        value_name = "MS",
+        default_value_t = 1_000,
+        hide_env = true
+    )]
+    pub(crate) predecessor_ms: u32,
+
+    /// Milliseconds between two lookups of a node's own place
+    #[arg(
+        long,
+        env = "DHT_SELF_CHECK_MS",
+        value_name = "MS",
+        default_value_t = 10_000,
+        hide_env = true
+    )]
+    pub(crate) self_check_ms: u32,
+}
+
+impl Settings {
+    /// As flags of a node.
+    pub(crate) fn flags(&self) -> Vec<String> {
+        let ownership = match self.ownership {
+            Ownership::Successor => "successor",
+            Ownership::Predecessor => "predecessor",
+        };
+        [
+            ("--ownership", ownership.to_owned()),
+            ("--routing", routing_name(self.routing).to_owned()),
+            ("--successors", self.successors.to_string()),
+            ("--stabilize-ms", self.stabilize_ms.to_string()),
+            ("--fingers-ms", self.fingers_ms.to_string()),
+            ("--predecessor-ms", self.predecessor_ms.to_string()),
+            ("--self-check-ms", self.self_check_ms.to_string()),
+        ]
+        .into_iter()
+        .flat_map(|(flag, value)| [flag.to_owned(), value])
+        .collect()
+    }
+
+    /// How many neighbours may fail at the same moment in a ring of `members` for the ring to mend
+    /// itself for certain. The protocol needs one member more than its lists are long.
+    pub(crate) fn failures_survived(&self, members: usize) -> usize {
+        let successors = usize::from(self.successors);
+        let spare = members.saturating_sub(successors + 1);
+        spare.min(successors - 1)
+    }
+}
+
+/// Reads `linear` or `finger`.
+pub(crate) fn routing_parser() -> impl TypedValueParser<Value = Routing> {
+    PossibleValuesParser::new(["finger", "linear"]).map(|name| match name.as_str() {
+        "linear" => Routing::Linear,
+        _ => Routing::Finger,
+    })
+}
+
+/// What the node calls this routing.
+pub(crate) fn routing_name(routing: Routing) -> &'static str {
+    match routing {
+        Routing::Linear => "linear",
+        Routing::Finger => "finger",
+    }
+}
+
+fn ownership(name: String) -> Ownership {
+    match name.as_str() {
+        "predecessor" => Ownership::Predecessor,
+        _ => Ownership::Successor,
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// The defaults of the command line.
+    pub(crate) fn settings() -> Settings {
+        Settings {
+            ownership: Ownership::Successor,
+            routing: Routing::Finger,
+            successors: 4,
+            stabilize_ms: 500,
+            fingers_ms: 1_000,
+            predecessor_ms: 1_000,
+            self_check_ms: 10_000,
+        }
+    }
+
+    #[test]
+    fn small_rings_guarantee_nothing() {
+        for members in 0..=5 {
+            assert_eq!(settings().failures_survived(members), 0, "{members}");
+        }
+    }
+
+    #[test]
+    fn larger_rings_survive_as_many_as_lists_and_members_allow() {
+        let survived = |members| settings().failures_survived(members);
+        assert_eq!([6, 7, 8, 9, 100].map(survived), [1, 2, 3, 3, 3]);
+    }
+
+    #[test]
+    fn a_list_of_one_survives_nothing() {
+        let mut settings = settings();
+        settings.successors = 1;
+        assert_eq!(settings.failures_survived(100), 0);
+    }
+
+    #[test]
+    fn names_in_json_are_those_of_the_flags() {
+        let json = serde_json::to_value(settings()).expect("plain data");
+        assert_eq!(json["ownership"], "successor");
+        assert_eq!(json["routing"], "finger");
+        for flag in settings().flags().iter().step_by(2) {
+            let field = flag.trim_start_matches('-').replace('-', "_");
+            assert!(json.get(&field).is_some(), "{flag}");
+        }
+    }
+}

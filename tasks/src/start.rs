@@ -1,0 +1,130 @@
+//! Start: a whole network at once, as an ideal ring, or its end.
+
+use anyhow::{Context as _, Result, bail};
+use dht_state::{Locked, Process};
+use futures::stream::{FuturesUnordered, StreamExt as _};
+
+use crate::cluster::{Cluster, Network, end};
+use crate::converge::{Wait, converge};
+use crate::ring::Report;
+use crate::settings::Settings;
+use crate::spawn::{Berth, Fate, Spawned, Way};
+
+/// Starts `count` nodes that know each other from the beginning, in place of what the network was.
+/// Errors: its processes are still alive, unless it is `forced` to end them first.
+pub(crate) async fn boot(
+    cluster: &Cluster,
+    count: usize,
+    settings: &Settings,
+    forced: bool,
+) -> Result<(Vec<Process>, Report)> {
+    for _ in 0..STARTS_MAX {
+        let mut nodes = start(cluster, count, settings, forced)?;
+        match wait(cluster, &mut nodes).await {
+            Ok(None) => {
+                let report = converge(cluster, Wait::Started).await?;
+                let processes = nodes.into_iter().map(|node| node.process);
+                return Ok((processes.collect(), report));
+            }
+            Ok(Some(Fate::Died(error))) => {
+                undo(cluster, nodes)?;
+                return Err(error);
+            }
+            // Another program was faster: the next ports, then.
+            Ok(Some(_)) => undo(cluster, nodes)?,
+            Err(error) => return Err(error),
+        }
+    }
+    bail!("other programs took our ports {STARTS_MAX} times in a row: try again")
+}
+
+/// Ends all processes of the network and forgets them. Returns the names of those that were alive
+/// and of those that were dead before. Errors: [`crate::failure::Failure::NoNetwork`].
+pub(crate) fn stop(cluster: &Cluster) -> Result<(Vec<String>, Vec<String>)> {
+    // Looked at before locking, since locking creates the folder.
+    cluster.network()?;
+    let locked = cluster.folder.lock()?;
+    let network: Option<Network> = locked.read()?;
+    let processes = network.map(|network| network.processes).unwrap_or_default();
+    let ended = end(&processes)?;
+    locked.remove()?;
+    let names = processes.into_iter().map(|process| process.name);
+    let dead = names.filter(|name| !ended.contains(name)).collect();
+    Ok((ended, dead))
+}
+
+/// Starts and records the nodes; they are not ready yet.
+fn start(
+    cluster: &Cluster,
+    count: usize,
+    settings: &Settings,
+    forced: bool,
+) -> Result<Vec<Spawned>> {
+    let locked = cluster.folder.lock()?;
+    clear(&locked, forced)?;
+    let mut counters = locked.counters()?;
+    let berths = (0..count).map(|_| Berth::take(&mut counters));
+    let berths: Vec<_> = berths.collect::<Result<_>>()?;
+    locked.keep(&counters)?;
+
+    let ring: Vec<_> = berths.iter().map(|berth| berth.member()).collect();
+    let way = Way::Ring(ring.join(","));
+    let mut nodes = Vec::new();
+    for berth in berths {
+        match Spawned::start(&cluster.folder, settings, berth, &way) {
+            Ok(node) => nodes.push(node),
+            Err(error) => {
+                nodes.into_iter().for_each(Spawned::undo);
+                return Err(error);
+            }
+        }
+    }
+    let mut network = Network::new(cluster.folder.network(), settings.clone());
+    network.processes = nodes.iter().map(|node| node.process.clone()).collect();
+    if let Err(error) = locked.write(&network) {
+        nodes.into_iter().for_each(Spawned::undo);
+        return Err(error.into());
+    }
+    Ok(nodes)
+}
+
+/// Makes sure that nothing of an earlier network is alive.
+fn clear(locked: &Locked<'_>, forced: bool) -> Result<()> {
+    let Some(network) = locked.read::<Settings>()? else {
+        return Ok(());
+    };
+    let alive = network
+        .processes
+        .iter()
+        .filter(|process| process.is_running());
+    let alive = alive.count();
+    if alive > 0 && !forced {
+        let name = network.network;
+        bail!(
+            "{alive} processes of the network `{name}` are alive: `tasks add` lets another join, \
+             `tasks killall` ends them, `tasks boot --force` does so first"
+        );
+    }
+    end(&network.processes).context("the earlier network is still there")?;
+    Ok(())
+}
+
+/// Waits until all are ready. Returns the fate of one that is not going to be.
+async fn wait(cluster: &Cluster, nodes: &mut [Spawned]) -> Result<Option<Fate>> {
+    let fates = nodes.iter_mut().map(|node| node.wait(&cluster.client));
+    let mut fates: FuturesUnordered<_> = fates.collect();
+    while let Some(fate) = fates.next().await {
+        match fate? {
+            Fate::Ready => {}
+            fate => return Ok(Some(fate)),
+        }
+    }
+    Ok(None)
+}
+
+fn undo(cluster: &Cluster, nodes: Vec<Spawned>) -> Result<()> {
+    nodes.into_iter().for_each(Spawned::undo);
+    Ok(cluster.folder.lock()?.remove()?)
+}
+
+const STARTS_MAX: usize = 5;
