@@ -8,14 +8,15 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dht::event::{Call, Failure, Note, Returned, Ticket};
-use dht::message::{Reply, Routing};
-use dht::record::{Change, Condition};
-use dht::store::Store;
-use dht::{Config, Id, Ownership, Peer};
+use dht::event::{Call, Event, Failure, Note, Returned, Ticket};
+use dht::message::{Reply, Request, Routing, Transfer};
+use dht::record::{Change, Condition, Record};
+use dht::store::{Outcome, Store};
+use dht::{Arc, Config, Id, Ownership};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use support::{Address, Network, peer, write};
+use support::hand::{Hand, all, at, small};
+use support::{Address, Network, peer};
 
 /// What an item's value may be; nothing means that there is no such item.
 type Value = Option<u32>;
@@ -355,6 +356,8 @@ fn play(story: &Story, network: &mut Network, answers_lost: u64, doubled: u64) -
         let is_fine = match returned {
             Some(Returned::Joined | Returned::Left(_)) => true,
             Some(Returned::Failed(Failure::NoTaker, _)) => is_lossy,
+            // The only one who knew of another member was that one.
+            Some(Returned::Failed(Failure::LastNode, _)) => true,
             _ => false,
         };
         assert!(is_fine, "{}\n{at}: {returned:?}", network.story());
@@ -386,4 +389,170 @@ proptest! {
         network.settle(120);
         ledger.audit(&mut network);
     }
+}
+
+/// A batch of a handover from 10 to 20: the only one, and so the last one.
+fn last_batch(records: Vec<(Id, Option<Record>)>) -> Request<Address> {
+    Request::Transfer(Transfer {
+        arc: Arc::new(small(10), small(15)),
+        epoch: 2,
+        serial: 1,
+        batch: 0,
+        records,
+        serve: true,
+        leaving: false,
+    })
+}
+
+/// Brings a receiver's store to the end of what it was asked, oldest first.
+fn store_is_done(hand: &mut Hand, ticket: Ticket) -> Vec<(Ticket, Reply<Address>)> {
+    let outcome = Outcome::Done;
+    hand.feed(Event::Stored { ticket, outcome });
+    hand.replies()
+}
+
+/// The last batch arrives twice before the store has kept it once, as after a pause of the receiver: a
+/// No to the second would make the giver serve what the receiver serves.
+#[test]
+fn a_last_batch_that_comes_twice_is_taken_twice() {
+    let mut receiver = Hand::member(20, &[10, 20, 30], Config::default());
+    receiver.asked(10, last_batch(Vec::new()));
+    let mut open = receiver.stores();
+    receiver.asked(10, last_batch(Vec::new()));
+    open.extend(receiver.stores());
+    let replies: Vec<Reply<Address>> = open
+        .into_iter()
+        .flat_map(|ticket| store_is_done(&mut receiver, ticket))
+        .map(|(_, reply)| reply)
+        .collect();
+    assert!(!replies.is_empty());
+    assert!(
+        replies.iter().all(|reply| *reply == Reply::Received),
+        "{replies:?}"
+    );
+}
+
+/// The same with everything in its place: the receiver pauses just before the last batch arrives, for
+/// longer than the giver waits.
+#[test]
+fn a_pause_of_the_receiver_does_not_make_two_owners() {
+    for pause_ms in [3_000, 6_000, 12_000] {
+        let mut network = Network::ring(3, Config::default(), 4);
+        network.is_exclusive = true;
+        network.store_us = (1_000, 2_000);
+        let mut ledger = Ledger::new(50, true);
+        ledger.fill(&mut network, 0);
+        let ticket = network.join(7, 0);
+        network.run_until(10, |network| {
+            let giving = network.hosts.values().find_map(|host| {
+                let handover = host.node.view().handover.as_ref()?;
+                Some(handover.to.address == 7 && host.node.view().fenced.is_some())
+            });
+            giving == Some(true)
+        });
+        network.pause(7, pause_ms);
+        assert_eq!(network.returned.get(&ticket), Some(&Returned::Joined));
+        network.settle(60);
+        ledger.audit(&mut network);
+    }
+}
+
+/// A lost acknowledgement of the last batch: the batch comes again, is acknowledged again, and is not
+/// kept again.
+#[test]
+fn a_lost_acknowledgement_is_given_again() {
+    let mut network = Network::ring(3, Config::default(), 4);
+    network.is_exclusive = true;
+    let mut ledger = Ledger::new(50, true);
+    ledger.fill(&mut network, 0);
+    let mut acknowledged = 0;
+    network.swallows = Box::new(move |from, _, reply| {
+        acknowledged += u32::from(from == 7 && *reply == Reply::Received);
+        // The records come in one batch; the second one is the last.
+        from == 7 && *reply == Reply::Received && acknowledged == 2
+    });
+    network.join(7, 0);
+    network.settle(30);
+    assert!(network.settled_ms > 5_000, "nothing was lost");
+    ledger.audit(&mut network);
+}
+
+/// Two nodes join while the owner's store is slow, so that the second one's heir has nothing itself
+/// yet: that nobody next to it serves an arc does not mean that nobody does.
+#[test]
+fn nobody_vouches_for_an_arc_that_it_waits_for_itself() {
+    let mut network = Network::ring_of(&all(&[10, 40, 60]), Config::default(), 1);
+    network.is_exclusive = true;
+    network.write(10, small(22), "value");
+    network.store_us = (400_000, 400_000);
+    for joiner in [15, 30, 25] {
+        network.join_as(at(joiner), 10);
+        network.run_ms(150);
+    }
+    for _ in 0..40 {
+        assert!(network.read(60, small(22)).is_some(), "{}", network.story());
+        network.run_ms(100);
+    }
+    network.settle(60);
+}
+
+/// A node that has handed over all it had, and waits only for its farewells, knows nothing of who
+/// serves what any more.
+#[test]
+fn a_node_on_its_way_out_vouches_for_nothing() {
+    let mut leaver = Hand::member(20, &[10, 20, 30], Config::default());
+    leaver.call(Call::Leave);
+    for _ in 0..2 {
+        let ticket = leaver.stores()[0];
+        let outcome = Outcome::Records(Vec::new());
+        leaver.feed(Event::Stored { ticket, outcome });
+    }
+    let (ticket, to, _) = leaver.asks()[0];
+    leaver.answer(ticket, to, Reply::Received);
+    assert_eq!(leaver.view().serves, []);
+    for (neighbour, arc) in [(10, (5, 10)), (30, (20, 30)), (30, (10, 20))] {
+        let arc = Arc::new(small(arc.0), small(arc.1));
+        let reply = leaver.asked(neighbour, Request::Claim(arc));
+        assert_eq!(reply, Some(Reply::Claimed { free: false }), "{arc}");
+    }
+}
+
+/// A node without content hands it over nevertheless: its arc.
+#[test]
+fn an_empty_arc_moves_like_any_other() {
+    for ownership in [Ownership::Successor, Ownership::Predecessor] {
+        let config = Config {
+            ownership,
+            ..Config::default()
+        };
+        let mut network = Network::ring(5, config, 8);
+        network.is_exclusive = true;
+        let ticket = network.call(2, Call::Leave);
+        network.settle(5);
+        assert_eq!(network.returned[&ticket], Returned::Left(0));
+        network.join(9, 0);
+        network.settle(5);
+        let took_over = |note: &(u64, Note<Address>)| matches!(note.1, Note::TookOver(_));
+        let mut notes = network.hosts.values().flat_map(|host| &host.notes);
+        assert!(!notes.any(took_over), "{}", network.story());
+    }
+}
+
+/// More records than one batch holds, in records and in bytes.
+#[test]
+fn what_is_too_much_for_one_batch_comes_in_many() {
+    let mut network = Network::ring(2, Config::default(), 8);
+    network.is_exclusive = true;
+    let large = "x".repeat(100_000);
+    for number in 0..700_u32 {
+        let key = Id::of(&number.to_be_bytes());
+        let value = if number % 50 == 0 { &large } else { "value" };
+        network.write(0, key, value);
+    }
+    let stayed = network.hosts[&0].store.len();
+    let moved = network.hosts[&1].store.len();
+    assert!(moved > 256);
+    let returned = network.wait_for(1, Call::Leave);
+    assert_eq!(returned, Returned::Left(moved));
+    assert_eq!(network.hosts[&0].store.len(), stayed + moved);
 }

@@ -133,4 +133,4 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const CONNECT_MS_MAX: u64 = 300;
 
 /// A busy pair of nodes needs more than one, and a large ring has many pairs.
-const IDLE_CONNECTIONS_MAX: usize = 2;
+const IDLE_CONNECTIONS_MAX: usize = 32;

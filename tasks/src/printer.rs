@@ -87,8 +87,39 @@ impl Printer {
         self.terminal
     }
 
-    /// A table in text. Rows that are `dimmed` are of what is dead.
+    /// A table in text.
     pub(crate) fn table(self, header: &[&str], rows: Vec<Line>) -> String {
+        self.build(header, &rows).to_string()
+    }
+
+    /// A table that leaves out the `spare` columns, the first of them first, for as long as the
+    /// terminal is too narrow for it.
+    pub(crate) fn table_to_fit(
+        self,
+        header: &[&str],
+        mut rows: Vec<Line>,
+        spare: &[&str],
+    ) -> String {
+        let mut header = header.to_vec();
+        let mut table = self.build(&header, &rows);
+        for column in spare {
+            let is_narrow = table
+                .width()
+                .is_some_and(|width| natural_width(&table) > width);
+            let place = header.iter().position(|name| name == column);
+            let (true, Some(place)) = (is_narrow, place) else {
+                break;
+            };
+            header.remove(place);
+            for row in &mut rows {
+                row.cells.remove(place);
+            }
+            table = self.build(&header, &rows);
+        }
+        table.to_string()
+    }
+
+    fn build(self, header: &[&str], rows: &[Line]) -> Table {
         let no_color = std::env::var_os("NO_COLOR");
         let colors = self.terminal && no_color.is_none_or(|no| no.is_empty());
         let mut table = Table::new();
@@ -100,7 +131,7 @@ impl Printer {
             table.force_no_tty();
         }
         for row in rows {
-            table.add_row(row.cells.into_iter().map(|cell| {
+            table.add_row(row.cells.iter().map(|cell| {
                 let cell = Cell::new(cell);
                 if row.dead && colors {
                     cell.fg(Color::Red)
@@ -109,8 +140,15 @@ impl Printer {
                 }
             }));
         }
-        table.to_string()
+        table
     }
+}
+
+/// How wide a table is if nothing of it is broken into lines.
+fn natural_width(table: &Table) -> u16 {
+    let columns = table.column_max_content_widths();
+    // A blank on each side of a cell, a line after it, and one before the first.
+    columns.iter().map(|width| width + 3).sum::<u16>() + 1
 }
 
 /// A row of a table.
@@ -134,4 +172,21 @@ impl<const N: usize> From<[String; N]> for Line {
 /// The first digits of an identifier: enough to tell nodes apart by eye, and to name them.
 pub(crate) fn short(id: dht::id::Id) -> String {
     format!("{id:.10}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_as_wide_as_its_natural_width() {
+        let row = Line::from(["a".to_owned(), "longer than its head".to_owned()]);
+        let table = Printer::plain().build(&["column", "other"], &[row]);
+        let line = table
+            .to_string()
+            .lines()
+            .map(|line| line.chars().count())
+            .max();
+        assert_eq!(line, Some(natural_width(&table).into()));
+    }
 }

@@ -68,7 +68,7 @@ pub(crate) fn ring(
         "share",
         last_header,
     ];
-    printer.table(&header, rows)
+    printer.table_to_fit(&header, rows, &["identifier", "share", "#"])
 }
 
 /// The line below it: whether the ring is ideal, and if not, why.

@@ -31,6 +31,10 @@ pub(super) async fn leave(cluster: &Cluster, process: &Process) -> Result<(Answe
         moved: u64,
     }
     let name = &process.name;
+    // A handover may take long, but whether anybody is there shows at once.
+    if let Err(reason) = cluster.client.nodeinfo(&process.address).await {
+        bail!("{name} is alive, but can't be asked to leave: {reason}");
+    }
     let answer = match cluster.client.ask(&process.address, &Call::leave()).await {
         Ok(answer) if answer.is_success() => answer,
         Ok(answer) if answer.code().as_deref() == Some("last_node") => bail!(
