@@ -224,7 +224,12 @@ impl Arc {
         let first = self.offset(other.start.next());
         let last = self.offset(other.end);
         let end = self.last();
-        if first <= last {
+        if self.start == self.end {
+            // The whole ring has no seam that could cut the other one in two.
+            [Some(other), None]
+        } else if other.start == other.end {
+            [Some(*self), None]
+        } else if first <= last {
             [self.piece(first, last.min(end)), None]
         } else {
             [self.piece(Id::ZERO, last.min(end)), self.piece(first, end)]

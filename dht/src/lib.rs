@@ -12,6 +12,7 @@ pub mod message;
 pub mod node;
 pub mod ownership;
 pub mod peer;
+pub mod placement;
 pub mod record;
 pub mod store;
 pub mod view;

@@ -91,9 +91,18 @@ impl<A: Address> Lookup<A> {
             self.answered(&start, 0);
         }
         self.learn(me, known);
+        // In a later attempt the last node of the path is another one.
+        if self.confirmed {
+            let (node, kind) = (me.clone(), LinkKind::Owner);
+            self.answered(&Link { node, kind }, 0);
+        }
     }
 
     /// What to do next.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it is no iterator: what comes next depends on what it is told meanwhile"
+    )]
     pub fn next(&mut self) -> Next<A> {
         if self.confirmed {
             return Next::Found;
@@ -199,3 +208,136 @@ const fn hops_max(routing: Routing) -> usize {
 
 /// Ways that are kept in mind at a time.
 const WAYS_MAX: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Id;
+    use crate::ownership::Ownership;
+
+    fn peer(number: u8) -> Peer<u8> {
+        Peer {
+            id: Id::from_bytes([number; Id::BYTES]),
+            address: number,
+            incarnation: 1,
+        }
+    }
+
+    fn link(number: u8) -> Link<u8> {
+        let (node, kind) = (peer(number), LinkKind::Successor(1));
+        Link { node, kind }
+    }
+
+    fn route(routing: Routing) -> Route {
+        Route {
+            key: Id::MAX,
+            rule: Ownership::Successor,
+            routing,
+        }
+    }
+
+    fn start(ways: &[u8]) -> Lookup<u8> {
+        let ways = ways.iter().map(|number| link(*number)).collect();
+        Lookup::from(route(Routing::Finger), &peer(0), Routed::Closer(ways))
+    }
+
+    fn path(lookup: Lookup<u8>) -> Vec<(u8, bool)> {
+        let hops = lookup.into_path().into_iter();
+        hops.map(|hop| (hop.node.address, hop.ok)).collect()
+    }
+
+    #[test]
+    fn the_next_best_way_is_taken_where_the_best_is_dead() {
+        let mut lookup = start(&[3, 2]);
+        assert_eq!(lookup.next(), Next::Ask(link(3)));
+        lookup.failed(&link(3));
+        assert_eq!(lookup.next(), Next::Ask(link(2)));
+        lookup.answered(&link(2), 5);
+        assert_eq!(path(lookup), [(0, true), (3, false), (2, true)]);
+    }
+
+    #[test]
+    fn an_owner_is_believed_only_by_its_own_word() {
+        let mut lookup = start(&[2]);
+        assert_eq!(lookup.next(), Next::Ask(link(2)));
+        lookup.answered(&link(2), 5);
+        lookup.learn(&peer(2), Routed::Owner(peer(4)));
+        let Next::Confirm(owner) = lookup.next() else {
+            panic!("the owner is asked");
+        };
+        assert_eq!((owner.node, owner.kind), (peer(4), LinkKind::Owner));
+        lookup.answered(&owner, 5);
+        lookup.learn(&peer(4), Routed::Owner(peer(4)));
+        assert_eq!(lookup.next(), Next::Found);
+        assert_eq!(lookup.last(), Some(&peer(4)));
+    }
+
+    #[test]
+    fn two_nodes_that_name_each_other_end_it() {
+        let mut lookup = start(&[]);
+        lookup.learn(&peer(0), Routed::Owner(peer(1)));
+        for (named, other) in [(1, 2), (2, 1)] {
+            let Next::Confirm(owner) = lookup.next() else {
+                panic!("{named} is asked once");
+            };
+            assert_eq!(owner.node, peer(named));
+            lookup.answered(&owner, 5);
+            lookup.redirected(Some(peer(other)));
+        }
+        assert_eq!(lookup.next(), Next::Stuck);
+    }
+
+    #[test]
+    fn a_new_attempt_may_ask_again_whom_the_last_one_asked() {
+        let mut lookup = start(&[2]);
+        assert_eq!(lookup.next(), Next::Ask(link(2)));
+        lookup.failed(&link(2));
+        assert_eq!(lookup.next(), Next::Stuck);
+        lookup.retry(&peer(0), Routed::Closer([link(2)].into()));
+        assert_eq!(lookup.next(), Next::Ask(link(2)));
+    }
+
+    #[test]
+    fn an_attempt_that_finds_the_searcher_itself_ends_at_it() {
+        let mut lookup = start(&[2]);
+        lookup.answered(&link(2), 5);
+        lookup.retry(&peer(0), Routed::Owner(peer(0)));
+        assert_eq!(lookup.next(), Next::Found);
+        assert_eq!(lookup.last(), Some(&peer(0)));
+    }
+
+    #[test]
+    fn no_path_is_endless() {
+        for routing in [Routing::Finger, Routing::Linear] {
+            let here = |number: u32| Peer {
+                id: Id::of(&number.to_be_bytes()),
+                address: number,
+                incarnation: 1,
+            };
+            let ahead = |number| Link {
+                node: here(number),
+                kind: LinkKind::Successor(1),
+            };
+            let mut lookup =
+                Lookup::from(route(routing), &here(0), Routed::Closer([ahead(1)].into()));
+            let mut asked = 0;
+            while let Next::Ask(link) = lookup.next() {
+                asked += 1;
+                lookup.answered(&link, 5);
+                lookup.learn(&link.node, Routed::Closer([ahead(asked + 1)].into()));
+            }
+            assert_eq!(lookup.next(), Next::TooLong);
+            assert_eq!(asked as usize, hops_max(routing));
+        }
+    }
+
+    #[test]
+    fn nobody_can_fill_the_list_of_ways() {
+        let mut lookup = start(&[]);
+        for number in 0..100 {
+            let many = (0..200).map(|other| link(number ^ other)).collect();
+            lookup.learn(&peer(number), Routed::Closer(many));
+            assert!(lookup.ways.len() <= WAYS_MAX);
+        }
+    }
+}

@@ -19,6 +19,8 @@ pub enum Request<A> {
     State,
     /// I think that I am your predecessor: [`Reply::Noted`].
     Notify,
+    /// My pointers have changed, so yours may have to follow: have a look soon. [`Reply::Noted`].
+    Look,
     /// Where does this key belong, or who is closer to it? [`Reply::Routed`].
     Route(Route),
     /// I am about to leave, and these are my neighbours: [`Reply::Noted`] once you can do without me,
@@ -44,12 +46,30 @@ impl<A> Request<A> {
             Request::Ping
             | Request::State
             | Request::Notify
+            | Request::Look
             | Request::Route(_)
             | Request::Claim(_) => 300,
             // The one that is told asks somebody else before it answers.
             Request::Leaving(_) => 1_000,
             Request::Read(_) | Request::Change(..) => 2_000,
             Request::Transfer(_) => 5_000,
+        }
+    }
+}
+
+impl<A> Request<A> {
+    /// Whether this is a kind of reply that the request asks for.
+    pub fn is_answered_by(&self, reply: &Reply<A>) -> bool {
+        match self {
+            Request::Ping => matches!(reply, Reply::Pong | Reply::Gone),
+            Request::State => matches!(reply, Reply::State(_) | Reply::Busy | Reply::Gone),
+            Request::Notify | Request::Look => matches!(reply, Reply::Noted | Reply::Gone),
+            Request::Route(_) => matches!(reply, Reply::Routed(_) | Reply::Gone),
+            Request::Leaving(_) => matches!(reply, Reply::Noted | Reply::Busy | Reply::Gone),
+            Request::Claim(_) => matches!(reply, Reply::Claimed { .. } | Reply::Gone),
+            Request::Transfer(_) => matches!(reply, Reply::Received | Reply::Declined(_)),
+            Request::Read(_) => matches!(reply, Reply::Record(_) | Reply::Elsewhere(_)),
+            Request::Change(..) => matches!(reply, Reply::Changed(_) | Reply::Elsewhere(_)),
         }
     }
 }
@@ -65,7 +85,7 @@ pub enum Reply<A> {
     /// To [`Request::State`] and [`Request::Leaving`]: a question of my own is open, so my state is undefined. This is final:
     /// the asker ends what it was doing unchanged and comes again later.
     Busy,
-    /// To [`Request::Notify`] and [`Request::Leaving`].
+    /// To [`Request::Notify`], [`Request::Look`] and [`Request::Leaving`].
     Noted,
     /// To anything but content: I have left the ring, and only finish what I have begun.
     Gone,
@@ -194,4 +214,17 @@ pub enum Elsewhere<A> {
     Moving,
     /// Too much is going on here: ask again later (503).
     Overloaded,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_fitting_reply_is_an_answer() {
+        let state: Request<u32> = Request::State;
+        assert!(state.is_answered_by(&Reply::Busy));
+        assert!(!Request::Ping.is_answered_by(&Reply::<u32>::Busy));
+        assert!(!Request::Notify.is_answered_by(&Reply::<u32>::Pong));
+    }
 }

@@ -21,7 +21,7 @@ use crate::ownership::Ownership;
 use crate::peer::{Address, Peer};
 use crate::slots::Slots;
 use crate::store::{self, Command};
-use crate::view::{Phase, Range, View};
+use crate::view::{Finger, Phase, Range, View};
 
 /// What a node is told once, at its start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +92,8 @@ pub struct Node<A> {
     pub(crate) taken: Vec<(Peer<A>, u32)>,
     /// What was missing when the timer that runs for it was set.
     pub(crate) gap: Option<Box<Gap<A>>>,
+    /// What was last handed over, and to whom.
+    pub(crate) last_taker: Option<(Arc, Peer<A>)>,
     /// Arcs that were served before the place in the ring was lost; their records may be good still.
     pub(crate) kept: Vec<Arc>,
     /// Handovers given so far.
@@ -189,6 +191,7 @@ impl<A: Address> Node<A> {
             incoming: Vec::new(),
             taken: Vec::new(),
             gap: None,
+            last_taker: None,
             kept: Vec::new(),
             serial: 0,
             sequence: 0,
@@ -201,15 +204,34 @@ impl<A: Address> Node<A> {
     /// A ring must start so: the proof of the protocol begins with an ideal ring of at least
     /// `successors` + 1 members, and a smaller one merely survives fewer failures.
     pub fn in_ring(me: Peer<A>, ring: &[Peer<A>], config: Config) -> Node<A> {
-        let mut node = Node::new(me, config);
         let mut others: Vec<Peer<A>> = ring.to_vec();
-        others.retain(|peer| peer.id != node.view.me.id);
-        others.sort_unstable_by_key(|peer| node.view.me.id.distance_to(peer.id));
-        let predecessor = others.last().unwrap_or(&node.view.me).clone();
-        node.view.predecessor = Some(predecessor);
+        others.retain(|peer| peer.id != me.id);
+        others.sort_unstable_by_key(|peer| me.id.distance_to(peer.id));
+        let predecessor = others.last().unwrap_or(&me).clone();
+        let nearest = others.iter().take(config.successors.into());
+        let nearest = nearest.cloned().collect();
+        let mut node = Node::placed(me, predecessor, nearest, Vec::new(), config);
         node.point_fingers(&others);
-        others.truncate(config.successors.into());
-        node.view.successors = others;
+        node
+    }
+
+    /// A member whose pointers are known already; it serves what is its own by them.
+    ///
+    /// For whoever builds a large ideal ring at once: [`Node::in_ring`] takes the whole ring for
+    /// each node. `predecessor` is `me` and `successors` empty where it is alone; `successors` are
+    /// strictly clockwise, at most `config.successors` of them, and `fingers` distinct, by rising
+    /// exponent, beyond the first successor.
+    pub fn placed(
+        me: Peer<A>,
+        predecessor: Peer<A>,
+        successors: Vec<Peer<A>>,
+        fingers: Vec<Finger<A>>,
+        config: Config,
+    ) -> Node<A> {
+        let mut node = Node::new(me, config);
+        node.view.predecessor = Some(predecessor);
+        node.view.successors = successors;
+        node.view.fingers = fingers;
         node.view.phase = Phase::Member;
         let own = node.view.own_arc();
         node.view.serves = own.map(|arc| Range { arc, epoch: 1 }).into_iter().collect();
@@ -266,6 +288,10 @@ impl<A: Address> Node<A> {
             Request::State => self.state_for(&from),
             Request::Notify => {
                 self.notify(from, out);
+                Reply::Noted
+            }
+            Request::Look => {
+                self.stabilize_soon(out);
                 Reply::Noted
             }
             Request::Route(route) => {

@@ -55,3 +55,72 @@ impl Ownership {
         self.pick(successor, predecessor)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u8) -> Id {
+        let mut bytes = [0; Id::BYTES];
+        bytes[Id::BYTES - 1] = number;
+        Id::from_bytes(bytes)
+    }
+
+    #[test]
+    fn the_target_lies_between_two_nodes_of_which_one_is_the_owner() {
+        let (before, after) = (id(10), id(20));
+        for (rule, keys, owner) in [
+            (Ownership::Successor, 11..=20, after),
+            (Ownership::Predecessor, 10..=19, before),
+        ] {
+            for key in keys {
+                assert!(Arc::new(before, after).contains(rule.target(id(key))));
+                assert_eq!(rule.pick(before, after), owner);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_node_owns_is_what_lookups_give_it() {
+        let [predecessor, node, successor] = [10, 20, 30].map(id);
+        for rule in [Ownership::Successor, Ownership::Predecessor] {
+            let arc = rule.arc(predecessor, node, successor);
+            for key in (0..=255).map(id) {
+                let before = Arc::new(predecessor, node).contains(rule.target(key))
+                    && rule.pick(predecessor, node) == node;
+                let after = Arc::new(node, successor).contains(rule.target(key))
+                    && rule.pick(node, successor) == node;
+                assert_eq!(arc.contains(key), before || after, "{rule:?} {key}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_leaver_owned_is_its_heirs_once_it_is_gone() {
+        let [predecessor, leaver, successor] = [10, 20, 30].map(id);
+        for rule in [Ownership::Successor, Ownership::Predecessor] {
+            let left = rule.arc(predecessor, leaver, successor);
+            let heirs = match rule {
+                Ownership::Successor => rule.arc(predecessor, successor, id(40)),
+                Ownership::Predecessor => rule.arc(id(0), predecessor, successor),
+            };
+            assert!(heirs.covers(left), "{rule:?}");
+            assert_eq!(
+                rule.heir(predecessor, successor),
+                rule.boundary(successor, predecessor)
+            );
+        }
+    }
+
+    #[test]
+    fn a_node_that_is_alone_owns_the_whole_ring() {
+        for rule in [Ownership::Successor, Ownership::Predecessor] {
+            let arc = rule.arc(id(7), id(7), id(7));
+            assert!(
+                [Id::ZERO, id(6), id(7), id(8), Id::MAX]
+                    .iter()
+                    .all(|key| arc.contains(*key))
+            );
+        }
+    }
+}

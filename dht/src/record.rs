@@ -153,3 +153,58 @@ pub enum Changed {
     /// Another key has the same identifier; nothing changed.
     Collision,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(version: Version) -> Record {
+        Record {
+            name: None,
+            value: b"value"[..].into(),
+            version,
+        }
+    }
+
+    #[test]
+    fn a_later_epoch_is_a_later_version() {
+        let versions = [(1, 0), (1, 1), (1, u32::MAX), (2, 0), (2, 1)];
+        let versions = versions.map(|(epoch, sequence)| Version::new(epoch, sequence));
+        assert!(versions.is_sorted_by(|a, b| a < b));
+        for version in versions {
+            assert_eq!(Version::from_number(version.number()), version);
+        }
+    }
+
+    #[test]
+    fn conditions_look_at_what_is_there() {
+        let (old, new) = (Version::new(1, 1), Version::new(1, 2));
+        let present = record(new);
+        for (condition, without, with) in [
+            (Condition::Always, true, true),
+            (Condition::Absent, true, false),
+            (Condition::Present, false, true),
+            (Condition::Among(Vec::from([old, new])), false, true),
+            (Condition::Among(Vec::from([old])), false, false),
+        ] {
+            assert_eq!(condition.holds(None), without, "{condition:?}");
+            assert_eq!(condition.holds(Some(&present)), with, "{condition:?}");
+        }
+    }
+
+    #[test]
+    fn any_bytes_survive_json() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let blob = Blob::from(bytes);
+        let json = serde_json::to_string(&blob).expect("bytes are written");
+        let read: Blob = serde_json::from_str(&json).expect("and read");
+        assert_eq!(read, blob);
+        assert!(serde_json::from_str::<Blob>("\"no base64!\"").is_err());
+    }
+
+    #[test]
+    fn a_clone_shares_the_bytes() {
+        let blob = Blob::from(&b"value"[..]);
+        assert!(core::ptr::eq(&*blob, &*blob.clone()));
+    }
+}

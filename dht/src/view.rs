@@ -240,3 +240,138 @@ impl<A: Address> View<A> {
 
 /// Ways to go that one answer names: the best, and some to try where it is dead.
 pub const LINKS_MAX: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::{Config, Node};
+
+    fn id(number: u8) -> Id {
+        let mut bytes = [0; Id::BYTES];
+        bytes[Id::BYTES - 1] = number;
+        Id::from_bytes(bytes)
+    }
+
+    fn peer(number: u8) -> Peer<u8> {
+        Peer {
+            id: id(number),
+            address: number,
+            incarnation: 1,
+        }
+    }
+
+    fn arc(start: u8, end: u8) -> Arc {
+        Arc::new(id(start), id(end))
+    }
+
+    /// Node 20 of the ring of 10 to 50.
+    fn view(ownership: Ownership) -> View<u8> {
+        let ring = [10, 20, 30, 40, 50].map(peer);
+        let config = Config {
+            ownership,
+            ..Config::default()
+        };
+        Node::in_ring(peer(20), &ring, config).view().clone()
+    }
+
+    #[test]
+    fn a_key_is_served_in_the_epoch_of_its_range() {
+        let mut view = view(Ownership::Successor);
+        view.serves = Vec::from([
+            Range {
+                arc: arc(5, 10),
+                epoch: 7,
+            },
+            Range {
+                arc: arc(10, 20),
+                epoch: 3,
+            },
+        ]);
+        assert_eq!(view.decide(id(10)), Decision::Serve(7));
+        assert_eq!(view.decide(id(11)), Decision::Serve(3));
+    }
+
+    #[test]
+    fn a_fenced_key_is_moving_and_the_rest_is_served() {
+        let mut view = view(Ownership::Successor);
+        view.fenced = Some(arc(10, 15));
+        assert_eq!(view.decide(id(15)), Decision::Elsewhere(Elsewhere::Moving));
+        assert_eq!(view.decide(id(16)), Decision::Serve(1));
+    }
+
+    #[test]
+    fn a_foreign_key_comes_with_a_hint() {
+        let hint = |view: &View<u8>, key| match view.decide(id(key)) {
+            Decision::Elsewhere(Elsewhere::At(Some(peer))) => peer.address,
+            other => panic!("{key}: {other:?}"),
+        };
+        let mut view = view(Ownership::Successor);
+        assert_eq!(hint(&view, 25), 30);
+        // Its own by the pointers, but not served: the neighbour that it comes from may have it.
+        view.serves.clear();
+        assert_eq!(hint(&view, 15), 30);
+        // On its way from somebody else: that one has it.
+        view.receives = Vec::from([(arc(10, 20), peer(40))]);
+        assert_eq!(hint(&view, 15), 40);
+    }
+
+    #[test]
+    fn the_two_rules_name_different_owners() {
+        let owner = |rule, key| {
+            let view = view(Ownership::Successor);
+            match view.route(id(key), rule, Routing::Finger, |_| false) {
+                Routed::Owner(owner) => owner.address,
+                Routed::Closer(links) => panic!("{links:?}"),
+            }
+        };
+        for (key, first_after, last_before) in [(15, 20, 10), (20, 20, 20), (25, 30, 20)] {
+            if key != 20 {
+                assert_eq!(owner(Ownership::Predecessor, key), last_before);
+            }
+            assert_eq!(owner(Ownership::Successor, key), first_after);
+        }
+        assert_eq!(owner(Ownership::Predecessor, 20), 20);
+        assert_eq!(owner(Ownership::Predecessor, 19), 10);
+    }
+
+    #[test]
+    fn ways_are_the_closest_first_and_few() {
+        let view = view(Ownership::Successor);
+        let ways =
+            |skips: u8| match view.route(id(9), Ownership::Successor, Routing::Finger, |peer| {
+                peer.address == skips
+            }) {
+                Routed::Closer(links) => {
+                    let nodes = links.iter().map(|link| link.node.address);
+                    nodes.collect::<Vec<u8>>()
+                }
+                Routed::Owner(owner) => panic!("{owner:?}"),
+            };
+        assert_eq!(ways(0), [50, 40, 30]);
+        assert_eq!(ways(50), [40, 30]);
+        assert!(ways(0).len() <= LINKS_MAX);
+    }
+
+    #[test]
+    fn a_member_is_ready_when_it_serves_all_that_is_its_own() {
+        for ownership in [Ownership::Successor, Ownership::Predecessor] {
+            let mut view = view(ownership);
+            assert!(view.is_ready());
+            let served = core::mem::take(&mut view.serves);
+            assert!(!view.is_ready());
+            view.serves = served;
+            view.phase = Phase::Leaving;
+            assert!(!view.is_ready());
+        }
+    }
+
+    #[test]
+    fn who_is_in_no_ring_knows_no_way() {
+        let mut view = view(Ownership::Successor);
+        for phase in [Phase::Joining, Phase::Lost] {
+            view.phase = phase;
+            let routed = view.route(id(15), Ownership::Successor, Routing::Finger, |_| false);
+            assert_eq!(routed, Routed::Closer(Vec::new()));
+        }
+    }
+}

@@ -366,7 +366,7 @@ fn play(story: &Story, network: &mut Network, answers_lost: u64, doubled: u64) -
 }
 
 proptest! {
-    #![proptest_config(cases(96))]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn nothing_is_lost_doubled_or_unreadable_while_arcs_move(story in stories()) {

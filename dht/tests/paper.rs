@@ -186,7 +186,7 @@ fn a_closer_predecessor_is_adopted_at_once() {
     let mut hand = Hand::member(30, &RING, model(3));
     assert_eq!(hand.asked(25, Request::Notify), Some(Reply::Noted));
     assert_eq!(hand.predecessor(), Some(25));
-    assert!(!hand.asks().iter().any(|ask| ask.1 == 20));
+    assert!(!hand.asks().iter().any(|ask| ask.2 == Request::Ping));
 }
 
 /// Zave, Rectify: any other is adopted only where the old one is dead.
@@ -435,7 +435,7 @@ fn fingers_point_to_the_successors_of_doubling_distances() {
         network.join(me, 0);
     }
     network.settle(20);
-    network.run_ms(60_000);
+    network.run_ms(20_000);
     for me in 0..40 {
         assert_eq!(fingers(network.view(me)), true_fingers(&network, me));
     }
@@ -483,8 +483,13 @@ fn ideal(members: u32, successors: u8) -> Vec<Node<Address>> {
     };
     let mut peers: Vec<Peer<Address>> = (0..members).map(peer).collect();
     peers.sort_unstable();
-    let node = |me: &Peer<Address>| Node::in_ring(*me, &peers, config);
-    peers.iter().map(node).collect()
+    let mut ring = Vec::new();
+    for me in 0..peers.len() {
+        // Each sees the ring in its own order: so there is little left to sort.
+        let rotated = [&peers[me..], &peers[..me]].concat();
+        ring.push(Node::in_ring(peers[me], &rotated, config));
+    }
+    ring
 }
 
 /// Forwarding steps from a node until the one that can name the owner is reached.
@@ -524,7 +529,7 @@ fn paths_are_half_of_log2_of_the_ring() {
     let replica = [1.36, 1.86, 2.45, 2.81, 3.26, 3.90, 4.41, 4.85];
     for (exponent, expected) in (3..).zip(replica) {
         let ring = ideal(1 << exponent, 1);
-        let mean = mean_steps(&ring, 2_000, Routing::Finger);
+        let mean = mean_steps(&ring, 1_000, Routing::Finger);
         println!("2^{exponent} nodes: {mean:.2} steps, {expected:.2} expected");
         assert!((mean - expected).abs() < 0.4, "2^{exponent} nodes: {mean}");
         let half = 0.5 * f64::from(exponent);
@@ -593,7 +598,7 @@ fn keeps_a_successor(network: &Network, victim: Peer<Address>) -> bool {
 }
 
 proptest! {
-    #![proptest_config(cases(256))]
+    #![proptest_config(cases(128))]
 
     /// Zave's progress theorem, in numbers that a complete search found: once churn stops, a ring of
     /// six identifiers, dead or alive, with lists of two or three is ideal after at most five rounds.

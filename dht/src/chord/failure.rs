@@ -181,6 +181,7 @@ impl<A: Address> Node<A> {
     /// This life of a node is over: forget it wherever that is allowed.
     pub(crate) fn bury(&mut self, peer: Peer<A>, out: &mut Vec<Action<A>>) {
         self.detector.bury(&peer);
+        let was_alone = self.view.successors.is_empty();
         note(Note::Gone(peer.clone()), out);
         self.drop_finger(&peer);
         self.drop_handovers(&peer, out);
@@ -194,7 +195,11 @@ impl<A: Address> Node<A> {
         }
         let view = &self.view;
         if view.phase == Phase::Member && view.successors.is_empty() && self.fallback().is_none() {
-            self.lose_place(out);
+            match was_alone {
+                // The first one to join is gone before it became the successor.
+                true => self.replace_predecessor(view.me.clone(), out),
+                false => self.lose_place(out),
+            }
         }
     }
 

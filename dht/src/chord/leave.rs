@@ -158,19 +158,20 @@ impl<A: Address> Node<A> {
     ) {
         let mut reply = Reply::Noted;
         if self.is_in_ring() && *self.view.successor() == leaver {
-            let me = &self.view.me;
-            let knows_only_us = state.predecessor.as_ref() == Some(me)
-                && state.successors.iter().all(|peer| peer == me);
-            let is_only_other =
-                self.view.successors.len() == 1 && self.view.predecessor.as_ref() == Some(&leaver);
-            let heir = state.successors.first().filter(|heir| *heir != me);
+            let view = &self.view;
+            let is_other = |peer: &&Peer<A>| {
+                **peer != view.me && **peer != leaver && !self.detector.is_gone(peer)
+            };
+            let heir = state.successors.iter().find(is_other).cloned();
+            let known = view.successors.iter().chain(&view.predecessor);
+            let mut others = known.chain(&state.predecessor).filter(is_other);
             match heir {
-                Some(heir) if !self.exchange && !self.detector.is_gone(heir) => {
+                Some(heir) if !self.exchange => {
                     let question = Question::Heir(ticket, leaver, heir.clone());
                     self.exchange = true;
-                    return self.ask(&heir.clone(), Request::State, question, out);
+                    return self.ask(&heir, Request::State, question, out);
                 }
-                None if knows_only_us && is_only_other => self.become_alone(out),
+                None if others.next().is_none() => self.become_alone(out),
                 _ => reply = Reply::Busy,
             }
         }

@@ -70,7 +70,8 @@ impl<A: Address> Node<A> {
             return;
         }
         note(Note::Predecessor(peer.clone()), out);
-        self.view_mut().predecessor = Some(peer);
+        let old = self.view_mut().predecessor.replace(peer);
+        self.hint(old, out);
         self.heard = true;
         self.moves = self.moves.wrapping_add(1);
         self.pass.hurry();

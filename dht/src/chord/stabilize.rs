@@ -112,6 +112,7 @@ impl<A: Address> Node<A> {
         let moved = list.first() != self.view.successors.first();
         self.view_mut().successors = list;
         self.stabilize_soon(out);
+        self.hint(self.view.predecessor.clone(), out);
         if moved {
             self.moves = self.moves.wrapping_add(1);
             self.pass.hurry();
@@ -124,6 +125,16 @@ impl<A: Address> Node<A> {
         if let Some(successor) = self.view.successors.first().cloned() {
             let question = Question::Tell(successor.clone());
             self.ask(&successor, Request::Notify, question, out);
+        }
+    }
+
+    /// Our pointers have changed: a predecessor that looks now rather than when it is due lets a ring
+    /// mend itself as fast as messages travel. It is a hint, and nothing depends on it.
+    pub(crate) fn hint(&mut self, peer: Option<Peer<A>>, out: &mut Vec<Action<A>>) {
+        if let Some(peer) =
+            peer.filter(|peer| *peer != self.view.me && !self.detector.is_gone(peer))
+        {
+            self.ask(&peer, Request::Look, Question::Tell(peer.clone()), out);
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Its owner died, and took its content along. Once the pointers have been the same for a while, the
 //! node asks both neighbours. If each of them points back at it, so that nobody can stand in between,
-//! and neither serves the arc, it serves it itself, empty.
+//! and neither serves the arc nor waits for it itself, it serves it, empty. The last one that this
+//! node handed something to is asked as well, for it may stand further away.
 
 use alloc::vec::Vec;
 
@@ -11,6 +12,7 @@ use crate::id::Arc;
 use crate::message::Request;
 use crate::node::{Node, Question, note, wait};
 use crate::peer::{Address, Peer};
+use crate::view::Phase;
 
 /// An arc that is missing, and the neighbours it lies between.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub(crate) struct Gap<A> {
     moves: u32,
     /// Neighbours that have nothing against it.
     consents: usize,
+    /// How often they have been asked.
+    rounds: u8,
 }
 
 impl<A: Address> Gap<A> {
@@ -33,7 +37,6 @@ impl<A: Address> Node<A> {
     /// Starts the clock where something is missing.
     pub(crate) fn mind_the_gap(&mut self, out: &mut Vec<Action<A>>) {
         match self.present_gap() {
-            Some(gap) if self.view.is_alone() => self.take_over(gap.arc, out),
             Some(gap) if self.gap.is_none() => {
                 self.gap = Some(gap.into());
                 wait(Timer::Claim, PATIENCE, out);
@@ -46,11 +49,18 @@ impl<A: Address> Node<A> {
     pub(crate) fn claim(&mut self, out: &mut Vec<Action<A>>) {
         let before = self.gap.take();
         self.mind_the_gap(out);
-        let (Some(before), Some(gap)) = (before, self.gap.as_deref()) else {
+        let (Some(before), Some(gap)) = (before, self.gap.as_deref_mut()) else {
             return;
         };
         if gap.is_same(&before) {
             let arc = gap.arc;
+            gap.rounds = before.rounds.saturating_add(1);
+            if self.view.is_alone() {
+                return self.take_over(arc, out);
+            }
+            if gap.rounds == ROUNDS_MAX {
+                self.last_taker = None;
+            }
             for neighbour in gap.neighbours.clone() {
                 let question = Question::Claim(neighbour.clone(), arc);
                 self.ask(&neighbour, Request::Claim(arc), question, out);
@@ -80,7 +90,16 @@ impl<A: Address> Node<A> {
         let shares = |other: Arc| other.intersection(arc).next().is_some();
         let is_served = view.serves.iter().any(|range| shares(range.arc))
             || view.receives.iter().any(|(arc, _)| shares(*arc));
-        self.is_in_ring() && is_next && !is_served
+        // Whoever would have got it to hand on does not know yet whether somebody serves it. But a
+        // ring in which everyone waits for everyone must come to an end.
+        let rounds = self.gap.as_ref().map_or(0, |gap| gap.rounds);
+        let waits = self.missing_arc().is_some() && rounds < ROUNDS_MAX;
+        let takes_from = self
+            .config
+            .ownership
+            .boundary(view.predecessor.as_ref(), Some(view.successor()));
+        let waits_too = waits && takes_from == Some(peer);
+        view.phase == Phase::Member && is_next && !is_served && !waits_too
     }
 
     fn take_over(&mut self, arc: Arc, out: &mut Vec<Action<A>>) {
@@ -94,16 +113,26 @@ impl<A: Address> Node<A> {
         let view = &self.view;
         let mut neighbours: Vec<Peer<A>> = view.predecessor.iter().cloned().collect();
         neighbours.push(view.successor().clone());
+        let arc = self.missing_arc()?;
+        let taker = self.last_taker.iter();
+        let taker = taker.filter(|(taken, _)| taken.intersection(arc).next().is_some());
+        neighbours.extend(taker.map(|(_, taker)| taker.clone()));
+        neighbours.sort_unstable();
         neighbours.dedup();
+        neighbours.retain(|peer| !self.detector.is_gone(peer));
         Some(Gap {
-            arc: self.missing_arc()?,
+            arc,
             neighbours,
             moves: self.moves,
             consents: 0,
+            rounds: 0,
         })
     }
 }
 
-/// How long the pointers must have been the same: longer than a scheduled stabilization takes to
-/// reveal a node in between.
+/// How long the pointers must have been the same: longer than a handover takes to begin, or a node in
+/// between to be noticed.
 const PATIENCE: Delay = Delay::exactly(600);
+
+/// Rounds after which a node that is missing an arc no longer takes it for on its way, some 5 s.
+const ROUNDS_MAX: u8 = 8;

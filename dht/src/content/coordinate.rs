@@ -162,6 +162,11 @@ impl<A: Address> Node<A> {
                     self.put_to_owner(ticket, link, out);
                 }
             }
+            // What counts is whom the ring names; the one it names may know better, but nobody asks it.
+            Next::Confirm(link) if matches!(operation.purpose, Purpose::SelfCheck) => {
+                self.operations.take(ticket);
+                self.self_found(Some(link.node), out);
+            }
             Next::Confirm(link) => self.put_to_owner(ticket, link, out),
             Next::Found => self.complete(ticket, out),
             Next::Stuck => self.stuck(ticket, Failure::Unreachable, out),

@@ -282,6 +282,7 @@ impl<A: Address> Node<A> {
             out,
         );
         self.count_moved(outgoing.sent);
+        self.last_taker = Some((outgoing.arc, outgoing.to.clone()));
         note(
             Note::HandedOver(outgoing.arc, outgoing.to, outgoing.sent),
             out,
@@ -416,6 +417,10 @@ impl<A: Address> Node<A> {
     ) {
         let is_same = |known: &Incoming<A>| known.from == from && known.serial == receipt.serial;
         let known = self.incoming.iter_mut().find(|known| is_same(known));
+        if self.taken.contains(&(from.clone(), receipt.serial)) {
+            let reply = Reply::Received;
+            return out.push(Action::Reply { ticket, reply });
+        }
         let (Some(known), Phase::Member) = (known, self.view.phase) else {
             let reply = Reply::Declined(Declined::NotStaying);
             return out.push(Action::Reply { ticket, reply });
@@ -431,6 +436,7 @@ impl<A: Address> Node<A> {
             self.taken.remove(0);
         }
         self.taken.push((from.clone(), receipt.serial));
+        self.last_taker = None;
         self.kept.clear();
         self.serve(receipt.arc, receipt.epoch);
         note(Note::Received(receipt.arc, from), out);

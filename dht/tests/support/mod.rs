@@ -223,10 +223,10 @@ impl Network {
         };
         self.hosts.insert(address, host);
         let schedule = [
-            (Timer::Stabilize, 500_000),
-            (Timer::Fingers, 1_000_000),
-            (Timer::Predecessor, 1_000_000),
-            (Timer::SelfCheck, 10_000_000),
+            (Timer::Stabilize, 1_000_000),
+            (Timer::Fingers, 2_000_000),
+            (Timer::Predecessor, 2_000_000),
+            (Timer::SelfCheck, 30_000_000),
         ];
         for (timer, every_us) in schedule {
             let first = self.draw(0, every_us);
@@ -348,7 +348,11 @@ impl Network {
         self.check(at);
         if self.is_exclusive && actions.contains(&Action::Publish) {
             let twice = self.served_twice();
-            assert!(twice.is_none(), "{}\n{twice:?}", self.story());
+            assert!(
+                twice.is_none(),
+                "{}\nserved twice: {twice:?} since {at} did {actions:?}",
+                self.story()
+            );
         }
         for action in actions {
             self.act(at, action);

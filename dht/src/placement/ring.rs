@@ -1,0 +1,97 @@
+//! Ring: consistent hashing over a complete list, with several positions for each node.
+//!
+//! A key belongs to the first position at or after it, as in the Chord paper. With one position a
+//! node stands at its own identifier, which makes it the ring that the nodes keep; more positions
+//! spread the load, which in Chord would cost a routing table each.
+
+use alloc::vec::Vec;
+
+use super::Placement;
+use crate::id::{Arc, Id};
+
+/// Nodes on a ring.
+#[derive(Clone, Debug)]
+pub struct Ring {
+    /// Positions in order, each with the place of its node in the list.
+    points: Vec<(Id, u32)>,
+}
+
+impl Ring {
+    /// These nodes, each at `positions` places: its identifier, and SHA-1 of that and a number.
+    pub fn new(nodes: &[Id], positions: u16) -> Ring {
+        assert!(
+            !nodes.is_empty() && positions > 0,
+            "a ring needs a node, and each node a position"
+        );
+        let point = |node: Id, number: u16| match number {
+            0 => node,
+            _ => {
+                let mut bytes = [0; Id::BYTES + 2];
+                bytes[..Id::BYTES].copy_from_slice(node.as_bytes());
+                bytes[Id::BYTES..].copy_from_slice(&number.to_be_bytes());
+                Id::of(&bytes)
+            }
+        };
+        let mut points: Vec<(Id, u32)> = (0..)
+            .zip(nodes)
+            .flat_map(|(place, node)| (0..positions).map(move |n| (point(*node, n), place)))
+            .collect();
+        points.sort_unstable();
+        Ring { points }
+    }
+
+    /// The pieces of the ring, clockwise, each with the place of the node that it belongs to.
+    pub fn arcs(&self) -> impl Iterator<Item = (Arc, usize)> {
+        let before = self.points.iter().cycle().skip(self.points.len() - 1);
+        let pairs = before.zip(&self.points);
+        pairs.map(|(before, (end, node))| (Arc::new(before.0, *end), *node as usize))
+    }
+}
+
+impl Placement for Ring {
+    fn owner(&self, key: Id) -> usize {
+        let place = self.points.partition_point(|(point, _)| *point < key);
+        let (_, node) = self.points.get(place).unwrap_or(&self.points[0]);
+        *node as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u8) -> Id {
+        Id::from_bytes([number; Id::BYTES])
+    }
+
+    #[test]
+    fn with_one_position_it_is_the_ring_of_the_nodes() {
+        let ring = Ring::new(&[id(30), id(10), id(20)], 1);
+        for (key, owner) in [(5, 1), (10, 1), (11, 2), (20, 2), (29, 0), (30, 0), (31, 1)] {
+            assert_eq!(ring.owner(id(key)), owner, "{key}");
+        }
+    }
+
+    #[test]
+    fn the_arcs_are_the_whole_ring_and_agree_with_the_owners() {
+        for positions in [1, 2, 7] {
+            let ring = Ring::new(&[id(30), id(10), id(20)], positions);
+            let arcs: Vec<(Arc, usize)> = ring.arcs().collect();
+            assert_eq!(arcs.len(), 3 * usize::from(positions));
+            for (n, (arc, owner)) in arcs.iter().enumerate() {
+                assert_eq!(arc.start, arcs[(n + arcs.len() - 1) % arcs.len()].0.end);
+                assert_eq!(ring.owner(arc.end), *owner);
+                assert_eq!(ring.owner(arc.start.next()), *owner);
+            }
+        }
+    }
+
+    #[test]
+    fn a_single_node_owns_everything() {
+        let ring = Ring::new(&[id(7)], 1);
+        assert_eq!(ring.owner(Id::ZERO), 0);
+        assert_eq!(ring.owner(Id::MAX), 0);
+        let arcs: Vec<(Arc, usize)> = ring.arcs().collect();
+        assert_eq!(arcs, [(Arc::new(id(7), id(7)), 0)]);
+    }
+}
