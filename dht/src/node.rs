@@ -92,6 +92,8 @@ pub struct Node<A> {
     pub(crate) taken: Vec<(Peer<A>, u32)>,
     /// What was missing when the timer that runs for it was set.
     pub(crate) gap: Option<Box<Gap<A>>>,
+    /// Whether a neighbour has died since this node last got an arc.
+    pub(crate) is_bereaved: bool,
     /// What was last handed over, and to whom.
     pub(crate) last_taker: Option<(Arc, Peer<A>)>,
     /// Arcs that were served before the place in the ring was lost; their records may be good still.
@@ -191,6 +193,7 @@ impl<A: Address> Node<A> {
             incoming: Vec::new(),
             taken: Vec::new(),
             gap: None,
+            is_bereaved: false,
             last_taker: None,
             kept: Vec::new(),
             serial: 0,
@@ -322,7 +325,7 @@ impl<A: Address> Node<A> {
         };
         if reply == Reply::Gone {
             if !self.detector.is_gone(&from) {
-                self.bury(from, out);
+                self.forget(from, out);
             }
             return self.unanswered(question, Cause::Refused, out);
         }
@@ -342,7 +345,7 @@ impl<A: Address> Node<A> {
             (Question::Claim(_, arc), Reply::Claimed { free }) => {
                 self.claim_answered(arc, free, out)
             }
-            (Question::Farewell(peer), reply) => self.farewell_answered(peer, Some(reply), out),
+            (Question::Farewell(peer), reply) => self.farewell_answered(peer, reply, out),
             (Question::Heir(ticket, leaver, heir), Reply::State(state)) => {
                 self.heir_told(ticket, leaver, heir, state, out);
             }
@@ -371,7 +374,7 @@ impl<A: Address> Node<A> {
             }
             Question::Operation(operation, link) => self.hop_missed(operation, link, cause, out),
             Question::Transfer(serial) => self.batch_missed(serial, cause, out),
-            Question::Farewell(peer) => self.farewell_answered(peer, None, out),
+            Question::Farewell(peer) => self.farewell_missed(peer, cause, out),
             Question::Heir(ticket, _, heir) => {
                 self.missed(heir, cause, out);
                 self.heir_untold(ticket, out);

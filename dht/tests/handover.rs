@@ -376,12 +376,15 @@ proptest! {
         ledger.audit(&mut network);
     }
 
+    /// Without leaves: where an answer is lost just before the one that gave it leaves, a single copy has
+    /// no way to find out who has it. That takes a quorum.
     #[test]
-    fn nothing_is_lost_or_doubled_where_answers_get_lost(
-        story in stories(),
+    fn nothing_is_lost_or_doubled_where_answers_to_joiners_get_lost(
+        mut story in stories(),
         answers_lost in 1_u64..15,
         doubled in 0_u64..10,
     ) {
+        story.steps.retain(|(step, _)| !matches!(step, Step::Leave(_)));
         let mut network = begin(&story);
         let mut ledger = play(&story, &mut network, answers_lost, doubled);
         network.answers_lost = 0;

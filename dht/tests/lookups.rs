@@ -159,8 +159,8 @@ proptest! {
             let failed = path.iter().filter(|hop| !hop.ok);
             asked_dead.extend(failed.map(|hop| (*at, hop.node.address)));
         }
-        // Once it is known to be dead, nobody goes there any more.
-        network.run_ms(5_000);
+        // Once every finger has had its turn, nobody goes there any more.
+        network.run_ms(20_000);
         for at in askers {
             let path = find(&mut network, at, Id::of(b"key"), routing);
             prop_assert!(path.iter().all(|hop| hop.ok), "{:?}", path);

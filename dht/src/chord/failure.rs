@@ -178,13 +178,22 @@ impl<A: Address> Node<A> {
         }
     }
 
-    /// This life of a node is over: forget it wherever that is allowed.
+    /// A node is dead.
     pub(crate) fn bury(&mut self, peer: Peer<A>, out: &mut Vec<Action<A>>) {
+        let view = &self.view;
+        self.is_bereaved |=
+            view.predecessor.as_ref() == Some(&peer) || view.successors.contains(&peer);
+        self.drop_handovers(&peer, true, out);
+        self.forget(peer, out);
+    }
+
+    /// This life of a node is over: forget it wherever that is allowed.
+    pub(crate) fn forget(&mut self, peer: Peer<A>, out: &mut Vec<Action<A>>) {
         self.detector.bury(&peer);
         let was_alone = self.view.successors.is_empty();
         note(Note::Gone(peer.clone()), out);
         self.drop_finger(&peer);
-        self.drop_handovers(&peer, out);
+        self.drop_handovers(&peer, false, out);
         self.drop_successors(out);
         let is_predecessor = self.view.predecessor.as_ref() == Some(&peer);
         if is_predecessor

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::chord::stabilize::BUSY;
-use crate::event::{Action, Delay, Failure, Note, Returned, Ticket, Timer};
+use crate::event::{Action, Cause, Delay, Failure, Note, Returned, Ticket, Timer};
 use crate::message::{Reply, Request, State};
 use crate::node::{Node, Question, fail, note, wait};
 use crate::peer::{Address, Peer};
@@ -68,14 +68,23 @@ impl<A: Address> Node<A> {
 
     /// Nothing is left to hand over: tell the neighbours, one after the other, and go. In a small ring
     /// the successor list holds all others, and so also those that have us as their only successor
-    /// since they do not know yet who joined in between.
+    /// since they do not know yet who joined in between. And whoever gave us an arc must know that we
+    /// took it before nobody can say so any more.
     pub(crate) fn say_farewell(&mut self, out: &mut Vec<Action<A>>) {
         let view = &self.view;
         let Some(leave) = self.leave.as_mut().filter(|leave| !leave.is_asking) else {
             return;
         };
         let neighbours = view.predecessor.iter().chain(&view.successors);
-        let mut untold = neighbours.filter(|peer| **peer != view.me && !leave.told.contains(peer));
+        let givers = self
+            .taken
+            .iter()
+            .rev()
+            .take(GIVERS_MAX)
+            .map(|(giver, _)| giver);
+        let mut untold = neighbours.chain(givers).filter(|peer| {
+            **peer != view.me && !leave.told.contains(peer) && !self.detector.is_gone(peer)
+        });
         match untold.next().cloned() {
             Some(peer) if leave.farewells < FAREWELLS_MAX => {
                 leave.farewells += 1;
@@ -87,23 +96,37 @@ impl<A: Address> Node<A> {
         }
     }
 
-    /// A neighbour has answered, or not: one that is busy is told again.
+    /// A neighbour has answered: one that is busy is told again.
     pub(crate) fn farewell_answered(
         &mut self,
         peer: Peer<A>,
-        reply: Option<Reply<A>>,
+        reply: Reply<A>,
         out: &mut Vec<Action<A>>,
     ) {
         let Some(leave) = &mut self.leave else {
             return;
         };
         leave.is_asking = false;
-        if reply == Some(Reply::Busy) {
+        if reply == Reply::Busy {
             self.handover_later(BUSY, out);
         } else {
             leave.told.push(peer);
             self.say_farewell(out);
         }
+    }
+
+    /// A neighbour has not answered: it is told again, unless it is not there.
+    pub(crate) fn farewell_missed(
+        &mut self,
+        peer: Peer<A>,
+        cause: Cause,
+        out: &mut Vec<Action<A>>,
+    ) {
+        let reply = match cause {
+            Cause::Refused => Reply::Noted,
+            Cause::Silent => Reply::Busy,
+        };
+        self.farewell_answered(peer, reply, out);
     }
 
     fn finish_leave(&mut self, out: &mut Vec<Action<A>>) {
@@ -157,7 +180,9 @@ impl<A: Address> Node<A> {
         out: &mut Vec<Action<A>>,
     ) {
         let mut reply = Reply::Noted;
-        if self.is_in_ring() && *self.view.successor() == leaver {
+        if self.waits_for_taker(&leaver) {
+            reply = Reply::Busy;
+        } else if self.is_in_ring() && *self.view.successor() == leaver {
             let view = &self.view;
             let is_other = |peer: &&Peer<A>| {
                 **peer != view.me && **peer != leaver && !self.detector.is_gone(peer)
@@ -176,7 +201,7 @@ impl<A: Address> Node<A> {
             }
         }
         if reply == Reply::Noted && self.is_in_ring() && !self.detector.is_gone(&leaver) {
-            self.bury(leaver, out);
+            self.forget(leaver, out);
         }
         out.push(Action::Reply { ticket, reply });
     }
@@ -190,12 +215,16 @@ impl<A: Address> Node<A> {
         state: State<A>,
         out: &mut Vec<Action<A>>,
     ) {
+        // It may have left itself since it answered.
+        if self.detector.is_gone(&heir) {
+            return self.heir_untold(ticket, out);
+        }
         if *self.view.successor() == leaver {
             self.adopt(heir, state.successors, out);
             self.notify_successor(out);
         }
         if !self.detector.is_gone(&leaver) {
-            self.bury(leaver, out);
+            self.forget(leaver, out);
         }
         let reply = Reply::Noted;
         out.push(Action::Reply { ticket, reply });
@@ -219,6 +248,9 @@ impl<A: Address> Node<A> {
 
 /// Farewells before a node goes without another word; its neighbours then notice by themselves.
 const FAREWELLS_MAX: u8 = 32;
+
+/// Nodes that gave us something and are told as well: more than give at a time.
+const GIVERS_MAX: usize = 16;
 
 /// Without any progress for so long, a leave has failed.
 const OVERDUE: Delay = Delay::exactly(5_000);

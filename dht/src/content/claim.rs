@@ -1,6 +1,7 @@
 //! Claim: an arc that nobody has handed over.
 //!
-//! Its owner died, and took its content along. Once the pointers have been the same for a while, the
+//! Its owner died, and took its content along. Where no neighbour is known to have died, the arc is
+//! merely late, and worth a long wait. Once the pointers have been the same for a while, the
 //! node asks both neighbours. If each of them points back at it, so that nobody can stand in between,
 //! and neither serves the arc nor waits for it itself, it serves it, empty. The last one that this
 //! node handed something to is asked as well, for it may stand further away.
@@ -61,6 +62,9 @@ impl<A: Address> Node<A> {
             if gap.rounds == ROUNDS_MAX {
                 self.last_taker = None;
             }
+            if !self.is_bereaved && gap.rounds < ROUNDS_LATE {
+                return;
+            }
             for neighbour in gap.neighbours.clone() {
                 let question = Question::Claim(neighbour.clone(), arc);
                 self.ask(&neighbour, Request::Claim(arc), question, out);
@@ -103,6 +107,7 @@ impl<A: Address> Node<A> {
     }
 
     fn take_over(&mut self, arc: Arc, out: &mut Vec<Action<A>>) {
+        self.is_bereaved = false;
         self.epoch += 1;
         self.serve(arc, self.epoch);
         note(Note::TookOver(arc), out);
@@ -133,6 +138,9 @@ impl<A: Address> Node<A> {
 /// How long the pointers must have been the same: longer than a handover takes to begin, or a node in
 /// between to be noticed.
 const PATIENCE: Delay = Delay::exactly(600);
+
+/// Rounds to wait for an arc that must be on its way, since nobody died: some 7 s.
+const ROUNDS_LATE: u8 = 12;
 
 /// Rounds after which a node that is missing an arc no longer takes it for on its way, some 5 s.
 const ROUNDS_MAX: u8 = 8;

@@ -242,7 +242,11 @@ impl<A: Address> Node<A> {
         let Some(outgoing) = self.outgoing.as_ref().filter(|out| out.serial == serial) else {
             return;
         };
-        self.missed(outgoing.to.clone(), cause, out);
+        let to = outgoing.to.clone();
+        if cause == Cause::Refused && self.detector.is_gone(&to) {
+            return self.abandon_handover(true, out);
+        }
+        self.missed(to, cause, out);
         if self.outgoing.is_some() {
             self.handover_later(RESEND, out);
         }
@@ -437,6 +441,7 @@ impl<A: Address> Node<A> {
         }
         self.taken.push((from.clone(), receipt.serial));
         self.last_taker = None;
+        self.is_bereaved = false;
         self.kept.clear();
         self.serve(receipt.arc, receipt.epoch);
         note(Note::Received(receipt.arc, from), out);
@@ -477,16 +482,34 @@ impl<A: Address> Node<A> {
 
 /// Both.
 impl<A: Address> Node<A> {
-    /// A node is dead or has left: nothing comes from it any more, and nothing goes to it.
-    pub(crate) fn drop_handovers(&mut self, peer: &Peer<A>, out: &mut Vec<Action<A>>) {
+    /// A node has left or is dead: nothing comes from it any more, and nothing goes to it. But one that
+    /// has left still answers whether it took the last batch; only its death leaves that open.
+    pub(crate) fn drop_handovers(
+        &mut self,
+        peer: &Peer<A>,
+        is_dead: bool,
+        out: &mut Vec<Action<A>>,
+    ) {
         self.drop_incoming(peer);
-        if self
+        let is_asked = self.waits_for_taker(peer);
+        let is_taker = self
             .outgoing
             .as_ref()
-            .is_some_and(|outgoing| outgoing.to == *peer)
-        {
-            self.abandon_handover(self.stage() == Some(Stage::Rest), out);
+            .is_some_and(|outgoing| outgoing.to == *peer);
+        if is_taker && (is_dead || !is_asked) {
+            self.abandon_handover(is_asked, out);
         }
+    }
+
+    /// Whether this node has been told to serve an arc of ours, and has not answered yet.
+    pub(crate) fn waits_for_taker(&self, peer: &Peer<A>) -> bool {
+        let outgoing = self
+            .outgoing
+            .as_ref()
+            .filter(|outgoing| outgoing.to == *peer);
+        outgoing
+            .and_then(|outgoing| outgoing.batch.as_ref())
+            .is_some_and(|batch| batch.serve)
     }
 
     /// This node has lost its place: nothing that it gives or takes counts any more.
