@@ -69,6 +69,8 @@ pub struct Node<A> {
     pub(crate) exchange: bool,
     /// The best of those that said they are our predecessor while an exchange was open.
     pub(crate) notified: Option<Peer<A>>,
+    /// Whether the whole successor list has died, so that it is empty but the node not alone.
+    pub(crate) is_orphan: bool,
     /// Whether a stabilization is due soon, outside the schedule.
     pub(crate) again: bool,
     /// Whether the predecessor showed itself since it was last checked.
@@ -177,6 +179,7 @@ impl<A: Address> Node<A> {
             touched: false,
             exchange: false,
             notified: None,
+            is_orphan: false,
             again: false,
             heard: false,
             moves: 0,

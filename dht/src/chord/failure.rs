@@ -190,7 +190,7 @@ impl<A: Address> Node<A> {
     /// This life of a node is over: forget it wherever that is allowed.
     pub(crate) fn forget(&mut self, peer: Peer<A>, out: &mut Vec<Action<A>>) {
         self.detector.bury(&peer);
-        let was_alone = self.view.successors.is_empty();
+        let was_alone = self.view.successors.is_empty() && !self.is_orphan;
         note(Note::Gone(peer.clone()), out);
         self.drop_finger(&peer);
         self.drop_handovers(&peer, false, out);
@@ -221,6 +221,7 @@ impl<A: Address> Node<A> {
             return;
         }
         let rest = list[dead..].to_vec();
+        self.is_orphan = rest.is_empty();
         self.replace_successors(rest, out);
         self.notify_successor(out);
     }

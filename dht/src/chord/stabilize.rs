@@ -110,6 +110,7 @@ impl<A: Address> Node<A> {
 
     pub(crate) fn replace_successors(&mut self, list: Vec<Peer<A>>, out: &mut Vec<Action<A>>) {
         let moved = list.first() != self.view.successors.first();
+        self.is_orphan &= list.is_empty();
         self.view_mut().successors = list;
         self.stabilize_soon(out);
         self.hint(self.view.predecessor.clone(), out);
