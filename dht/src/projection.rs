@@ -7,18 +7,16 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::event::Ticket;
 use crate::id::Arc;
 use crate::node::Node;
 use crate::peer::{Address, Peer};
 use crate::view::{Phase, Range};
 
-/// A node without what it has counted. Of two nodes with equal projections, but for the numbers in
-/// their tickets, the same event makes two such nodes again, and they do the same.
+/// A node without what it has counted: nodes with equal projections do the same, and stay equal.
 ///
-/// Left out, and to be kept from mattering by whoever relies on this: fingers and what refreshes
-/// them, self-checks, lookups under way, when the predecessor was last heard of, and that an arc is
-/// missed.
+/// Left out, and to be kept from mattering by whoever relies on this: whom it takes for dead, which
+/// its notes tell; fingers, self-checks and lookups under way; when the predecessor was last heard
+/// of; and since when an arc is missed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Projection<A> {
     /// The node itself.
@@ -35,11 +33,8 @@ pub struct Projection<A> {
     pub notified: Option<Peer<A>>,
     /// Whether a stabilization outside the schedule is due.
     pub again: bool,
-    /// Nodes that it takes for dead, in order of their identifiers.
-    pub gone: Vec<Peer<A>>,
-    /// Its open questions, in no order: what each is about, in words that are the same for the same
-    /// question, and its ticket.
-    pub questions: Vec<(String, Ticket)>,
+    /// What its open questions are about, in words, sorted.
+    pub questions: Vec<String>,
     /// What it answers for.
     pub serves: Vec<Range>,
     /// The part of it that is on its way to another node.
@@ -53,10 +48,9 @@ pub struct Projection<A> {
 impl<A: Address> Node<A> {
     /// What tells this node apart from others, and from itself at other times.
     pub fn projection(&self) -> Projection<A> {
-        let mut gone = self.detector.gone().to_vec();
-        gone.sort_unstable();
-        let questions = self.questions.entries();
-        let questions = questions.map(|(ticket, question)| (format!("{question:?}"), ticket));
+        let questions = self.questions.iter();
+        let mut questions: Vec<String> = questions.map(|open| format!("{open:?}")).collect();
+        questions.sort_unstable();
         let (join, leave) = (&self.join, &self.leave);
         let (given, taken) = (&self.outgoing, (&self.incoming, &self.taken));
         let held = (self.is_bereaved, &self.last_taker, &self.kept);
@@ -68,8 +62,7 @@ impl<A: Address> Node<A> {
             exchange: self.exchange,
             notified: self.notified.clone(),
             again: self.again,
-            gone,
-            questions: questions.collect(),
+            questions,
             serves: self.view.serves.clone(),
             fenced: self.view.fenced,
             passage: format!("{join:?} {leave:?} {}", self.is_handover_due),
