@@ -25,7 +25,9 @@ fn main() -> ExitCode {
     let mut arguments = env::args();
     match arguments.nth(1).as_deref() {
         Some("bare") => serve_bare(arguments.next()),
-        Some("node") => node::run(Flags::parse_from(["node".to_owned()].into_iter().chain(arguments)).args),
+        Some("node") => {
+            node::run(Flags::parse_from(["node".to_owned()].into_iter().chain(arguments)).args)
+        }
         _ => match runtime().block_on(compare()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -48,7 +50,9 @@ fn value() -> (ContentType, &'static [u8]) {
 }
 
 fn serve_bare(address: Option<String>) -> ExitCode {
-    let address = address.and_then(|address| address.parse().ok()).expect("an address to listen on");
+    let address = address
+        .and_then(|address| address.parse().ok())
+        .expect("an address to listen on");
     let rocket = node::server::bare(address, NonZeroUsize::MIN).mount("/", routes![value]);
     match runtime().block_on(rocket.launch()) {
         Ok(_) => ExitCode::SUCCESS,
@@ -56,10 +60,9 @@ fn serve_bare(address: Option<String>) -> ExitCode {
     }
 }
 
-/// One worker thread, as a node has.
+/// One thread, as a node has.
 fn runtime() -> tokio::runtime::Runtime {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.worker_threads(1).enable_all().build().expect("threads can be started")
+    node::server::runtime(NonZeroUsize::MIN).expect("threads can be started")
 }
 
 async fn compare() -> Result<(), Error> {
@@ -67,7 +70,15 @@ async fn compare() -> Result<(), Error> {
     let ring = format!("here@{here}#1,there@{there}#1");
     let _bare = Server::start(&["bare", &bare.to_string()])?;
     let node = |name, address: SocketAddr| {
-        Server::start(&["node", "--name", name, "--address", &address.to_string(), "--ring", &ring])
+        Server::start(&[
+            "node",
+            "--name",
+            name,
+            "--address",
+            &address.to_string(),
+            "--ring",
+            &ring,
+        ])
     };
     let (_here, _there) = (node("here", here)?, node("there", there)?);
     await_ok(bare, "/value").await?;
@@ -109,7 +120,11 @@ async fn compare() -> Result<(), Error> {
     println!(
         "medians of at least {RUNS} alternating runs of {REQUESTS} requests on {CONNECTIONS} connections; \
          forwarded counts both nodes; {disturbed} runs left out{}",
-        if disturbed >= DISTURBED_MAX { ", then no more: this machine is busy" } else { "" },
+        if disturbed >= DISTURBED_MAX {
+            ", then no more: this machine is busy"
+        } else {
+            ""
+        },
     );
     Ok(())
 }
@@ -131,8 +146,14 @@ async fn measure(address: SocketAddr, path: &str, servers: &[&Server]) -> Result
         }
         Ok(seconds)
     };
-    let cost = || servers.iter().map(|server| cpu_of(server.0.id())).sum::<Result<f64, Error>>();
-    let (began, before, ours_before, all_before) = (Instant::now(), cost()?, ours()?, cpu_of_all()?);
+    let cost = || {
+        servers
+            .iter()
+            .map(|server| cpu_of(server.0.id()))
+            .sum::<Result<f64, Error>>()
+    };
+    let (began, before, ours_before, all_before) =
+        (Instant::now(), cost()?, ours()?, cpu_of_all()?);
     load(address, path, REQUESTS).await?;
     let (took, after, ours_after, all_after) = (began.elapsed(), cost()?, ours()?, cpu_of_all()?);
     let others = (all_after - all_before) - (ours_after - ours_before);
@@ -152,7 +173,9 @@ async fn load(address: SocketAddr, path: &str, requests: usize) -> Result<(), Er
         }
         Ok(())
     };
-    timeout(LOAD_MAX, done).await.map_err(|_| "the server is stuck")?
+    timeout(LOAD_MAX, done)
+        .await
+        .map_err(|_| "the server is stuck")?
 }
 
 /// Asks the same again and again on one connection.
@@ -179,7 +202,11 @@ impl Connection {
     async fn open(address: SocketAddr) -> Result<Connection, Error> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Connection { stream, answer: Vec::with_capacity(4096), body_at: 0 })
+        Ok(Connection {
+            stream,
+            answer: Vec::with_capacity(4096),
+            body_at: 0,
+        })
     }
 
     /// Returns the status.
@@ -190,11 +217,17 @@ impl Connection {
             if self.stream.read_buf(&mut self.answer).await? == 0 {
                 return Err("the server closed the connection".into());
             }
-            let Some(head) = self.answer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else {
+            let Some(head) = self
+                .answer
+                .windows(4)
+                .position(|bytes| bytes == b"\r\n\r\n")
+            else {
                 continue;
             };
             let text = str::from_utf8(&self.answer[..head])?;
-            let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let length = text
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "));
             let length: usize = length.ok_or("an answer without a length")?.parse()?;
             self.body_at = head + 4;
             if self.answer.len() >= self.body_at + length {
@@ -215,7 +248,10 @@ struct Server(Child);
 impl Server {
     fn start(arguments: &[&str]) -> Result<Server, Error> {
         let mut command = Command::new(env::current_exe()?);
-        let quiet = command.args(arguments).stdout(Stdio::null()).env("RUST_LOG", "");
+        let quiet = command
+            .args(arguments)
+            .stdout(Stdio::null())
+            .env("RUST_LOG", "");
         Ok(Server(quiet.stderr(Stdio::null()).spawn()?))
     }
 }
@@ -228,7 +264,10 @@ impl Drop for Server {
 
 fn free_addresses<const N: usize>() -> Result<[SocketAddr; N], Error> {
     let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];
-    let listeners: Vec<_> = addresses.iter().map(TcpListener::bind).collect::<Result<_, _>>()?;
+    let listeners: Vec<_> = addresses
+        .iter()
+        .map(TcpListener::bind)
+        .collect::<Result<_, _>>()?;
     for (address, listener) in addresses.iter_mut().zip(listeners) {
         *address = listener.local_addr()?;
     }
@@ -276,7 +315,12 @@ fn cpu_of(pid: u32) -> Result<f64, Error> {
 /// Seconds of CPU time that the whole machine has used.
 fn cpu_of_all() -> Result<f64, Error> {
     let text = fs::read_to_string("/proc/stat")?;
-    let fields = text.lines().next().unwrap_or_default().split_ascii_whitespace().skip(1);
+    let fields = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .split_ascii_whitespace()
+        .skip(1);
     let ticks: Vec<f64> = fields.map(str::parse).collect::<Result<_, _>>()?;
     // All but idle (4th) and waiting for disks (5th); guests are counted as users already.
     let busy: f64 = ticks.iter().take(8).sum::<f64>() - ticks.iter().skip(3).take(2).sum::<f64>();

@@ -73,23 +73,23 @@ pub struct Args {
     pub replicas: Option<u32>,
 
     /// Milliseconds between two comparisons of notes with the successor. Less finds failures sooner,
-    /// more saves work: each costs two small requests [env: DHT_STABILIZE_MS] [default: 500]
+    /// more saves work: each costs a small request [env: DHT_STABILIZE_MS] [default: 1000]
     #[arg(long, value_name = "MS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stabilize_ms: Option<u64>,
 
-    /// Milliseconds between two refreshes of a finger [env: DHT_FINGERS_MS] [default: 1000]
+    /// Milliseconds between two refreshes of a finger [env: DHT_FINGERS_MS] [default: 2000]
     #[arg(long, value_name = "MS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fingers_ms: Option<u64>,
 
-    /// Milliseconds between two checks of the predecessor [env: DHT_PREDECESSOR_MS] [default: 1000]
+    /// Milliseconds between two checks of the predecessor [env: DHT_PREDECESSOR_MS] [default: 2000]
     #[arg(long, value_name = "MS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub predecessor_ms: Option<u64>,
 
     /// Milliseconds between two lookups of the node's own identifier, by which it notices that the
-    /// ring has dropped it [env: DHT_SELF_CHECK_MS] [default: 10000]
+    /// ring has dropped it [env: DHT_SELF_CHECK_MS] [default: 30000]
     #[arg(long, value_name = "MS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub self_check_ms: Option<u64>,
@@ -99,7 +99,7 @@ pub struct Args {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workers: Option<usize>,
 
-    /// Configuration file, with the names of the flags (`stabilize_ms = 500`) [env: DHT_CONFIG]
+    /// Configuration file, with the names of the flags (`stabilize_ms = 1000`) [env: DHT_CONFIG]
     /// [default: node.toml if it exists]
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]

@@ -1,6 +1,6 @@
 //! Config: all that a node is told at its start, in types that cannot hold nonsense.
 //!
-//! Defaults < `node.toml` < `DHT_*` in the environment < flags. [`draft`] holds the values as they are
+//! Defaults < `node.toml` < `DHT_*` in the environment < flags. `draft` holds the values as they are
 //! written, this file what they mean together. An error names the place where the value stands.
 
 mod draft;

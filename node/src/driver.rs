@@ -6,6 +6,7 @@
 //! The view is published before anything after it in the same turn is done.
 
 mod note;
+mod outbox;
 
 use std::collections::{HashMap, VecDeque};
 use std::process;
@@ -14,12 +15,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
-use dht::event::{Delay, Ticket};
+use dht::event::{Cause, Delay, Ticket};
 use rand::RngExt as _;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use crate::content::Content;
+use crate::driver::outbox::{Lane, Outbox, Question};
 use crate::envelope::BATCH_MAX;
 use crate::peers::Peers;
 use crate::{Action, Call, Event, Node, Peer, Reply, Request, Returned, Timer, View};
@@ -31,6 +33,7 @@ pub struct Driver {
     view: ArcSwap<View>,
     content: Content,
     peers: Peers,
+    outbox: Outbox,
     tickets: AtomicU64,
 }
 
@@ -55,7 +58,7 @@ enum Answer {
 /// What a turn wants of the world, to be done after the lock is free.
 #[derive(Debug, Default)]
 struct Wants {
-    asks: Vec<(Peer, Vec<(Ticket, Request)>)>,
+    asks: Vec<(Lane, Vec<Question>)>,
     waits: Vec<(Timer, Delay)>,
     answers: Vec<(Ticket, Answer)>,
 }
@@ -73,6 +76,7 @@ impl Driver {
             }),
             content: Content::default(),
             peers,
+            outbox: Outbox::default(),
             tickets: AtomicU64::new(0),
         })
     }
@@ -197,39 +201,54 @@ impl Driver {
     }
 
     fn perform(self: &Arc<Self>, wants: Wants) {
-        for (to, questions) in wants.asks {
-            tokio::spawn(self.clone().ask(to, questions));
+        for (lane, questions) in wants.asks {
+            if let Some(batch) = self.outbox.put(lane, questions) {
+                tokio::spawn(self.clone().send(lane, batch));
+            }
         }
         for (timer, delay) in wants.waits {
             tokio::spawn(self.clone().wait(timer, delay));
         }
     }
 
-    async fn ask(self: Arc<Self>, to: Peer, questions: Vec<(Ticket, Request)>) {
-        let began = Instant::now();
-        let (tickets, requests): (Vec<_>, Vec<_>) = questions.into_iter().unzip();
-        let me = self.view().me;
-        let replies = self.peers.ask(me, to, requests).await;
-        let micros = began.elapsed().as_micros().try_into().unwrap_or(u32::MAX);
-        let events: Vec<_> = match replies {
-            Ok(replies) => {
-                let answered = |(ticket, reply)| Event::Answered {
-                    ticket,
-                    from: to,
-                    reply,
-                    micros,
-                };
-                tickets.into_iter().zip(replies).map(answered).collect()
-            }
-            Err(missed) => {
-                tracing::debug!(%to, "{missed}");
-                let cause = missed.cause();
-                let unanswered = |ticket| Event::Unanswered { ticket, cause };
-                tickets.into_iter().map(unanswered).collect()
-            }
-        };
-        let wants = self.turn(&mut self.lock(), events);
-        self.perform(wants);
+    /// Sends a batch, and those that gather behind it meanwhile.
+    async fn send(self: Arc<Self>, lane: Lane, batch: Vec<Question>) {
+        let mut next = Some(batch);
+        while let Some(batch) = next {
+            let began = Instant::now();
+            let (tickets, requests): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+            let me = self.view().me;
+            let replies = self.peers.ask(me, lane.to, requests).await;
+            let micros = began.elapsed().as_micros().try_into().unwrap_or(u32::MAX);
+            let from = lane.to;
+            let events: Vec<_>;
+            (events, next) = match replies {
+                Ok(replies) => {
+                    let answered = |(ticket, reply)| Event::Answered {
+                        ticket,
+                        from,
+                        reply,
+                        micros,
+                    };
+                    let answers = tickets.into_iter().zip(replies).map(answered);
+                    (answers.collect(), self.outbox.answered(lane))
+                }
+                Err(missed) => {
+                    tracing::debug!(to = %from, "{missed}");
+                    let cause = missed.cause();
+                    let sent = tickets
+                        .into_iter()
+                        .map(|ticket| Event::Unanswered { ticket, cause });
+                    // What was not even sent was not carried out.
+                    let cause = Cause::Refused;
+                    let behind = self.outbox.missed(lane).into_iter();
+                    let behind = behind.map(|(ticket, _)| Event::Unanswered { ticket, cause });
+                    (sent.chain(behind).collect(), None)
+                }
+            };
+            let wants = self.turn(&mut self.lock(), events);
+            self.perform(wants);
+        }
     }
 
     async fn wait(self: Arc<Self>, timer: Timer, delay: Delay) {
@@ -249,12 +268,13 @@ impl Driver {
 }
 
 impl Wants {
-    /// Questions to the same peer travel together.
+    /// Questions of a kind to the same peer travel together.
     fn ask(&mut self, to: Peer, ticket: Ticket, request: Request) {
-        let same = |(other, batch): &&mut (Peer, Vec<_>)| *other == to && batch.len() < BATCH_MAX;
+        let lane = Lane::of(to, &request);
+        let same = |(other, batch): &&mut (Lane, Vec<_>)| *other == lane && batch.len() < BATCH_MAX;
         match self.asks.iter_mut().find(same) {
             Some((_, batch)) => batch.push((ticket, request)),
-            None => self.asks.push((to, vec![(ticket, request)])),
+            None => self.asks.push((lane, vec![(ticket, request)])),
         }
     }
 }

@@ -30,8 +30,13 @@ pub(crate) enum Error {
         ours: String,
     },
     /// The member goes by the other rule.
-    #[error("in the network of {member} the {theirs:?} of a key owns it: start this node so, too")]
-    Ownership { member: String, theirs: Ownership },
+    #[error(
+        "{member} goes by another rule of ownership: start this node with `--ownership {theirs}`"
+    )]
+    Ownership {
+        member: String,
+        theirs: &'static str,
+    },
     /// A living node has the identifier.
     #[error("the identifier is taken: {0}")]
     Taken(String),
@@ -130,7 +135,7 @@ async fn ask(
     if info.ownership != config.ownership {
         return Err(Error::Ownership {
             member: member.to_owned(),
-            theirs: info.ownership,
+            theirs: info.ownership.pick("predecessor", "successor"),
         });
     }
     let question = client

@@ -28,21 +28,6 @@ pub struct Answers {
     pub replies: Vec<Reply>,
 }
 
-/// Whether this is a kind of reply that the request asks for.
-pub fn answers(request: &Request, reply: &Reply) -> bool {
-    matches!(
-        (request, reply),
-        (Request::Ping, Reply::Pong)
-            | (Request::State, Reply::State(_) | Reply::Busy)
-            | (Request::Notify | Request::Leaving(_), Reply::Noted)
-            | (Request::Route(_), Reply::Routed(_))
-            | (Request::Claim(_), Reply::Claimed { .. })
-            | (Request::Transfer(_), Reply::Received | Reply::Declined(_))
-            | (Request::Read(_), Reply::Record(_) | Reply::Elsewhere(_))
-            | (Request::Change(..), Reply::Changed(_) | Reply::Elsewhere(_))
-    )
-}
-
 /// The header that names the network.
 pub const NETWORK_HEADER: &str = "Dht-Network";
 
@@ -51,15 +36,3 @@ pub const BATCH_MAX: usize = 64;
 
 /// Bytes of one envelope at most, either way: a value of 1 MiB in base64, and room for company.
 pub const ENVELOPE_BYTES_MAX: usize = 4 * 1024 * 1024;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_fitting_reply_is_an_answer() {
-        assert!(answers(&Request::State, &Reply::Busy));
-        assert!(!answers(&Request::Ping, &Reply::Busy));
-        assert!(!answers(&Request::Notify, &Reply::Pong));
-    }
-}

@@ -28,5 +28,4 @@ pub(crate) fn start() {
 
 /// Events of the node; of the others only what is wrong. `rocket::server` finds fault with requests,
 /// which is for whoever sent them.
-const FILTER: &str =
-    "info,rocket=warn,rocket::server=off,rocket::launch=off,hyper=warn,reqwest=warn,tokio_cron_scheduler=warn";
+const FILTER: &str = "info,rocket=warn,rocket::server=off,rocket::launch=off,hyper=warn,reqwest=warn,tokio_cron_scheduler=warn";

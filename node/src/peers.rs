@@ -1,17 +1,19 @@
 //! Peers: how this node asks others, over HTTP. One connection pool for the process.
 //!
-//! What counts is whether a question may have been carried out. It was not if nobody listens there, if
-//! somebody else does, or if the node refused it as a whole; in any other case without an answer it may
-//! have been, and the peer counts as silent.
+//! What counts is whether a question may have been carried out, and whether the peer may be alive. It
+//! was not, and is not, if nobody listens there or somebody else does; in any other case without an
+//! answer the peer counts as silent.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::time::Duration;
+use std::{io, iter};
 
 use dht::event::Cause;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Response, StatusCode};
 
-use crate::envelope::{Answers, ENVELOPE_BYTES_MAX, NETWORK_HEADER, Questions, answers};
+use crate::envelope::{Answers, ENVELOPE_BYTES_MAX, NETWORK_HEADER, Questions};
 use crate::{Peer, Reply, Request};
 
 /// Asks other nodes.
@@ -52,6 +54,7 @@ impl Peers {
             .no_proxy()
             .connect_timeout(Duration::from_millis(CONNECT_MS_MAX))
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+            .pool_idle_timeout(Duration::from_millis(IDLE_MS_MAX))
             .tcp_nodelay(true)
             .build()
             .expect("a client without encryption has nothing to fail on");
@@ -83,13 +86,7 @@ impl Peers {
             .body(body)
             .send()
             .await
-            .map_err(|error| {
-                if error.is_connect() {
-                    Missed::Nobody
-                } else {
-                    Missed::Silent
-                }
-            })?;
+            .map_err(|error| missed(&error))?;
         let status = response.status();
         if status.is_client_error() || status == StatusCode::SERVICE_UNAVAILABLE {
             return Err(Missed::SomebodyElse);
@@ -103,12 +100,27 @@ impl Peers {
         let requests = questions.requests;
         let pairs = || requests.iter().zip(&replies);
         if replies.len() == requests.len()
-            && pairs().all(|(request, reply)| answers(request, reply))
+            && pairs().all(|(request, reply)| request.is_answered_by(reply))
         {
             Ok(replies)
         } else {
             Err(Missed::Silent)
         }
+    }
+}
+
+/// Only a refusal tells that nobody is there. A network that is parted, a machine that is paused and a
+/// process of ours that has too many files open fail in other ways, and are no deaths.
+fn missed(error: &reqwest::Error) -> Missed {
+    let mut sources = iter::successors(error.source(), |&error| error.source());
+    let refused = |error: &(dyn Error + 'static)| {
+        let error = error.downcast_ref::<io::Error>();
+        error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    };
+    if error.is_connect() && sources.any(refused) {
+        Missed::Nobody
+    } else {
+        Missed::Silent
     }
 }
 
@@ -132,5 +144,8 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 const CONNECT_MS_MAX: u64 = 300;
 
-/// A busy pair of nodes needs more than one, and a large ring has many pairs.
-const IDLE_CONNECTIONS_MAX: usize = 32;
+/// What a busy pair of nodes has use for: two lanes with two batches each.
+const IDLE_CONNECTIONS_MAX: usize = 4;
+
+/// A large ring has many pairs, most of which seldom talk.
+const IDLE_MS_MAX: u64 = 30_000;

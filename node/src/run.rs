@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use tokio::runtime::{Builder, Runtime};
 use tracing::info;
 
 use crate::args::Args;
@@ -54,7 +53,7 @@ enum Error {
 
 fn try_run(args: &Args) -> Result<(), Error> {
     let config = Config::load(args)?;
-    let runtime = runtime(&config)?;
+    let runtime = server::runtime(config.workers).map_err(Error::Threads)?;
     let result = runtime.block_on(live(&config));
     // Whatever still goes on is of no use to anyone.
     runtime.shutdown_background();
@@ -102,13 +101,4 @@ fn node(config: &Config) -> Node {
         Entry::Ring(ring) => Node::in_ring(config.me, ring, settings),
         Entry::Join(_) => Node::new(config.me, settings),
     }
-}
-
-fn runtime(config: &Config) -> Result<Runtime, Error> {
-    Builder::new_multi_thread()
-        .worker_threads(config.workers.get())
-        .thread_name("node")
-        .enable_all()
-        .build()
-        .map_err(Error::Threads)
 }

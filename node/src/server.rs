@@ -11,6 +11,7 @@ use rocket::fairing::AdHoc;
 use rocket::figment::Figment;
 use rocket::shield::{NoSniff, Shield};
 use rocket::{Build, Rocket};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -45,6 +46,20 @@ pub fn bare(address: SocketAddr, workers: NonZeroUsize) -> Rocket<Build> {
 pub fn build(service: Arc<Service>, workers: NonZeroUsize) -> Rocket<Build> {
     let address = service.view().me.address;
     http::mount(bare(address, workers), service)
+}
+
+/// What a node runs on. One worker is the thread that it begins with, which saves the way from one
+/// thread to another.
+pub fn runtime(workers: NonZeroUsize) -> io::Result<Runtime> {
+    let mut builder = match workers.get() {
+        1 => Builder::new_current_thread(),
+        workers => {
+            let mut builder = Builder::new_multi_thread();
+            builder.worker_threads(workers);
+            builder
+        }
+    };
+    builder.thread_name("node").enable_all().build()
 }
 
 /// A server that listens.

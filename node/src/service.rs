@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use dht::Id;
 use dht::event::Hop;
-use dht::message::{LinkKind, Routing, State};
+use dht::message::{Declined, LinkKind, Routing, State};
 use dht::ownership::Ownership;
 use dht::record::{Change, Changed, Record};
 use dht::view::{Decision, Phase};
@@ -143,9 +143,13 @@ impl Service {
                 Some(record) => Reply::Record(record),
                 None => self.driver.asked(from, request).await,
             },
-            // Both may change pointers, so they count only if they come from where they say.
+            // These change pointers, or who serves what, so they count only if they come from where
+            // they say.
             Request::Notify | Request::Leaving(_) if self.visit(from).await.is_err() => {
                 Reply::Noted
+            }
+            Request::Transfer(_) if self.visit(from).await.is_err() => {
+                Reply::Declined(Declined::Full)
             }
             _ => self.driver.asked(from, request).await,
         }

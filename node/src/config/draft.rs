@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use dht::message::Routing;
 use dht::ownership::Ownership;
+use figment::error::Kind;
 use figment::providers::{Format as _, Serialized, Toml};
 use figment::{Figment, Metadata};
 use serde::{Deserialize, Serialize};
@@ -53,10 +54,10 @@ impl Default for Values {
             routing: Routing::Finger,
             successors: 4,
             replicas: 1,
-            stabilize_ms: 500,
-            fingers_ms: 1_000,
-            predecessor_ms: 1_000,
-            self_check_ms: 10_000,
+            stabilize_ms: 1_000,
+            fingers_ms: 2_000,
+            predecessor_ms: 2_000,
+            self_check_ms: 30_000,
             workers: 1,
         }
     }
@@ -64,29 +65,29 @@ impl Default for Values {
 
 /// What kind of value a key has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Form {
     Text,
     Number,
     List,
 }
 
 /// Every key of [`Values`].
-pub(super) const KEYS: [(&str, Kind); 15] = [
-    ("address", Kind::Text),
-    ("name", Kind::Text),
-    ("network", Kind::Text),
-    ("incarnation", Kind::Number),
-    ("ring", Kind::List),
-    ("join", Kind::List),
-    ("ownership", Kind::Text),
-    ("routing", Kind::Text),
-    ("successors", Kind::Number),
-    ("replicas", Kind::Number),
-    ("stabilize_ms", Kind::Number),
-    ("fingers_ms", Kind::Number),
-    ("predecessor_ms", Kind::Number),
-    ("self_check_ms", Kind::Number),
-    ("workers", Kind::Number),
+pub(super) const KEYS: [(&str, Form); 15] = [
+    ("address", Form::Text),
+    ("name", Form::Text),
+    ("network", Form::Text),
+    ("incarnation", Form::Number),
+    ("ring", Form::List),
+    ("join", Form::List),
+    ("ownership", Form::Text),
+    ("routing", Form::Text),
+    ("successors", Form::Number),
+    ("replicas", Form::Number),
+    ("stabilize_ms", Form::Number),
+    ("fingers_ms", Form::Number),
+    ("predecessor_ms", Form::Number),
+    ("self_check_ms", Form::Number),
+    ("workers", Form::Number),
 ];
 
 impl Draft {
@@ -156,7 +157,7 @@ fn file(args: &Args) -> Result<Option<PathBuf>, Error> {
 fn form(error: figment::Error, sources: &Figment) -> Error {
     let lines = error.into_iter().map(|error| {
         let unknown = match &error.kind {
-            figment::error::Kind::UnknownField(key, _) => Some(key.clone()),
+            Kind::UnknownField(key, _) => Some(key.clone()),
             _ => None,
         };
         let key = unknown.unwrap_or_else(|| error.path.join("."));
@@ -164,16 +165,26 @@ fn form(error: figment::Error, sources: &Figment) -> Error {
             .metadata
             .as_ref()
             .or_else(|| sources.find_metadata(&key));
-        if key.is_empty() {
-            return format!("{} (from {})", error.kind, source_name(metadata, &key));
+        let (what, source) = (what(&error.kind), source_name(metadata, &key));
+        match key.as_str() {
+            "" => format!("{what} (from {source})"),
+            key => format!("{key}: {what} (from {source})"),
         }
-        format!(
-            "{key}: {} (from {})",
-            error.kind,
-            source_name(metadata, &key)
-        )
     });
     Error::Form(lines.collect::<Vec<_>>().join("; "))
+}
+
+/// What is wrong, without the words of Rust.
+fn what(kind: &Kind) -> String {
+    match kind {
+        Kind::InvalidType(found, expected) if INTEGERS.contains(&expected.as_str()) => {
+            format!("found {found}, expected a whole number")
+        }
+        Kind::InvalidValue(found, expected) if INTEGERS.contains(&expected.as_str()) => {
+            format!("found {found}, expected a whole number that is not so large")
+        }
+        other => other.to_string(),
+    }
 }
 
 fn source_name(metadata: Option<&Metadata>, key: &str) -> String {
@@ -187,5 +198,7 @@ fn source_name(metadata: Option<&Metadata>, key: &str) -> String {
         _ => "the defaults".to_owned(),
     }
 }
+
+const INTEGERS: [&str; 4] = ["u8", "u32", "u64", "usize"];
 
 const FLAGS: &str = "the command line";

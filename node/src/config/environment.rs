@@ -8,7 +8,7 @@ use std::env;
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
 
-use crate::config::draft::{KEYS, Kind};
+use crate::config::draft::{Form, KEYS};
 
 /// The variables of this process.
 pub(super) struct Environment;
@@ -21,9 +21,9 @@ impl Provider for Environment {
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
         let mut values = Dict::new();
-        for (key, kind) in KEYS {
+        for (key, form) in KEYS {
             if let Ok(text) = env::var(variable(key)) {
-                values.insert(key.to_owned(), value(kind, text));
+                values.insert(key.to_owned(), value(form, text));
             }
         }
         Ok(Profile::Default.collect(values))
@@ -35,12 +35,12 @@ pub(super) fn variable(key: &str) -> String {
     format!("DHT_{}", key.to_uppercase())
 }
 
-fn value(kind: Kind, text: String) -> Value {
-    match kind {
-        Kind::Text => text.into(),
+fn value(form: Form, text: String) -> Value {
+    match form {
+        Form::Text => text.into(),
         // What is no number stays a text, and is refused as such where a number is expected.
-        Kind::Number => text.parse::<u64>().map_or(Value::from(text), Value::from),
-        Kind::List => text
+        Form::Number => text.parse::<u64>().map_or(Value::from(text), Value::from),
+        Form::List => text
             .split(',')
             .filter(|item| !item.is_empty())
             .map(Value::from)

@@ -1,1 +1,279 @@
-//! placeholder
+//! What a configuration is made of, and what is wrong with one.
+
+use std::fmt::Debug;
+
+use clap::{Args as _, Command, FromArgMatches as _};
+use figment::Jail;
+
+use super::*;
+
+fn args(flags: &[&str]) -> Args {
+    let command = Args::augment_args(Command::new("node").no_binary_name(true));
+    let matches = command
+        .try_get_matches_from(flags)
+        .expect("flags that clap takes");
+    Args::from_arg_matches(&matches).expect("what clap has taken")
+}
+
+/// Runs a test in an empty folder and an environment of its own.
+#[expect(clippy::result_large_err, reason = "it is figment's own error")]
+fn jailed(test: impl FnOnce(&mut Jail)) {
+    Jail::expect_with(|jail| {
+        jail.clear_env();
+        test(jail);
+        Ok(())
+    });
+}
+
+fn load(flags: &[&str]) -> Config {
+    Config::load(&args(flags)).expect("a good configuration")
+}
+
+/// The error, which must hold all these words.
+fn refused(flags: &[&str], words: &[&str]) {
+    let error = Config::load(&args(flags))
+        .expect_err("a bad configuration")
+        .to_string();
+    for word in words {
+        assert!(error.contains(word), "{word:?} is not in: {error}");
+    }
+}
+
+fn assert_same<T: PartialEq + Debug>(left: T, right: T) {
+    assert_eq!(left, right);
+}
+
+#[test]
+fn the_defaults_are_those_that_the_help_names() {
+    jailed(|_| {
+        let config = load(&["--join", "127.0.0.1:1"]);
+        let intervals = config.intervals;
+        let command = Args::augment_args(Command::new("node"));
+        for (key, value) in [
+            ("address", config.me.address.to_string()),
+            ("network", config.network),
+            ("ownership", "successor".to_owned()),
+            ("routing", "finger".to_owned()),
+            ("successors", config.successors.to_string()),
+            ("replicas", "1".to_owned()),
+            ("stabilize_ms", intervals.stabilize.as_millis().to_string()),
+            ("fingers_ms", intervals.fingers.as_millis().to_string()),
+            (
+                "predecessor_ms",
+                intervals.predecessor.as_millis().to_string(),
+            ),
+            (
+                "self_check_ms",
+                intervals.self_check.as_millis().to_string(),
+            ),
+            ("workers", config.workers.to_string()),
+        ] {
+            let flag = command.get_arguments().find(|flag| flag.get_id() == key);
+            let help = flag
+                .and_then(|flag| flag.get_help())
+                .map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            assert!(
+                help.contains(&format!("[default: {value}]")),
+                "{key} = {value}: {help}"
+            );
+            assert!(
+                help.contains(&format!("[env: {}]", environment::variable(key))),
+                "{help}"
+            );
+        }
+        assert_same((config.ownership, config.routing), Default::default());
+        assert_eq!(config.name, "127.0.0.1:10001");
+        assert_eq!(config.me.id, Id::of(b"127.0.0.1:10001"));
+        assert!(config.me.incarnation >= 1_700_000_000, "seconds since 1970");
+    });
+}
+
+#[test]
+fn flags_win_over_the_environment_over_the_file_over_defaults() {
+    jailed(|jail| {
+        let file = "network = 'file'\nsuccessors = 5\nstabilize_ms = 50\njoin = ['h:1', 'h:2']";
+        jail.create_file("node.toml", file).expect("a file");
+        jail.set_env("DHT_SUCCESSORS", "6");
+        jail.set_env("DHT_STABILIZE_MS", "60");
+        let config = load(&["--stabilize-ms", "70"]);
+        assert_eq!(config.network, "file");
+        assert_eq!(config.entry, Entry::Join(vec!["h:1".into(), "h:2".into()]));
+        assert_eq!(config.successors, 6);
+        assert_eq!(config.intervals.stabilize.as_millis(), 70);
+    });
+}
+
+#[test]
+fn every_key_can_stand_in_the_environment() {
+    jailed(|jail| {
+        for (key, value) in [
+            ("ADDRESS", "127.0.0.1:7"),
+            ("NAME", "007"),
+            ("NETWORK", "42"),
+            ("INCARNATION", "9"),
+            ("RING", "007@127.0.0.1:7#9,b@127.0.0.1:8#1"),
+            ("OWNERSHIP", "predecessor"),
+            ("ROUTING", "linear"),
+            ("REPLICAS", "1"),
+            ("WORKERS", "2"),
+            ("STATE", "of no interest to a node"),
+        ] {
+            jail.set_env(format!("DHT_{key}"), value);
+        }
+        let config = load(&[]);
+        assert_eq!(
+            (config.name.as_str(), config.network.as_str()),
+            ("007", "42")
+        );
+        assert_eq!(config.me.incarnation, 9);
+        assert!(matches!(config.entry, Entry::Ring(ring) if ring.len() == 2));
+        assert_same(
+            (config.ownership, config.routing),
+            (Ownership::Predecessor, Routing::Linear),
+        );
+        assert_eq!(config.workers.get(), 2);
+    });
+}
+
+#[test]
+fn another_file_can_be_named() {
+    jailed(|jail| {
+        jail.create_file("node.toml", "network = 'wrong'")
+            .expect("a file");
+        jail.create_file("a.toml", "network = 'a'").expect("a file");
+        jail.create_file("b.toml", "network = 'b'").expect("a file");
+        jail.set_env("DHT_CONFIG", "a.toml");
+        assert_eq!(load(&["--join", "h:1"]).network, "a");
+        assert_eq!(load(&["--join", "h:1", "--config", "b.toml"]).network, "b");
+        refused(
+            &["--config", "c.toml"],
+            &["c.toml", "no such file", "command line"],
+        );
+        jail.set_env("DHT_CONFIG", "d.toml");
+        refused(&[], &["d.toml", "no such file", "DHT_CONFIG"]);
+    });
+}
+
+#[test]
+fn what_a_file_says_wrongly_is_named_with_the_file() {
+    jailed(|jail| {
+        for (text, words) in [
+            ("workres = 2", ["workres", "unknown", "node.toml"]),
+            ("workers = 'two'", ["workers", "number", "node.toml"]),
+            ("workers = 0", ["workers", "1 to", "node.toml"]),
+            ("network = 'a b'", ["network", "visible", "node.toml"]),
+            (
+                "ownership = 'mine'",
+                ["ownership", "successor", "node.toml"],
+            ),
+            ("workers = ", ["TOML", "line 1", "node.toml"]),
+        ] {
+            jail.create_file("node.toml", text).expect("a file");
+            refused(&["--join", "h:1"], &words);
+        }
+    });
+}
+
+#[test]
+fn what_the_environment_says_wrongly_is_named_with_the_variable() {
+    jailed(|jail| {
+        for (key, value, word) in [
+            ("DHT_SUCCESSORS", "0", "1 to 32"),
+            ("DHT_SUCCESSORS", "33", "1 to 32"),
+            ("DHT_SUCCESSORS", "many", "number"),
+            ("DHT_STABILIZE_MS", "1", "milliseconds"),
+            ("DHT_SELF_CHECK_MS", "99999999999", "milliseconds"),
+            ("DHT_ROUTING", "best", "finger"),
+            ("DHT_REPLICAS", "3", "replication"),
+        ] {
+            jail.set_env(key, value);
+            refused(&["--join", "h:1"], &[key, word]);
+            jail.set_env(key, "");
+            jail.clear_env();
+        }
+    });
+}
+
+#[test]
+fn an_address_must_be_one_that_others_can_reach() {
+    jailed(|_| {
+        for address in [
+            "0.0.0.0:1",
+            "[::]:1",
+            "127.0.0.1:0",
+            "127.0.0.1",
+            ":1",
+            "127.0.0.1:x",
+            "",
+        ] {
+            refused(
+                &["--join", "h:1", "--address", address],
+                &["address", "command line"],
+            );
+        }
+        assert!(
+            load(&["--join", "h:1", "--address", "[::1]:80"])
+                .me
+                .address
+                .is_ipv6()
+        );
+    });
+}
+
+#[test]
+fn a_node_needs_one_way_into_a_ring() {
+    jailed(|jail| {
+        refused(&[], &["--join", "--ring"]);
+        jail.set_env("DHT_JOIN", "h:1");
+        refused(
+            &["--ring", "a@127.0.0.1:10001#1", "--name", "a"],
+            &["exclude"],
+        );
+    });
+}
+
+#[test]
+fn a_ring_must_hold_the_node_itself_as_it_is() {
+    jailed(|_| {
+        let ring = "a@127.0.0.1:1#5,b@127.0.0.1:2#6";
+        let base = ["--ring", ring, "--name", "a", "--address"];
+        let with = |rest: &[&'static str]| [&base[..], rest].concat();
+        assert_eq!(load(&with(&["127.0.0.1:1"])).me.incarnation, 5);
+        refused(&with(&["127.0.0.1:2"]), &["another address"]);
+        refused(
+            &with(&["127.0.0.1:1", "--incarnation", "6"]),
+            &["incarnation"],
+        );
+        refused(&["--ring", ring, "--name", "c"], &["`c`", "not among them"]);
+        refused(
+            &["--ring", "a@127.0.0.1:1", "--name", "a"],
+            &["NAME@HOST:PORT#INCARNATION"],
+        );
+        let twice = "a@127.0.0.1:1#5,a@127.0.0.1:2#6";
+        refused(&["--ring", twice, "--name", "a"], &["twice"]);
+    });
+}
+
+#[test]
+fn members_to_join_through_are_hosts_and_ports() {
+    jailed(|_| {
+        for join in ["h", "h:", ":1", "h:0", "h:99999", "http://h:1", "h:1/x"] {
+            refused(&["--join", join], &["join", "HOST:PORT"]);
+        }
+    });
+}
+
+#[test]
+fn names_are_bounded_and_printable() {
+    jailed(|_| {
+        let long = "x".repeat(256);
+        for name in ["", "a\nb", &long] {
+            refused(&["--join", "h:1", "--name", name], &["name", "1 to 255"]);
+            refused(
+                &["--join", "h:1", "--network", name],
+                &["network", "1 to 255"],
+            );
+        }
+    });
+}

@@ -1,7 +1,7 @@
 //! HTTP: the public protocol, and for now the one between nodes. One small file for each noun.
 //!
 //! Every answer that is not a value is JSON, errors too. What a request lacks is told by the guard
-//! that looks for it: it leaves its [`error::Error`] with the request, and the catcher tells it.
+//! that looks for it: it leaves its error with the request, and the catcher tells it.
 
 mod bytes;
 mod catcher;
@@ -42,7 +42,9 @@ pub fn mount(rocket: Rocket<Build>, service: Arc<Service>) -> Rocket<Build> {
         lab::here::read,
         lab::content::content,
     ];
-    let kv = routes![kv::read, kv::head, kv::put, kv::delete];
+    let mut kv = routes![kv::read, kv::head, kv::put, kv::delete];
+    // Rocket tries one route after the other, and these are wanted most.
+    kv.iter_mut().for_each(|route| route.rank -= 100);
     let rest = routes![peer::answer, health::healthz, health::readyz];
     rocket
         .mount("/", lab)

@@ -1,5 +1,7 @@
 //! Guard: what a request must have before a handler sees it.
 
+use std::borrow::Cow;
+
 use dht::Id;
 use dht::message::Routing;
 use percent_encoding::percent_decode;
@@ -86,33 +88,37 @@ pub(crate) fn wrong_network(ours: &str) -> Error {
 /// The bytes of the second segment of the path, percent-decoded: any bytes at all.
 ///
 /// Rocket's own parameters are texts, with a question mark for what is none.
-pub(crate) struct Tail(pub(crate) Vec<u8>);
+pub(crate) struct Tail<'r>(Cow<'r, [u8]>);
 
 #[rocket::async_trait]
-impl<'r> FromRequest<'r> for Tail {
+impl<'r> FromRequest<'r> for Tail<'r> {
     type Error = ();
 
-    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Tail, ()> {
-        let mut segments = request
-            .uri()
-            .path()
-            .raw_segments()
-            .filter(|segment| !segment.is_empty());
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Tail<'r>, ()> {
+        match Tail::of(request) {
+            Ok(tail) => Outcome::Success(tail),
+            Err(error) => Outcome::Error((refuse(request, error), ())),
+        }
+    }
+}
+
+impl<'r> Tail<'r> {
+    /// The tail of a request's path.
+    pub(crate) fn of(request: &'r Request<'_>) -> Result<Tail<'r>, Error> {
+        let segments = request.uri().path().raw_segments();
+        let mut segments = segments.filter(|segment| !segment.is_empty());
         let bytes = segments
             .nth(1)
             .map_or(&[][..], |segment| segment.as_bytes());
         if segments.next().is_some() {
             let message = "there is nothing at this path: a slash in a key is written as %2F";
-            let error = Error::new(Status::NotFound, "no_such_path", message);
-            return Outcome::Error((refuse(request, error), ()));
+            return Err(Error::new(Status::NotFound, "no_such_path", message));
         }
-        Outcome::Success(Tail(percent_decode(bytes).collect()))
+        Ok(Tail(percent_decode(bytes).into()))
     }
-}
 
-impl Tail {
     /// The bytes, if there are 1 to `max` of them.
-    pub(crate) fn up_to(self, max: usize, noun: &str) -> Result<Vec<u8>, Error> {
+    pub(crate) fn up_to(self, max: usize, noun: &str) -> Result<Cow<'r, [u8]>, Error> {
         match self.0.len() {
             0 => Err(Error::bad("empty", format!("the {noun} is empty"))),
             length if length > max => {

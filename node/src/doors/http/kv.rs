@@ -25,12 +25,13 @@ use crate::doors::http::target::Target;
 
 /// The value under a key.
 #[get("/kv/<_..>")]
-pub(crate) async fn read<'r>(node: &'r Node, target: Target) -> Result<Found<'r>, Error> {
+pub(crate) async fn read<'r>(node: &'r Node, target: Target<'_>) -> Result<Found<'r>, Error> {
     let key = Id::of_key(&target.name);
     let (record, address) = match node.read_here(key) {
         Some(record) => (record, Cow::Borrowed(node.address.as_str())),
         None => {
-            let (record, path) = node.read(key, node.routing).await?;
+            // In a box, lest the short way has to make room for the long one.
+            let (record, path) = Box::pin(node.read(key, node.routing)).await?;
             let owner = path.iter().rev().find(|hop| hop.ok);
             (
                 record,
@@ -43,7 +44,7 @@ pub(crate) async fn read<'r>(node: &'r Node, target: Target) -> Result<Found<'r>
         }
     };
     // Where two keys have one identifier, only the first one is there.
-    let named = |record: &Record| record.name.as_deref() == Some(&target.name[..]);
+    let named = |record: &Record| record.name.as_deref() == Some(&*target.name);
     let Some(record) = record.filter(named) else {
         return Err(missing(key));
     };
@@ -56,7 +57,7 @@ pub(crate) async fn read<'r>(node: &'r Node, target: Target) -> Result<Found<'r>
 
 /// What [`read`] would say, without the value.
 #[head("/kv/<_..>")]
-pub(crate) async fn head<'r>(node: &'r Node, target: Target) -> Result<Found<'r>, Error> {
+pub(crate) async fn head<'r>(node: &'r Node, target: Target<'_>) -> Result<Found<'r>, Error> {
     read(node, target).await
 }
 
@@ -65,7 +66,7 @@ pub(crate) async fn head<'r>(node: &'r Node, target: Target) -> Result<Found<'r>
 pub(crate) async fn put(
     node: &Node,
     _native: Native,
-    target: Target,
+    target: Target<'_>,
     value: bytes::Value,
 ) -> Result<Written, Error> {
     let key = Id::of_key(&target.name);
@@ -86,7 +87,11 @@ pub(crate) async fn put(
 
 /// Deletes a key.
 #[delete("/kv/<_..>")]
-pub(crate) async fn delete(node: &Node, _native: Native, target: Target) -> Result<Written, Error> {
+pub(crate) async fn delete(
+    node: &Node,
+    _native: Native,
+    target: Target<'_>,
+) -> Result<Written, Error> {
     let key = Id::of_key(&target.name);
     match write(node, key, target, None).await? {
         (Changed::Deleted, path) => Ok(Written {
@@ -148,10 +153,10 @@ impl<'r> Responder<'r, 'static> for Written {
 async fn write(
     node: &Node,
     key: Id,
-    target: Target,
+    target: Target<'_>,
     value: Option<Blob>,
 ) -> Result<(Changed, Path), Error> {
-    let name = Some(Blob::from(target.name));
+    let name = Some(Blob::from(&*target.name));
     let change = |condition| Change {
         name: name.clone(),
         value: value.clone(),

@@ -1,9 +1,12 @@
 //! Peer: the messages of other nodes, many at a time.
 
+use dht::message::Elsewhere;
+use dht::record::Blob;
 use rocket::http::Status;
 use rocket::post;
 use rocket::serde::json::Json as Answer;
 
+use crate::Reply;
 use crate::doors::http::Node;
 use crate::doors::http::bytes::{Json, Readable};
 use crate::doors::http::error::Error;
@@ -34,12 +37,31 @@ pub(crate) async fn answer(
         ));
     }
     let mut replies = Vec::with_capacity(requests.len());
+    let mut room = VALUES_BYTES_MAX;
     for request in requests {
-        replies.push(node.answer(from, request).await);
+        let reply = node.answer(from, request).await;
+        replies.push(match value_of(&reply) {
+            Some(value) if value.len() > room => Reply::Elsewhere(Elsewhere::Overloaded),
+            value => {
+                room -= value.map_or(0, |value| value.len());
+                reply
+            }
+        });
     }
     Ok(Answer(Answers { from: to, replies }))
+}
+
+fn value_of(reply: &Reply) -> Option<&Blob> {
+    match reply {
+        Reply::Record(Some(record)) => Some(&record.value),
+        _ => None,
+    }
 }
 
 impl Readable for Questions {
     const BYTES_MAX: usize = ENVELOPE_BYTES_MAX;
 }
+
+/// Values in the answer to one batch: in base64 they fit into one envelope. Who reads more at once is
+/// to come again.
+const VALUES_BYTES_MAX: usize = 2 * 1024 * 1024;

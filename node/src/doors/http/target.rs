@@ -1,7 +1,9 @@
 //! Target: which item of the key-value store a request is about, and under which conditions.
 
+use std::borrow::Cow;
+
 use rocket::Request;
-use rocket::outcome::{Outcome, try_outcome};
+use rocket::outcome::Outcome;
 use rocket::request::{self, FromRequest};
 
 use crate::doors::http::condition::Conditions;
@@ -9,28 +11,27 @@ use crate::doors::http::error::Error;
 use crate::doors::http::guard::{Tail, refuse};
 
 /// A key, and what is asked of its item.
-pub(crate) struct Target {
+pub(crate) struct Target<'r> {
     /// The key: 1 to [`KEY_BYTES_MAX`] bytes of anything.
-    pub(crate) name: Vec<u8>,
+    pub(crate) name: Cow<'r, [u8]>,
     /// What must hold of the present version.
     pub(crate) conditions: Conditions,
 }
 
 #[rocket::async_trait]
-impl<'r> FromRequest<'r> for Target {
+impl<'r> FromRequest<'r> for Target<'r> {
     type Error = ();
 
-    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Target, ()> {
-        let tail = try_outcome!(Tail::from_request(request).await);
-        match target(request, tail) {
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Target<'r>, ()> {
+        match target(request) {
             Ok(target) => Outcome::Success(target),
             Err(error) => Outcome::Error((refuse(request, error), ())),
         }
     }
 }
 
-fn target(request: &Request<'_>, tail: Tail) -> Result<Target, Error> {
-    let name = tail.up_to(KEY_BYTES_MAX, "key")?;
+fn target<'r>(request: &'r Request<'_>) -> Result<Target<'r>, Error> {
+    let name = Tail::of(request)?.up_to(KEY_BYTES_MAX, "key")?;
     // Both are the same as long as there is one copy.
     let consistency = request
         .uri()

@@ -17,7 +17,7 @@ use crate::doors::http::json::{hops, owner, path_json, put_bytes};
 #[get("/lookup/<_..>?<routing>")]
 pub(crate) async fn lookup(
     node: &Node,
-    value: Tail,
+    value: Tail<'_>,
     routing: Option<&str>,
 ) -> Result<(Status, Json<Map<String, Value>>), Error> {
     let value = value.up_to(VALUE_BYTES_MAX, "value")?;
@@ -44,7 +44,7 @@ pub(crate) async fn lookup(
 pub(crate) async fn delete(
     node: &Node,
     _native: Native,
-    value: Tail,
+    value: Tail<'_>,
 ) -> Result<(Status, Json<Map<String, Value>>), Error> {
     let value = value.up_to(VALUE_BYTES_MAX, "value")?;
     let key = Id::of(&value);

@@ -1,0 +1,300 @@
+//! The executable itself: how it starts, joins, leaves and fails.
+
+mod support;
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+/// A node process in a folder of its own; it ends with this.
+struct Process {
+    child: Child,
+    address: SocketAddr,
+    folder: TempDir,
+}
+
+impl Process {
+    fn start(address: SocketAddr, flags: &[&str]) -> Process {
+        let folder = TempDir::new().expect("a temporary folder");
+        let file = |name| fs::File::create(folder.path().join(name)).expect("a file");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_node"));
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DHT_")) {
+            command.env_remove(name);
+        }
+        let child = command
+            .args(["--address", &address.to_string()])
+            .args(["--stabilize-ms", "100", "--fingers-ms", "100"])
+            .args(flags)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(file("out"))
+            .stderr(file("err"))
+            .spawn()
+            .expect("the executable runs");
+        Process {
+            child,
+            address,
+            folder,
+        }
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(name)).expect("a file")
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).expect("it runs");
+    }
+
+    /// Waits until it is part of a ring and serves.
+    async fn is_ready(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self
+            .get("/readyz")
+            .await
+            .is_none_or(|(status, _)| status != 200)
+        {
+            let ended = self.child.try_wait().expect("it is ours");
+            let log = self.read("err");
+            assert!(ended.is_none(), "it ended: {log}");
+            assert!(Instant::now() < deadline, "it does not get ready: {log}");
+            sleep(POLL).await;
+        }
+    }
+
+    /// Waits until it has ended.
+    async fn ended(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it is ours") {
+                return status;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "it does not end: {}",
+                self.read("err")
+            );
+            sleep(POLL).await;
+        }
+    }
+
+    /// Its exit code and the last line that it said.
+    async fn failure(&mut self) -> (Option<i32>, String) {
+        let status = self.ended().await;
+        let log = self.read("err");
+        (
+            status.code(),
+            log.lines().last().unwrap_or_default().to_owned(),
+        )
+    }
+
+    async fn get(&self, path: &str) -> Option<(u16, Value)> {
+        self.send(reqwest::Method::GET, path, "").await
+    }
+
+    async fn send(&self, method: reqwest::Method, path: &str, body: &str) -> Option<(u16, Value)> {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .expect("a client");
+        let url = format!("http://{}{path}", self.address);
+        let response = client
+            .request(method, url)
+            .body(body.to_owned())
+            .send()
+            .await
+            .ok()?;
+        Some((response.status().as_u16(), response.json().await.ok()?))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Fails where it has ended by itself, which is as good.
+        let _ = self.child.kill().and_then(|()| self.child.wait());
+    }
+}
+
+/// Two processes, ideal from the beginning.
+async fn ring() -> [Process; 2] {
+    let addresses = [(); 2].map(|()| support::free_address());
+    let ring = format!("a@{}#1,b@{}#1", addresses[0], addresses[1]);
+    let mut nodes = [("a", addresses[0]), ("b", addresses[1])]
+        .map(|(name, address)| Process::start(address, &["--name", name, "--ring", &ring]));
+    for node in &mut nodes {
+        node.is_ready().await;
+    }
+    nodes
+}
+
+#[tokio::test]
+async fn nodes_come_and_go_and_their_content_stays() {
+    let [mut a, mut b] = ring().await;
+    let joiner = support::free_address();
+    let mut joiner = Process::start(joiner, &["--name", "m", "--join", &a.address.to_string()]);
+    joiner.is_ready().await;
+    for number in 0..30 {
+        let stored = joiner
+            .send(reqwest::Method::POST, "/store", &format!("v{number}"))
+            .await;
+        assert_eq!(stored.map(|(status, _)| status), Some(201));
+    }
+    let share = joiner
+        .get("/nodeinfo")
+        .await
+        .map(|(_, info)| info["keys"].clone());
+    assert_ne!(share, Some(0.into()));
+
+    joiner.signal(Signal::TERM);
+    assert_eq!(
+        joiner.ended().await.code(),
+        Some(0),
+        "{}",
+        joiner.read("err")
+    );
+    assert_eq!(joiner.read("out"), "", "standard output is for data");
+    for number in 0..30 {
+        let found = a.get(&format!("/lookup/v{number}")).await;
+        assert_eq!(found.map(|(status, _)| status), Some(200), "v{number}");
+    }
+
+    let left = b.send(reqwest::Method::POST, "/leave", "").await;
+    assert_eq!(left.map(|(status, _)| status), Some(200));
+    assert_eq!(b.ended().await.code(), Some(0));
+    let info = a.get("/nodeinfo").await.expect("it is there").1;
+    assert_eq!(info["keys"], 30);
+
+    let last = a
+        .send(reqwest::Method::POST, "/leave", "")
+        .await
+        .expect("it is there");
+    assert_eq!(
+        (last.0, &last.1["error"]["code"]),
+        (409, &"last_node".into())
+    );
+    a.signal(Signal::INT);
+    assert_eq!(a.ended().await.code(), Some(0));
+    assert!(
+        a.read("err").contains("its content with it"),
+        "{}",
+        a.read("err")
+    );
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("some port is free");
+    let address = taken.local_addr().expect("it has an address");
+    let mut node = Process::start(address, &["--join", "127.0.0.1:1"]);
+    let (code, line) = node.failure().await;
+    assert_eq!(code, Some(1));
+    assert!(
+        line.starts_with(&format!("error: cannot listen on {address}")),
+        "{line}"
+    );
+}
+
+#[tokio::test]
+async fn a_ring_that_does_not_want_a_node_says_why() {
+    let [mut a, _b] = ring().await;
+    let member = a.address.to_string();
+    for (flags, words) in [
+        (["--name", "b"], "identifier is taken"),
+        (["--network", "other"], "wrong network"),
+        (["--ownership", "predecessor"], "ownership"),
+    ] {
+        let flags = [&flags[..], &["--join", &member]].concat();
+        let mut node = Process::start(support::free_address(), &flags);
+        let (code, line) = node.failure().await;
+        assert_eq!(code, Some(1), "{line}");
+        assert!(
+            line.starts_with("error: ") && line.contains(words),
+            "{line}"
+        );
+    }
+    a.is_ready().await;
+}
+
+#[tokio::test]
+async fn wrong_usage_is_exit_code_two() {
+    for flags in [
+        &["--nonsense"][..],
+        &["--workers", "many"],
+        &["--workers", "0", "--join", "127.0.0.1:1"],
+        &["--successors", "33", "--join", "127.0.0.1:1"],
+        &["--replicas", "3", "--join", "127.0.0.1:1"],
+        &[],
+        &["--join", "a:1", "--ring", "a@127.0.0.1:1#1"],
+    ] {
+        let mut node = Process::start(support::free_address(), flags);
+        let (code, _) = node.failure().await;
+        assert_eq!(code, Some(2), "{flags:?}: {}", node.read("err"));
+        assert!(node.read("err").contains("error: "), "{}", node.read("err"));
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_waits_for_its_ring_answers_and_can_be_ended() {
+    let nobody = support::free_address().to_string();
+    let mut node = Process::start(support::free_address(), &["--join", &nobody]);
+    let deadline = Instant::now() + PATIENCE;
+    while node.get("/healthz").await.is_none() {
+        assert!(Instant::now() < deadline);
+        sleep(POLL).await;
+    }
+    assert_eq!(
+        node.get("/readyz").await.map(|(status, _)| status),
+        Some(503)
+    );
+    node.signal(Signal::TERM);
+    assert_eq!(node.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_ring_that_starts_late_is_waited_for() {
+    let [address, other] = [(); 2].map(|()| support::free_address());
+    let mut joiner = Process::start(
+        support::free_address(),
+        &["--name", "m", "--join", &address.to_string()],
+    );
+    let ring = format!("a@{address}#1,b@{other}#1");
+    let mut a = Process::start(address, &["--name", "a", "--ring", &ring]);
+    let mut b = Process::start(other, &["--name", "b", "--ring", &ring]);
+    for node in [&mut joiner, &mut a, &mut b] {
+        node.is_ready().await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_is_meant_for_other_rockets_counts() {
+    let address = support::free_address();
+    let folder = TempDir::new().expect("a temporary folder");
+    fs::write(folder.path().join("Rocket.toml"), "[default]\nport = 1\n").expect("writable");
+    let child = Command::new(env!("CARGO_BIN_EXE_node"))
+        .args(["--address", &address.to_string(), "--name", "a"])
+        .args(["--ring", &format!("a@{address}#1")])
+        .env("ROCKET_PORT", "2")
+        .env("ROCKET_ADDRESS", "nonsense")
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(fs::File::create(folder.path().join("out")).expect("a file"))
+        .stderr(fs::File::create(folder.path().join("err")).expect("a file"))
+        .spawn()
+        .expect("the executable runs");
+    let mut node = Process {
+        child,
+        address,
+        folder,
+    };
+    node.is_ready().await;
+}
+
+const PATIENCE: Duration = Duration::from_secs(15);
+const POLL: Duration = Duration::from_millis(10);
