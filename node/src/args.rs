@@ -78,7 +78,7 @@ pub struct Args {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stabilize_ms: Option<u64>,
 
-    /// Milliseconds between two refreshes of a finger [env: DHT_FINGERS_MS] [default: 2000]
+    /// Milliseconds between two refreshes of a finger [env: DHT_FINGERS_MS] [default: 3000]
     #[arg(long, value_name = "MS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fingers_ms: Option<u64>,

@@ -48,7 +48,7 @@ pub(crate) struct Settings {
         long,
         env = "DHT_STABILIZE_MS",
         value_name = "MS",
-        default_value_t = 500,
+        default_value_t = 1_000,
         hide_env = true
     )]
     pub(crate) stabilize_ms: u32,
@@ -58,7 +58,7 @@ pub(crate) struct Settings {
         long,
         env = "DHT_FINGERS_MS",
         value_name = "MS",
-        default_value_t = 1_000,
+        default_value_t = 3_000,
         hide_env = true
     )]
     pub(crate) fingers_ms: u32,
@@ -68,7 +68,7 @@ pub(crate) struct Settings {
         long,
         env = "DHT_PREDECESSOR_MS",
         value_name = "MS",
-        default_value_t = 1_000,
+        default_value_t = 2_000,
         hide_env = true
     )]
     pub(crate) predecessor_ms: u32,
@@ -78,7 +78,7 @@ pub(crate) struct Settings {
         long,
         env = "DHT_SELF_CHECK_MS",
         value_name = "MS",
-        default_value_t = 10_000,
+        default_value_t = 30_000,
         hide_env = true
     )]
     pub(crate) self_check_ms: u32,
@@ -147,10 +147,10 @@ pub(crate) mod tests {
             ownership: Ownership::Successor,
             routing: Routing::Finger,
             successors: 4,
-            stabilize_ms: 500,
-            fingers_ms: 1_000,
-            predecessor_ms: 1_000,
-            self_check_ms: 10_000,
+            stabilize_ms: 1_000,
+            fingers_ms: 3_000,
+            predecessor_ms: 2_000,
+            self_check_ms: 30_000,
         }
     }
 

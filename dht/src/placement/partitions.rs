@@ -30,7 +30,7 @@ impl Partitions {
 
 impl Placement for Partitions {
     fn owner(&self, key: Id) -> usize {
-        let piece = u128::from(high(key)) * self.map.len() as u128 >> 64;
+        let piece = (u128::from(high(key)) * self.map.len() as u128) >> 64;
         self.map[piece as usize] as usize
     }
 }

@@ -224,7 +224,7 @@ impl Network {
         self.hosts.insert(address, host);
         let schedule = [
             (Timer::Stabilize, 1_000_000),
-            (Timer::Fingers, 2_000_000),
+            (Timer::Fingers, 3_000_000),
             (Timer::Predecessor, 2_000_000),
             (Timer::SelfCheck, 30_000_000),
         ];

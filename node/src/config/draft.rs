@@ -55,7 +55,7 @@ impl Default for Values {
             successors: 4,
             replicas: 1,
             stabilize_ms: 1_000,
-            fingers_ms: 2_000,
+            fingers_ms: 3_000,
             predecessor_ms: 2_000,
             self_check_ms: 30_000,
             workers: 1,
