@@ -1,7 +1,7 @@
 //! Node: the state machine itself.
 //!
 //! The one entry point is [`Node::handle`]. It only sorts events to where they are dealt with: the
-//! ring's maintenance in [`crate::chord`], calls and content in [`crate::content`].
+//! ring's maintenance in `chord`, calls and content in `content`.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
