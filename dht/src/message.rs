@@ -17,7 +17,7 @@ pub enum Request<A> {
     Ping,
     /// Your predecessor and successor list: [`Reply::State`], or [`Reply::Busy`].
     State,
-    /// I think that I am your predecessor: [`Reply::Noted`].
+    /// I think that I am your predecessor: [`Reply::Noted`], or [`Reply::Buried`].
     Notify,
     /// My pointers have changed, so yours may have to follow: have a look soon. [`Reply::Noted`].
     Look,
@@ -63,7 +63,8 @@ impl<A> Request<A> {
         match self {
             Request::Ping => matches!(reply, Reply::Pong | Reply::Gone),
             Request::State => matches!(reply, Reply::State(_) | Reply::Busy | Reply::Gone),
-            Request::Notify | Request::Look => matches!(reply, Reply::Noted | Reply::Gone),
+            Request::Notify => matches!(reply, Reply::Noted | Reply::Buried | Reply::Gone),
+            Request::Look => matches!(reply, Reply::Noted | Reply::Gone),
             Request::Route(_) => matches!(reply, Reply::Routed(_) | Reply::Gone),
             Request::Leaving(_) => matches!(reply, Reply::Noted | Reply::Busy | Reply::Gone),
             Request::Claim(_) => matches!(reply, Reply::Claimed { .. } | Reply::Gone),
@@ -87,6 +88,8 @@ pub enum Reply<A> {
     Busy,
     /// To [`Request::Notify`], [`Request::Look`] and [`Request::Leaving`].
     Noted,
+    /// To [`Request::Notify`]: I hold this life of yours for over, and never take it for my predecessor.
+    Buried,
     /// To anything but content: I have left the ring, and only finish what I have begun.
     Gone,
     /// To [`Request::Route`].

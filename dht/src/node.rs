@@ -292,6 +292,7 @@ impl<A: Address> Node<A> {
             _ if self.view.phase == Phase::Left => Reply::Gone,
             Request::Ping => Reply::Pong,
             Request::State => self.state_for(&from),
+            Request::Notify if self.detector.is_gone(&from) => Reply::Buried,
             Request::Notify => {
                 self.notify(from, out);
                 Reply::Noted
@@ -353,6 +354,7 @@ impl<A: Address> Node<A> {
                 self.heir_told(ticket, leaver, heir, state, out);
             }
             (Question::Heir(ticket, ..), _) => self.heir_untold(ticket, out),
+            (Question::Tell(peer), Reply::Buried) => self.buried_by(peer, out),
             (Question::Claim(..) | Question::Probe(_) | Question::Tell(_), _) => {}
         }
     }

@@ -41,7 +41,8 @@ pub struct Projection<A> {
     pub fenced: Option<Arc>,
     /// How far it has come with joining or leaving, in words.
     pub passage: String,
-    /// How far it has come with handovers, given and received, in words.
+    /// How far it has come with handovers, given and received, in words. Handovers are told apart by
+    /// numbers that only grow, so this part alone does not stay finite.
     pub handovers: String,
 }
 
@@ -66,7 +67,7 @@ impl<A: Address> Node<A> {
             serves: self.view.serves.clone(),
             fenced: self.view.fenced,
             passage: format!("{join:?} {leave:?} {}", self.is_handover_due),
-            handovers: format!("{given:?} {taken:?} {held:?} {}", self.epoch),
+            handovers: format!("{given:?} {taken:?} {held:?} {} {}", self.serial, self.epoch),
         }
     }
 }

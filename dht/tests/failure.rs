@@ -209,6 +209,27 @@ fn a_wrong_incarnation_is_a_death() {
 
 // Mistakes
 
+/// A pause of more than 30 s is taken for a death; who wakes after it is told, and comes back as another
+/// life of itself.
+#[test]
+fn a_node_that_slept_for_too_long_comes_back_as_another() {
+    for ownership in [Ownership::Successor, Ownership::Predecessor] {
+        for seed in 0..5 {
+            let config = Config {
+                ownership,
+                ..Config::default()
+            };
+            let mut network = Network::ring(8, config, seed);
+            network.run_ms(1_000);
+            network.pause(3, 45_000);
+            network.run_ms(45_000);
+            assert!(!network.view(4).successors.contains(&peer(3)));
+            network.settle(10);
+            assert_eq!(network.view(3).me.incarnation, 2);
+        }
+    }
+}
+
 /// Rule 2: a node whose predecessor has wrongly dropped it goes on as if nothing had happened, until it
 /// looks itself up.
 #[test]

@@ -1,8 +1,8 @@
 //! Check: whether the rest of the ring knows this node.
 //!
-//! A node that others wrongly took for dead goes on as if nothing had happened, unless it looks its
-//! own identifier up through somebody else. If the answer names another node, twice in a row, it
-//! stops serving and joins again.
+//! A node that others wrongly took for dead, since it slept for too long, learns so from its successor.
+//! Otherwise it would go on as if nothing had happened, unless it looks its own identifier up through
+//! somebody else. If the answer names another node, twice in a row, it stops serving and joins again.
 
 use alloc::vec::Vec;
 
@@ -44,6 +44,14 @@ impl<A: Address> Node<A> {
             None => {}
         }
         if self.strikes == STRIKES && self.view.phase == Phase::Member {
+            self.lose_place(out);
+        }
+    }
+
+    /// A node will not have this life of ours any more. From the successor that is final: only as
+    /// another life can we be its predecessor.
+    pub(crate) fn buried_by(&mut self, peer: Peer<A>, out: &mut Vec<Action<A>>) {
+        if self.view.phase == Phase::Member && *self.view.successor() == peer {
             self.lose_place(out);
         }
     }
