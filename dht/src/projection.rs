@@ -67,7 +67,10 @@ impl<A: Address> Node<A> {
             serves: self.view.serves.clone(),
             fenced: self.view.fenced,
             passage: format!("{join:?} {leave:?} {}", self.is_handover_due),
-            handovers: format!("{given:?} {taken:?} {held:?} {} {}", self.serial, self.epoch),
+            handovers: format!(
+                "{given:?} {taken:?} {held:?} {} {}",
+                self.serial, self.epoch
+            ),
         }
     }
 }
