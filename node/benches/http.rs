@@ -22,19 +22,22 @@ use tokio::time::{sleep, timeout};
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
-    let mut arguments = env::args();
-    match arguments.nth(1).as_deref() {
+    let mut arguments = env::args().skip(1);
+    match arguments.next().as_deref() {
         Some("bare") => serve_bare(arguments.next()),
         Some("node") => {
-            node::run(Flags::parse_from(["node".to_owned()].into_iter().chain(arguments)).args)
+            let name = "node".to_owned();
+            node::run(Flags::parse_from([name].into_iter().chain(arguments)).args)
         }
-        _ => match runtime().block_on(compare()) {
+        Some("--bench") => match runtime().block_on(compare()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("error: {error}");
                 ExitCode::FAILURE
             }
         },
+        // As a part of all tests it only has to compile.
+        _ => ExitCode::SUCCESS,
     }
 }
 

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use dht::Id;
 use dht::ownership::Ownership;
+use futures::future::join_all;
 use reqwest::RequestBuilder;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::config::{Config, Entry};
 use crate::envelope::NETWORK_HEADER;
@@ -74,6 +75,7 @@ enum Refusal {
 /// Gets the node into its ring, as it was told to.
 pub(crate) async fn enter(service: &Service, config: &Config) -> Result<(), Error> {
     let Entry::Join(members) = &config.entry else {
+        await_neighbours(service).await;
         info!("member of an ideal ring");
         return Ok(());
     };
@@ -84,6 +86,38 @@ pub(crate) async fn enter(service: &Service, config: &Config) -> Result<(), Erro
         Err(Failed(failure, _)) => Err(Error::Refused(format!(
             "the ring does not let it in ({failure:?})"
         ))),
+    }
+}
+
+/// Waits until all that the node points to are there, for a while: the members of a new ring start at
+/// the same time, some of them later than others.
+async fn await_neighbours(service: &Service) {
+    let view = service.view().clone();
+    let fingers = view.fingers.iter().map(|finger| &finger.node);
+    let known = view
+        .successors
+        .iter()
+        .chain(&view.predecessor)
+        .chain(fingers);
+    let mut missing: Vec<Peer> = known.filter(|peer| **peer != view.me).copied().collect();
+    missing.sort_unstable();
+    missing.dedup();
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let pings = missing.iter().map(|peer| service.ping(*peer));
+        let answers = join_all(pings).await;
+        let silent = missing
+            .iter()
+            .zip(answers)
+            .filter(|(_, answer)| answer.is_err());
+        missing = silent.map(|(peer, _)| *peer).collect();
+        if missing.is_empty() {
+            return;
+        }
+        if Instant::now() > deadline {
+            return warn!(?missing, "these members of the ring have not started");
+        }
+        sleep(PAUSE_START).await;
     }
 }
 
@@ -195,6 +229,8 @@ async fn answer<T: DeserializeOwned>(question: RequestBuilder) -> Result<T, Refu
 /// For how long members are asked that are busy, or not there yet.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
+/// Members of a new ring are there within moments.
+const PAUSE_START: Duration = Duration::from_millis(20);
 /// `POST /join` looks the place up first, around dead nodes if it must.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// More would not be better.

@@ -69,7 +69,6 @@ async fn live(config: &Config) -> Result<(), Error> {
     let rocket = server::build(service.clone(), config.workers);
     let server = Server::start(rocket, config.me.address).await?;
     info!(name = config.name, id = %config.me.id, address = %config.me.address, "listening");
-    let _maintenance = Maintenance::start(service.driver(), config.intervals).await?;
 
     let entered = tokio::select! {
         entered = enter(&service, config) => entered,
@@ -79,6 +78,9 @@ async fn live(config: &Config) -> Result<(), Error> {
         }
     };
     entered?;
+    // Only now: to look for neighbours that are still starting would be to find them dead.
+    let _maintenance = Maintenance::start(service.driver(), config.intervals).await?;
+    service.settle();
     let end = tokio::select! {
         () = service.has_left() => End::Asked,
         () = signals.next() => End::Signal,

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rocket::config::{Config, Ident, LogLevel, Shutdown};
 use rocket::error::ErrorKind;
@@ -132,4 +133,4 @@ fn other(error: &rocket::Error) -> Error {
 }
 
 /// Rocket itself waits for at least a second where any connection is open.
-const STOP_MAX: std::time::Duration = std::time::Duration::from_millis(300);
+const STOP_MAX: Duration = Duration::from_millis(300);

@@ -7,6 +7,7 @@
 mod acquaintances;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use dht::Id;
 use dht::event::Hop;
@@ -34,6 +35,8 @@ pub struct Service {
     /// Where it is reached, as text.
     pub address: String,
     acquaintances: Acquaintances,
+    /// Whether its start is over.
+    settled: AtomicBool,
     /// Told when the node has left on somebody's request.
     left: Notify,
 }
@@ -52,6 +55,7 @@ impl Service {
             routing: config.routing,
             address: config.me.address.to_string(),
             acquaintances: Acquaintances::default(),
+            settled: AtomicBool::new(false),
             left: Notify::new(),
         }
     }
@@ -124,6 +128,16 @@ impl Service {
             Returned::Left(moved) => Ok(moved),
             other => Err(failed(other)),
         }
+    }
+
+    /// The start is over: it has found its neighbours.
+    pub fn settle(&self) {
+        self.settled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`Service::settle`] was called.
+    pub fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Relaxed)
     }
 
     /// Lets the process end, after a leave that somebody asked for.

@@ -273,6 +273,28 @@ async fn a_ring_that_starts_late_is_waited_for() {
 }
 
 #[tokio::test]
+async fn a_member_that_starts_late_is_not_taken_for_dead() {
+    let [address, other] = [(); 2].map(|()| support::free_address());
+    let ring = format!("a@{address}#1,b@{other}#1");
+    let mut a = Process::start(address, &["--name", "a", "--ring", &ring]);
+    let deadline = Instant::now() + PATIENCE;
+    while a.get("/healthz").await.is_none() {
+        assert!(Instant::now() < deadline);
+        sleep(POLL).await;
+    }
+    let (status, reason) = a.get("/readyz").await.expect("it listens");
+    assert_eq!(
+        (status, &reason["error"]["code"]),
+        (503, &"not_ready".into())
+    );
+    let mut b = Process::start(other, &["--name", "b", "--ring", &ring]);
+    for node in [&mut a, &mut b] {
+        node.is_ready().await;
+    }
+    assert!(!a.read("err").contains("gone"), "{}", a.read("err"));
+}
+
+#[tokio::test]
 async fn nothing_that_is_meant_for_other_rockets_counts() {
     let address = support::free_address();
     let folder = TempDir::new().expect("a temporary folder");

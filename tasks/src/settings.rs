@@ -38,7 +38,7 @@ pub(crate) struct Settings {
         env = "DHT_SUCCESSORS",
         value_name = "N",
         default_value_t = 4,
-        value_parser = clap::value_parser!(u8).range(1..=64),
+        value_parser = clap::value_parser!(u8).range(1..=32),
         hide_env = true
     )]
     pub(crate) successors: u8,

@@ -30,7 +30,7 @@ pub struct TestNode {
     pub service: Arc<Service>,
     pub client: Client,
     pub me: Peer,
-    _maintenance: Maintenance,
+    maintenance: Option<Maintenance>,
     server: Server,
 }
 
@@ -51,6 +51,10 @@ pub async fn ring_by(ownership: Ownership, names: &[&str]) -> Vec<TestNode> {
         let node = Node::in_ring(*me, &peers, settings);
         nodes.push(start(node, &config).await);
     }
+    // Once all of them are there, as nodes do it.
+    for node in &mut nodes {
+        node.settle().await;
+    }
     nodes
 }
 
@@ -66,7 +70,9 @@ pub async fn loner_by(ownership: Ownership, name: &str) -> TestNode {
         ownership,
         ..dht::Config::default()
     };
-    start(Node::new(me, settings), &config).await
+    let mut node = start(Node::new(me, settings), &config).await;
+    node.settle().await;
+    node
 }
 
 async fn start(node: Node, config: &Config) -> TestNode {
@@ -76,7 +82,6 @@ async fn start(node: Node, config: &Config) -> TestNode {
     let server = Server::start(rocket, config.me.address)
         .await
         .expect("the port was free");
-    let maintenance = Maintenance::start(service.driver(), config.intervals).await;
     let local = server::build(service.clone(), config.workers);
     TestNode {
         service,
@@ -84,13 +89,12 @@ async fn start(node: Node, config: &Config) -> TestNode {
             .await
             .expect("routes that fit together"),
         me: config.me,
-        _maintenance: maintenance.expect("a runtime is all it needs"),
+        maintenance: None,
         server,
     }
 }
 
 fn config(ownership: Ownership, name: &str, me: Peer, entry: Entry) -> Config {
-    let often = Duration::from_millis(100);
     Config {
         name: name.to_owned(),
         me,
@@ -99,12 +103,7 @@ fn config(ownership: Ownership, name: &str, me: Peer, entry: Entry) -> Config {
         ownership,
         routing: Routing::Finger,
         successors: 4,
-        intervals: Intervals {
-            stabilize: often,
-            fingers: often,
-            predecessor: often,
-            self_check: Duration::from_secs(1),
-        },
+        intervals: OFTEN,
         workers: NonZeroUsize::MIN,
     }
 }
@@ -133,6 +132,13 @@ pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 }
 
 impl TestNode {
+    /// Begins with the ring's maintenance.
+    async fn settle(&mut self) {
+        let maintenance = Maintenance::start(self.service.driver(), OFTEN).await;
+        self.maintenance = Some(maintenance.expect("a runtime is all it needs"));
+        self.service.settle();
+    }
+
     /// Stops listening and everything else, as if the process had ended.
     pub async fn stop(self) {
         self.server.stop().await;
@@ -221,3 +227,10 @@ macro_rules! send {
 }
 
 pub const NETWORK: &str = "test";
+
+const OFTEN: Intervals = Intervals {
+    stabilize: Duration::from_millis(100),
+    fingers: Duration::from_millis(100),
+    predecessor: Duration::from_millis(100),
+    self_check: Duration::from_secs(1),
+};

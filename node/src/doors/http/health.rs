@@ -19,6 +19,7 @@ pub(crate) fn healthz() -> Json<Value> {
 pub(crate) fn readyz(node: &Node) -> Result<Json<Value>, Error> {
     let view = node.view();
     let reason = match view.phase {
+        Phase::Member if !node.is_settled() => "its neighbours do not all listen yet",
         Phase::Member if view.is_ready() => return Ok(Json(json!({"status": "ready"}))),
         Phase::Member => "it does not serve all of its arc yet",
         Phase::Joining => "it has not joined a ring yet",
