@@ -302,7 +302,9 @@ impl<A: Address> Node<A> {
                 Reply::Noted
             }
             Request::Route(route) => {
-                let skipped = |peer: &Peer<A>| self.detector.distrusts(peer);
+                // Whoever asks is there: one that looks for itself must not be passed over for an answer
+                // that got lost.
+                let skipped = |peer: &Peer<A>| *peer != from && self.detector.distrusts(peer);
                 Reply::Routed(
                     self.view
                         .route(route.key, route.rule, route.routing, skipped),

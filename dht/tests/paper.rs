@@ -852,3 +852,21 @@ fn a_state_is_predecessor_and_list_in_one() {
     };
     assert_eq!(hand.asked(50, Request::State), Some(Reply::State(expected)));
 }
+
+/// A lookup passes over a node whose answer got lost, but not where that node asks itself: it would find
+/// that the ring names another one for its own identifier, and give up its place.
+#[test]
+fn whoever_asks_is_not_passed_over() {
+    let mut hand = Hand::member(10, &RING, model(3));
+    hand.elapse(Timer::Stabilize);
+    let ticket = hand.asks_once(20, &Request::State);
+    hand.silence(ticket);
+    let route = Request::Route(Route {
+        key: small(20),
+        rule: Ownership::Successor,
+        routing: Routing::Finger,
+    });
+    let owner = |number| Some(Reply::Routed(Routed::Owner(at(number))));
+    assert_eq!(hand.asked(40, route.clone()), owner(30));
+    assert_eq!(hand.asked(20, route), owner(20));
+}
