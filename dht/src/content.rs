@@ -5,6 +5,7 @@
 
 pub(crate) mod claim;
 pub(crate) mod coordinate;
-pub(crate) mod handover;
+pub(crate) mod give;
 pub(crate) mod reconcile;
 pub(crate) mod serve;
+pub(crate) mod take;

@@ -12,8 +12,9 @@ use crate::chord::join::Join;
 use crate::chord::leave::Leave;
 use crate::content::claim::Gap;
 use crate::content::coordinate::Operation;
-use crate::content::handover::{Incoming, Outgoing};
+use crate::content::give::Outgoing;
 use crate::content::serve::Changing;
+use crate::content::take::{Incoming, Receipt};
 use crate::event::{Action, Call, Cause, Delay, Event, Failure, Note, Returned, Ticket, Timer};
 use crate::id::Arc;
 use crate::message::{Link, Reply, Request};
@@ -149,7 +150,7 @@ pub(crate) enum Errand<A> {
     /// Fetch a batch for the handover with this serial.
     Batch(u32),
     /// Keep a batch of a handover, and tell its giver.
-    Receive(Ticket, Peer<A>, crate::content::handover::Receipt),
+    Receive(Ticket, Peer<A>, Receipt),
     /// Forget what is no longer ours.
     Discard,
 }

@@ -1,4 +1,4 @@
-//! Handover: an arc moves to another node by copy, fence, serve.
+//! Give: an arc moves to another node by copy, fence, serve.
 //!
 //! The giver copies while it goes on serving and notes what changes meanwhile. Then it stops serving
 //! the arc and sends the rest; the last batch says "serve from this epoch". The receiver keeps it,
@@ -9,7 +9,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use crate::event::{Action, Cause, Delay, Note, Ticket, Timer};
+use crate::event::{Action, Cause, Delay, Note, Timer};
 use crate::id::{Arc, Id};
 use crate::message::{Declined, Reply, Request, Transfer};
 use crate::node::{Errand, Node, Question, note, wait};
@@ -49,27 +49,6 @@ enum Stage {
     Rest,
 }
 
-/// A handover as its receiver knows it.
-#[derive(Clone, Debug)]
-pub(crate) struct Incoming<A> {
-    from: Peer<A>,
-    serial: u32,
-    arc: Arc,
-    /// Number of the next batch.
-    next: u32,
-}
-
-/// A batch that the receiver's store is keeping.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Receipt {
-    serial: u32,
-    batch: u32,
-    arc: Arc,
-    epoch: u32,
-    serve: bool,
-}
-
-/// The giver.
 impl<A: Address> Node<A> {
     pub(crate) fn begin_handover(&mut self, arc: Arc, to: Peer<A>, out: &mut Vec<Action<A>>) {
         self.serial += 1;
@@ -274,7 +253,7 @@ impl<A: Address> Node<A> {
         }
     }
 
-    fn complete_handover(&mut self, out: &mut Vec<Action<A>>) {
+    pub(crate) fn complete_handover(&mut self, out: &mut Vec<Action<A>>) {
         let Some(outgoing) = self.outgoing.take() else {
             return;
         };
@@ -319,169 +298,7 @@ impl<A: Address> Node<A> {
     fn stage(&self) -> Option<Stage> {
         self.outgoing.as_ref().map(|outgoing| outgoing.stage)
     }
-}
 
-/// The receiver.
-impl<A: Address> Node<A> {
-    pub(crate) fn receive(
-        &mut self,
-        ticket: Ticket,
-        from: Peer<A>,
-        transfer: Transfer,
-        out: &mut Vec<Action<A>>,
-    ) {
-        match self.admit(&from, &transfer, out) {
-            Some(reply) => out.push(Action::Reply { ticket, reply }),
-            None => {
-                if transfer.leaving {
-                    self.detector.declined(from.clone());
-                }
-                let receipt = Receipt {
-                    serial: transfer.serial,
-                    batch: transfer.batch,
-                    arc: transfer.arc,
-                    epoch: transfer.epoch,
-                    serve: transfer.serve,
-                };
-                let errand = Errand::Receive(ticket, from, receipt);
-                self.store(Command::Merge(transfer.records), errand, out);
-            }
-        }
-    }
-
-    /// Whether a batch is to be kept: nothing if so, else the answer.
-    fn admit(
-        &mut self,
-        from: &Peer<A>,
-        transfer: &Transfer,
-        out: &mut Vec<Action<A>>,
-    ) -> Option<Reply<A>> {
-        let (giver, serial) = (from.clone(), transfer.serial);
-        if self.taken.contains(&(giver, serial)) {
-            return Some(Reply::Received);
-        }
-        if self.view.phase != Phase::Member {
-            return Some(Reply::Declined(Declined::NotStaying));
-        }
-        let is_same = |known: &&Incoming<A>| known.from == *from && known.serial == serial;
-        let Some(known) = self.incoming.iter().find(is_same) else {
-            return self.admit_first(from, transfer, out);
-        };
-        if known.arc != transfer.arc || transfer.batch > known.next {
-            return Some(Reply::Declined(Declined::OutOfOrder));
-        }
-        (transfer.batch < known.next).then_some(Reply::Received)
-    }
-
-    fn admit_first(
-        &mut self,
-        from: &Peer<A>,
-        transfer: &Transfer,
-        out: &mut Vec<Action<A>>,
-    ) -> Option<Reply<A>> {
-        if transfer.batch > 0 {
-            return Some(Reply::Declined(Declined::OutOfOrder));
-        }
-        let shares = |arc: Arc| arc.intersection(transfer.arc).next().is_some();
-        if let Some(outgoing) = self
-            .outgoing
-            .as_ref()
-            .filter(|outgoing| shares(outgoing.arc))
-        {
-            // Whoever gives back what we are giving has it, so our last batch was taken: its
-            // acknowledgement is still on its way, and must not make us forget what comes now.
-            if !outgoing.batch.as_ref().is_some_and(|batch| batch.serve) {
-                return Some(Reply::Declined(Declined::Full));
-            }
-            self.complete_handover(out);
-        }
-        // A giver that starts again has given up what it started before.
-        self.drop_incoming(from);
-        if self.incoming.len() == INCOMING_MAX {
-            return Some(Reply::Declined(Declined::Full));
-        }
-        self.incoming.push(Incoming {
-            from: from.clone(),
-            serial: transfer.serial,
-            arc: transfer.arc,
-            next: 0,
-        });
-        self.show_incoming();
-        self.discard_strays(transfer.arc, out);
-        None
-    }
-
-    /// The store keeps the batch.
-    pub(crate) fn batch_kept(
-        &mut self,
-        ticket: Ticket,
-        from: Peer<A>,
-        receipt: Receipt,
-        out: &mut Vec<Action<A>>,
-    ) {
-        let is_same = |known: &Incoming<A>| known.from == from && known.serial == receipt.serial;
-        let known = self.incoming.iter_mut().find(|known| is_same(known));
-        if self.taken.contains(&(from.clone(), receipt.serial)) {
-            let reply = Reply::Received;
-            return out.push(Action::Reply { ticket, reply });
-        }
-        let (Some(known), Phase::Member) = (known, self.view.phase) else {
-            let reply = Reply::Declined(Declined::NotStaying);
-            return out.push(Action::Reply { ticket, reply });
-        };
-        known.next = known.next.max(receipt.batch + 1);
-        let reply = Reply::Received;
-        out.push(Action::Reply { ticket, reply });
-        if !receipt.serve {
-            return;
-        }
-        self.drop_incoming(&from);
-        if self.taken.len() == TAKEN_MAX {
-            self.taken.remove(0);
-        }
-        self.taken.push((from.clone(), receipt.serial));
-        self.last_taker = None;
-        self.is_bereaved = false;
-        self.kept.clear();
-        self.serve(receipt.arc, receipt.epoch);
-        note(Note::Received(receipt.arc, from), out);
-        self.reconcile(out);
-    }
-
-    /// Serves an arc from now on.
-    pub(crate) fn serve(&mut self, arc: Arc, epoch: u32) {
-        self.epoch = self.epoch.max(epoch);
-        ranges::insert(&mut self.view_mut().serves, arc, epoch);
-    }
-
-    /// Before an arc arrives: what lies there already without being served is of a handover that
-    /// came to nothing, and nobody vouches for it.
-    fn discard_strays(&mut self, arc: Arc, out: &mut Vec<Action<A>>) {
-        let served = self.view.serves.iter().map(|range| range.arc);
-        let strays = ranges::missing(arc, served.chain(self.kept.iter().copied()));
-        if !strays.is_empty() {
-            self.store(Command::Discard(strays), Errand::Discard, out);
-        }
-    }
-
-    fn drop_incoming(&mut self, from: &Peer<A>) {
-        self.incoming.retain(|incoming| incoming.from != *from);
-        self.show_incoming();
-    }
-
-    fn show_incoming(&mut self) {
-        let receives = self.incoming.iter();
-        let receives = receives
-            .map(|known| (known.arc, known.from.clone()))
-            .collect();
-        if self.view.receives != receives {
-            self.view_mut().receives = receives;
-        }
-    }
-}
-
-/// Both.
-impl<A: Address> Node<A> {
     /// A node has left or is dead: nothing comes from it any more, and nothing goes to it. But one that
     /// has left still answers whether it took the last batch; only its death leaves that open.
     pub(crate) fn drop_handovers(
@@ -501,15 +318,28 @@ impl<A: Address> Node<A> {
         }
     }
 
-    /// Whether this node has been told to serve an arc of ours, and has not answered yet.
-    pub(crate) fn waits_for_taker(&self, peer: &Peer<A>) -> bool {
-        let outgoing = self
+    /// Whether something of this arc is on its way to another node.
+    pub(crate) fn is_giving(&self, arc: Arc) -> bool {
+        let shares = |outgoing: &Outgoing<A>| outgoing.arc.intersection(arc).next().is_some();
+        self.outgoing.as_deref().is_some_and(shares)
+    }
+
+    /// Whether the last batch of the handover is on its way, so that it may have been taken.
+    pub(crate) fn has_given(&self) -> bool {
+        let batch = self
             .outgoing
             .as_ref()
-            .filter(|outgoing| outgoing.to == *peer);
-        outgoing
-            .and_then(|outgoing| outgoing.batch.as_ref())
-            .is_some_and(|batch| batch.serve)
+            .and_then(|outgoing| outgoing.batch.as_ref());
+        batch.is_some_and(|batch| batch.serve)
+    }
+
+    /// Whether this node has been told to serve an arc of ours, and has not answered yet.
+    pub(crate) fn waits_for_taker(&self, peer: &Peer<A>) -> bool {
+        let is_taker = self
+            .outgoing
+            .as_ref()
+            .is_some_and(|outgoing| outgoing.to == *peer);
+        is_taker && self.has_given()
     }
 
     /// This node has lost its place: nothing that it gives or takes counts any more.
@@ -546,12 +376,6 @@ const BATCH: Limit = Limit {
 /// Batches of changes that are sent while more may come; after that a giver stops serving, however
 /// fast its clients write.
 const FOLLOW_MAX: u8 = 8;
-
-/// Handovers received at a time.
-const INCOMING_MAX: usize = 8;
-
-/// Handovers remembered after they were taken, in case the last batch comes again.
-const TAKEN_MAX: usize = 64;
 
 /// Before a batch without an answer is sent again.
 const RESEND: Delay = Delay::exactly(100);
