@@ -265,6 +265,63 @@ Examples:
 Works for nodes that are gone too, until `tasks destroy`; those by name.")]
     Logs(Logs),
 
+    /// Run many nodes in this one process, in virtual time, and watch them
+    #[command(after_help = "\
+Examples:
+  tasks simulate --nodes 1000000 --lookups 1000000 --seed 1
+  tasks simulate --nodes 1000 --seconds 600 --churn 0.4 --loss 1
+  tasks simulate --nodes 16 --joins 10000 --join-rate 500
+  tasks simulate --nodes 64 --preset rough --trace run.jsonl
+  tasks simulate --nodes 100000 --lookups 100000 --json | jq .mean_hops
+
+The same options give the same run. Ctrl-C ends it with what there is. Exit code 1 if something that
+must hold does not.")]
+    Simulate(Box<crate::commands::simulate::Args>),
+
+    /// Try many random scripts of joins, leaves, deaths, pauses and partitions in virtual time
+    #[command(after_help = "\
+Examples:
+  tasks swarm --seeds 100 --minutes 10
+  tasks swarm --seeds 1 --first 4711 --shrink small.jsonl    one seed, and the least that breaks it
+  tasks swarm --seeds 100 --minutes 10 --detector real
+
+Each failing seed comes with the command that replays it. Exit code 1 if there is one.")]
+    Swarm(crate::commands::swarm::Args),
+
+    /// Run a trace again, and compare event by event
+    #[command(after_help = "\
+Examples:
+  tasks simulate --nodes 64 --preset rough --trace run.jsonl
+  tasks replay run.jsonl
+  tasks replay small.jsonl    one from `tasks swarm --shrink`
+
+Exit code 1 if the runs differ, or something that must hold does not.")]
+    Replay(crate::commands::replay::Args),
+
+    /// Put a small ring through everything that can happen, in every order
+    #[command(after_help = "\
+Examples:
+  tasks check                                  4 nodes, lists of 2, restarts, deaths and leaves
+  tasks check --in-flight                      the same, with answers that take their time
+  tasks check --content                        who serves what while nodes join and leave
+  tasks check --variant published              the rules of the first papers, and how they fail
+  tasks check --nodes 5 --no-leaves --lives 6  a larger ring
+  tasks check --json | jq '.violations[].steps'
+
+Exit code 1 if something that must hold does not, or if not all states were looked at.")]
+    Check(crate::commands::check::Args),
+
+    /// Draw the figures of the Chord papers anew, from this code
+    #[command(after_help = "\
+Examples:
+  tasks figures                   into the folder `figures`; then look at figures/index.html
+  tasks figures figures --seed 7   other chance, nearly the same numbers
+  tasks figures --json | jq '.checks[] | select(.within | not)'
+
+Takes a few minutes; Ctrl-C leaves what is drawn by then. Exit code 1 if a number is further from the
+paper's than it may be.")]
+    Figures(crate::commands::figures::Args),
+
     /// Print a script that completes commands in your shell
     #[command(after_help = "\
 Examples:

@@ -3,11 +3,13 @@
 mod add;
 mod addmany;
 mod boot;
+pub(crate) mod check;
 mod completions;
 mod del;
 mod delete;
 mod demo;
 mod destroy;
+pub(crate) mod figures;
 mod get;
 mod kill;
 mod killall;
@@ -18,9 +20,12 @@ mod monitor;
 mod nodeinfo;
 mod put;
 mod reboot;
+pub(crate) mod replay;
 mod ring;
+pub(crate) mod simulate;
 mod store;
 mod storemany;
+pub(crate) mod swarm;
 mod trace;
 
 use std::process::ExitCode;
@@ -59,6 +64,11 @@ pub(crate) async fn run(command: Command, place: &Place, printer: Printer) -> Re
         Command::Monitor(args) => monitor::run(args, &cluster, printer).await,
         Command::Demo(args) => demo::run(args, &cluster, printer).await,
         Command::Logs(args) => logs::run(args, &cluster, printer).await,
+        Command::Simulate(args) => simulate::run(*args, printer).await,
+        Command::Swarm(args) => swarm::run(args, printer).await,
+        Command::Replay(args) => replay::run(args, printer).await,
+        Command::Figures(args) => figures::run(args, printer),
+        Command::Check(args) => check::run(args, printer).await,
         Command::Completions { shell } => completions::run(shell, printer),
         Command::Node(_) => unreachable!("a node runs before there is any command"),
     }

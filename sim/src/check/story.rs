@@ -1,0 +1,66 @@
+//! Story: states and steps of a ring, as people read them.
+
+use dht::message::Request;
+use dht::view::Phase;
+
+use crate::check::cast::{Life, members};
+use crate::check::hosts::{Host, Letter, Stage};
+use crate::check::ring::Ring;
+
+impl Ring {
+    /// `1:[2 3]p0` is a node with its successor list and predecessor; see [`crate::check::Violation`].
+    pub(crate) fn host_in_words(&self, life: Life, host: &Host) -> String {
+        let Some(node) = host.node() else {
+            return format!("{life}:over");
+        };
+        let node = &self.known.kept(node).node;
+        let view = node.view();
+        let list: Vec<String> = view
+            .successors
+            .iter()
+            .map(|peer| peer.address.to_string())
+            .collect();
+        let predecessor = view.predecessor.as_ref();
+        let predecessor = predecessor.map_or("-".into(), |peer| peer.address.to_string());
+        let notifies: Vec<String> = members(host.notifies).map(|to| format!("!{to}")).collect();
+        let letters = host.letters().map(|letter| {
+            let mark = match letter.stage {
+                Stage::Asked => "?",
+                Stage::Held => "??",
+                Stage::Told(_) | Stage::Refused => "=",
+            };
+            format!("{mark}{}", letter.to)
+        });
+        let mail = [notifies, letters.collect()].concat().concat();
+        let phase = match view.phase {
+            Phase::Member => "",
+            Phase::Leaving => " leaving",
+            _ => " joining",
+        };
+        let served = if self.world.content {
+            format!(" serves{:?}", view.serves)
+        } else {
+            String::new()
+        };
+        format!(
+            "{life}:[{}]p{predecessor}{mail}{phase}{served}",
+            list.join(" ")
+        )
+    }
+
+    pub(crate) fn letter_in_words(&self, life: Life, letter: Letter) -> String {
+        let to = letter.to;
+        let what = match self.known.requests.word(letter.request) {
+            Request::State => "for its pointers",
+            Request::Ping => "whether it is there",
+            Request::Leaving(_) => "to do without it",
+            Request::Transfer(_) => "to take over an arc",
+            _ => "something",
+        };
+        match letter.stage {
+            Stage::Asked | Stage::Held => format!("{life} asks {to} {what}"),
+            Stage::Told(_) => format!("{life}, which asked {to} {what}, is told"),
+            Stage::Refused => format!("{life}, which asked {to} {what}, hears nothing"),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Fate: what happens to machines and to the ways between them.
+
+use std::collections::BTreeMap;
+
+use dht::event::Call;
+use dht::{Event, Node, Peer};
+
+use super::parcel::Delivery;
+use super::{Address, Heard, Network, Status};
+use crate::random::{GOLDEN, mix};
+use crate::script::Cut;
+
+/// Who reaches whom at this moment, and who sleeps until when.
+#[derive(Clone, Debug, Default)]
+pub struct Reach {
+    cuts: Vec<(u64, Cut, u64)>,
+    slow: BTreeMap<Address, (u64, u32)>,
+    wakes: BTreeMap<Address, u64>,
+    stores: BTreeMap<Address, u64>,
+}
+
+impl Reach {
+    /// Whether a message gets from one node to another.
+    pub(super) fn is_cut(&self, now_us: u64, from: Address, to: Address) -> bool {
+        let mut cuts = self.cuts.iter().filter(|(until, ..)| now_us < *until);
+        cuts.any(|(_, cut, lot)| {
+            let side =
+                |at: Address, sides| mix(lot ^ mix(u64::from(at).wrapping_add(GOLDEN))) % sides;
+            match cut {
+                Cut::Whole => side(from, 2) != side(to, 2),
+                Cut::OneWay => side(from, 2) == 0 && side(to, 2) == 1,
+                Cut::NonTransitive => matches!((side(from, 3), side(to, 3)), (0, 1) | (1, 0)),
+            }
+        })
+    }
+
+    pub(super) fn wakes_us(&self, at: Address) -> u64 {
+        self.wakes.get(&at).copied().unwrap_or(0)
+    }
+
+    /// When a store is done with a command that would be done at `ready_us` if it had no others.
+    pub(super) fn store_ready(&mut self, at: Address, ready_us: u64) -> u64 {
+        let busy_until_us = self.stores.entry(at).or_default();
+        *busy_until_us = ready_us.max(*busy_until_us);
+        *busy_until_us
+    }
+
+    pub(super) fn slowness(&self, now_us: u64, at: Address) -> u64 {
+        match self.slow.get(&at) {
+            Some((until_us, factor)) if now_us < *until_us => (*factor).into(),
+            _ => 1,
+        }
+    }
+}
+
+impl Network {
+    /// Stops a machine for good, or until [`Network::restart`]. What it stored stays for now.
+    pub fn crash(&mut self, at: Address) {
+        let host = &mut self.hosts[at as usize];
+        if host.status == Status::Down {
+            return;
+        }
+        host.status = Status::Down;
+        let store = host.store.take();
+        self.reach.wakes.remove(&at);
+        self.count(at);
+        self.moment.changed.push(at);
+        self.hosts[at as usize].store = store;
+        if let (Some(listener), Some(node)) = (&mut self.listener, &self.hosts[at as usize].node) {
+            listener(self.now_us, Heard::Down(&node.view().me));
+        }
+    }
+
+    /// Starts a machine that is down again after a while, as a new life that joins through whichever
+    /// member comes after it; with or without what it had stored.
+    pub fn restart(&mut self, at: Address, after_us: u64, keep: bool) {
+        let life = self.hosts[at as usize].life;
+        let time_us = self.now_us + after_us;
+        self.queue
+            .push(time_us, Delivery::Restart { at, life, keep });
+    }
+
+    pub(super) fn restarted(&mut self, at: Address, life: u32, keep: bool) {
+        let host = &mut self.hosts[at as usize];
+        if host.life != life || host.status != Status::Down {
+            return;
+        }
+        if !keep {
+            host.store = None;
+        }
+        let me = Peer {
+            id: self.id(at),
+            address: at,
+            incarnation: 1 + self.incarnation(at),
+        };
+        let Some((_, via)) = self.census.at_or_after(me.id) else {
+            return;
+        };
+        let via = self.view(via).me;
+        self.install(Node::new(me, self.config));
+        let ticket = self.ticket();
+        let call = Call::Join([via].into());
+        self.feed(at, Event::Called { ticket, call });
+    }
+
+    /// Lets a machine sleep: it hears nothing, and its timers are late.
+    pub fn pause(&mut self, at: Address, us: u64) {
+        let host = &mut self.hosts[at as usize];
+        if host.status == Status::Down {
+            return;
+        }
+        host.status = Status::Paused;
+        let life = host.life;
+        let until_us = self.now_us + us;
+        let wakes_us = self.reach.wakes.entry(at).or_default();
+        *wakes_us = until_us.max(*wakes_us);
+        self.queue.push(*wakes_us, Delivery::Wake { at, life });
+    }
+
+    pub(super) fn wake(&mut self, at: Address, life: u32) {
+        let is_time = self.reach.wakes_us(at) <= self.now_us;
+        let host = &mut self.hosts[at as usize];
+        if host.life == life && host.status == Status::Paused && is_time {
+            host.status = Status::Up;
+            self.reach.wakes.remove(&at);
+        }
+    }
+
+    /// Makes messages from and to a node take longer for a while.
+    pub fn slow(&mut self, at: Address, factor: u32, us: u64) {
+        self.reach.slow.insert(at, (self.now_us + us, factor));
+    }
+
+    /// Cuts the ways between some nodes for a while.
+    pub fn cut(&mut self, cut: Cut, lot: u64, us: u64) {
+        let now_us = self.now_us;
+        self.reach.cuts.retain(|(until, ..)| now_us < *until);
+        self.reach.cuts.push((now_us + us, cut, lot));
+    }
+}

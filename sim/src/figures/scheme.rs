@@ -1,0 +1,118 @@
+//! Scheme: a way to place keys on a complete list of nodes, and how even it is.
+
+use dht::Id;
+use dht::placement::{Jump, Partitions, Placement, Rendezvous, Ring};
+
+use super::Setup;
+use super::ring::identifier;
+use super::tally::Tally;
+use crate::random::Random;
+
+/// A way to place keys.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Scheme {
+    /// So many positions for each node.
+    Ring(u16),
+    /// So many partitions in all.
+    Partitions(usize),
+    /// So many keys for each node.
+    Rendezvous(usize),
+    /// So many keys for each node.
+    Jump(usize),
+}
+
+impl Scheme {
+    /// What it is called.
+    pub(super) fn name(self) -> String {
+        match self {
+            Scheme::Ring(1) => "ring of 1 position".to_owned(),
+            Scheme::Ring(positions) => format!("ring of {positions} positions"),
+            Scheme::Partitions(count) => format!("{count} partitions"),
+            Scheme::Rendezvous(keys) => format!("rendezvous of {keys} keys"),
+            Scheme::Jump(keys) => format!("jump of {keys} keys"),
+        }
+    }
+}
+
+/// Rounds, and the minimum, 99th percentile, maximum (times the mean) and coefficient of variation,
+/// each a mean over rounds; nothing where it would take too long.
+pub(super) fn measure(setup: &Setup, scheme: Scheme, nodes: usize) -> Option<(u32, [f64; 4])> {
+    let most = setup.pick(1_000_000, 5_000);
+    let (work, most) = match scheme {
+        Scheme::Ring(positions) => (nodes * usize::from(positions), most),
+        Scheme::Partitions(count) => (count, most),
+        Scheme::Rendezvous(keys) => (nodes * keys, most),
+        // A look at a few numbers, where the others look at every node or through a table.
+        Scheme::Jump(keys) => (nodes * keys, 10 * most),
+    };
+    if work > most {
+        return None;
+    }
+    let rounds = match scheme {
+        Scheme::Partitions(_) => 1,
+        _ => (most / work).clamp(1, setup.pick(200, 20)) as u32,
+    };
+    let mut sums = [0.0; 4];
+    for round in 0..rounds {
+        let stream = (nodes as u64) << 32 | u64::from(round);
+        let mut random = setup.random(&scheme.name(), stream);
+        let shares = shares(scheme, nodes, &mut random);
+        for (sum, value) in sums.iter_mut().zip(spread(&shares)) {
+            *sum += value / f64::from(rounds);
+        }
+    }
+    Some((rounds, sums))
+}
+
+/// Each node's share, in parts of whatever.
+fn shares(scheme: Scheme, nodes: usize, random: &mut Random) -> Vec<f64> {
+    let ids: Vec<Id> = (0..nodes).map(|_| identifier(random)).collect();
+    let mut count = |placement: &dyn Placement, keys: usize| {
+        let mut loads = vec![0.0; nodes];
+        for _ in 0..keys * nodes {
+            loads[placement.owner(identifier(random))] += 1.0;
+        }
+        loads
+    };
+    match scheme {
+        Scheme::Ring(positions) => {
+            let mut shares = vec![0.0; nodes];
+            for (arc, node) in Ring::new(&ids, positions).arcs() {
+                let length = arc.start.distance_to(arc.end);
+                let high = length
+                    .as_bytes()
+                    .first_chunk()
+                    .copied()
+                    .map(u64::from_be_bytes);
+                shares[node] += high.unwrap_or(0) as f64;
+            }
+            shares
+        }
+        Scheme::Partitions(count) => {
+            let partitions = Partitions::dealt(count, nodes);
+            let mut shares = vec![0.0; nodes];
+            for node in partitions.map() {
+                shares[*node as usize] += 1.0;
+            }
+            shares
+        }
+        Scheme::Rendezvous(keys) => count(&Rendezvous::new(&ids), keys),
+        Scheme::Jump(keys) => count(&Jump::new(nodes), keys),
+    }
+}
+
+fn spread(shares: &[f64]) -> [f64; 4] {
+    let mean = shares.iter().sum::<f64>() / shares.len() as f64;
+    // A tally counts whole numbers: ten-thousandths of the mean are fine enough.
+    let parts = shares
+        .iter()
+        .map(|share| (share / mean * 1e4).round() as usize);
+    let tally: Tally = parts.collect();
+    let times = |parts: usize| parts as f64 / 1e4;
+    [
+        times(tally.min()),
+        times(tally.percentile(99)),
+        times(tally.max()),
+        tally.deviation() / tally.mean(),
+    ]
+}

@@ -1,0 +1,456 @@
+//! Run: a plan carried out to its end, under the observers' eyes.
+//!
+//! First the script, the lookups and the clients, for as long as the plan says; then, where anything
+//! happened to the ring, quiet, until it is ideal. A violation ends a run at once.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use dht::Id;
+use dht::view::Phase;
+
+use crate::engine::{Address, Network, Status};
+use crate::observe::content::Content;
+use crate::observe::ideal::{self, Ideal};
+use crate::observe::lookups::Lookups;
+use crate::observe::{Violation, fail, invariant};
+use crate::plan::{Detector, Impossible, Plan};
+use crate::random::Random;
+use crate::report::Report;
+use crate::script::{Fault, Step, Who};
+
+/// A plan being carried out.
+pub struct Run {
+    plan: Plan,
+    network: Network,
+    lookups: Lookups,
+    content: Option<Content>,
+    stage: Stage,
+    /// The next step of the script.
+    next: usize,
+    /// Steps that had to be left out, since the proof does not allow them or nobody was there.
+    skipped: u64,
+    done: u64,
+    /// When the last thing that the script began ends.
+    busy_until_us: u64,
+    ideal: Ideal,
+    ideal_after_us: Option<u64>,
+    violations: Vec<Violation>,
+    looked_us: u64,
+    chance: Random,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The script, the lookups and the clients.
+    Busy,
+    /// Nothing new begins; what has begun ends, sleepers wake, and cuts heal.
+    Quiet,
+    /// All that may happen has happened: from `since_us` on the clock runs.
+    Settling {
+        since_us: u64,
+        until_us: u64,
+    },
+    /// The pointers were ideal in time; content may still be moving.
+    Moving {
+        until_us: u64,
+    },
+    Over,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Virtual time, in milliseconds, of which there are [`Plan::ms`] before it gets quiet.
+    pub ms: u64,
+    /// Events so far.
+    pub events: u64,
+    /// Members at the moment.
+    pub members: usize,
+}
+
+impl Run {
+    /// Builds the ring that a plan starts with. Errors: the plan is impossible.
+    pub fn new(plan: Plan) -> Result<Run, Impossible> {
+        plan.check()?;
+        let mut network = Network::new(&plan);
+        network.remind(0, due(Due::Script, 0));
+        network.remind(0, due(Due::Look, 0));
+        network.remind(plan.ms * 1_000, due(Due::End, 0));
+        if plan.lookups > 0 {
+            network.remind(0, due(Due::Lookup, 0));
+        }
+        if plan.content.is_some() {
+            network.remind(0, due(Due::Client, 0));
+        }
+        Ok(Run {
+            content: plan.content.map(|content| Content::new(content.keys)),
+            chance: Random::new(plan.seed, STREAM),
+            plan,
+            network,
+            lookups: Lookups::default(),
+            stage: Stage::Busy,
+            next: 0,
+            skipped: 0,
+            done: 0,
+            busy_until_us: 0,
+            ideal: Ideal::default(),
+            ideal_after_us: None,
+            violations: Vec::new(),
+            looked_us: 0,
+        })
+    }
+
+    /// Carries it out, until it is over, something is violated, or `stop` is set.
+    pub fn go(&mut self, stop: &AtomicBool, mut progress: impl FnMut(Progress)) -> Report {
+        let start = Instant::now();
+        let mut steps = 0_u64;
+        while self.stage != Stage::Over && self.violations.is_empty() {
+            steps += 1;
+            if steps.is_multiple_of(8_192) {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                progress(self.progress());
+            }
+            if self.network.step().is_none() {
+                self.stage = Stage::Over;
+            }
+            if let Err(violation) = self.after_step() {
+                self.violations.push(violation);
+            }
+        }
+        self.report(
+            start.elapsed(),
+            self.stage != Stage::Over && self.violations.is_empty(),
+        )
+    }
+
+    /// The network, to look at it or to plant mistakes.
+    pub fn network(&mut self) -> &mut Network {
+        &mut self.network
+    }
+
+    /// What came of lookups so far.
+    pub fn lookups(&self) -> &Lookups {
+        &self.lookups
+    }
+
+    /// What happened to content so far.
+    pub fn content(&self) -> Option<&Content> {
+        self.content.as_ref()
+    }
+
+    fn progress(&self) -> Progress {
+        Progress {
+            ms: self.network.now_us() / 1_000,
+            events: self.network.events(),
+            members: self.network.census().len(),
+        }
+    }
+
+    fn after_step(&mut self) -> Result<(), Violation> {
+        self.hear()?;
+        if let Some(what) = self.network.moment().due {
+            self.due(what)?;
+            // A call that needs no messages has returned already, and a fault has shown at once.
+            self.hear()?;
+        }
+        Ok(())
+    }
+
+    /// Takes note of what the last step has brought.
+    fn hear(&mut self) -> Result<(), Violation> {
+        let moment = self.network.take_moment();
+        for (ticket, returned) in &moment.returned {
+            if self.lookups.returned(&self.network, *ticket, returned) {
+                continue;
+            }
+            if let Some(content) = &mut self.content {
+                content.returned(&self.network, *ticket, returned)?;
+            }
+        }
+        let has_changed = !moment.changed.is_empty() || moment.is_census_new;
+        if has_changed && self.network.census().len() <= WATCHED_MAX {
+            for at in &moment.changed {
+                self.look_at(*at)?;
+            }
+            invariant::check(&self.network)?;
+        }
+        self.network.give_back(moment);
+        Ok(())
+    }
+
+    fn look_at(&self, at: Address) -> Result<(), Violation> {
+        invariant::check_arcs(&self.network, at)?;
+        let is_lost =
+            self.network.status(at) != Status::Down && self.network.view(at).phase == Phase::Lost;
+        if is_lost && self.plan.detector == Detector::Oracle {
+            let me = self.network.view(at).me;
+            let text = format!("{me:?} has lost its place in the ring");
+            let now_us = self.network.now_us();
+            return Err(Violation::new("NobodyLosesItsPlace", now_us, text));
+        }
+        Ok(())
+    }
+
+    fn due(&mut self, what: u64) -> Result<(), Violation> {
+        let number = what >> 8;
+        match what as u8 {
+            kind if kind == Due::Script as u8 => self.script(number),
+            kind if kind == Due::Lookup as u8 => self.lookup(),
+            kind if kind == Due::Client as u8 => self.client(),
+            kind if kind == Due::End as u8 => self.end(),
+            _ => return self.look(),
+        }
+        Ok(())
+    }
+
+    /// The next step of the script is due; `tries` times it could not be done before.
+    fn script(&mut self, tries: u64) {
+        let step = self.plan.script.get(self.next).copied();
+        let Some(step) = step.filter(|_| self.stage == Stage::Busy) else {
+            return;
+        };
+        let now_us = self.network.now_us();
+        if now_us < step.at_ms * 1_000 {
+            let at_us = step.at_ms * 1_000;
+            return self.network.remind(at_us, due(Due::Script, 0));
+        }
+        match self.perform(step) {
+            Outcome::Done => {
+                self.done += 1;
+                let end_us = now_us + length_ms(step.fault) * 1_000;
+                self.busy_until_us = self.busy_until_us.max(end_us);
+            }
+            Outcome::NotNow if tries < TRIES_MAX => {
+                let at_us = now_us + RETRY_US;
+                return self.network.remind(at_us, due(Due::Script, tries + 1));
+            }
+            Outcome::NotNow | Outcome::Never => self.skipped += 1,
+        }
+        self.next += 1;
+        self.network.remind(now_us, due(Due::Script, 0));
+    }
+
+    fn perform(&mut self, step: Step) -> Outcome {
+        if let Fault::Cut { cut, lot, ms } = step.fault {
+            self.network.cut(cut, lot, ms * 1_000);
+            return Outcome::Done;
+        }
+        let census = self.network.census();
+        let at = match step.who {
+            Who::Node(address) => census.contains(address).then_some(address),
+            Who::After(place) => {
+                let mut bytes = [0; Id::BYTES];
+                bytes[..8].copy_from_slice(&place.to_be_bytes());
+                let member = census.at_or_after(Id::from_bytes(bytes));
+                member.map(|(_, address)| address)
+            }
+        };
+        let Some(at) = at else {
+            return Outcome::Never;
+        };
+        match step.fault {
+            Fault::Join(address) => {
+                self.network.join(address, at);
+                return Outcome::Done;
+            }
+            Fault::Pause { ms } => self.network.pause(at, ms * 1_000),
+            Fault::Slow { factor, ms } => self.network.slow(at, factor, ms * 1_000),
+            Fault::Leave | Fault::Crash | Fault::Restart { .. } => {
+                if !self.may_go(at) {
+                    return Outcome::NotNow;
+                }
+                self.go_away(at, step.fault);
+            }
+            Fault::Cut { .. } => {}
+        }
+        Outcome::Done
+    }
+
+    fn go_away(&mut self, at: Address, fault: Fault) {
+        if fault == Fault::Leave {
+            self.network.call(at, dht::event::Call::Leave);
+            return;
+        }
+        if let Some(content) = &mut self.content {
+            content.crashes(&self.network, at);
+        }
+        self.lookups.abandon(at);
+        self.network.crash(at);
+        if let Fault::Restart { after_ms, keep } = fault {
+            self.network.restart(at, after_ms * 1_000, keep);
+        }
+    }
+
+    fn may_go(&self, at: Address) -> bool {
+        match self.plan.detector {
+            Detector::Oracle => fail::is_allowed(&self.network, at),
+            Detector::Real => self.network.census().len() > 1,
+        }
+    }
+
+    fn lookup(&mut self) {
+        let (network, chance) = (&mut self.network, &mut self.chance);
+        self.lookups.begin(network, self.plan.routing, chance);
+        let begun = self.lookups.begun;
+        if begun < self.plan.lookups && self.stage == Stage::Busy {
+            let at = u128::from(self.plan.ms) * 1_000 * u128::from(begun);
+            let at_us = (at / u128::from(self.plan.lookups)) as u64;
+            network.remind(at_us, due(Due::Lookup, 0));
+        }
+    }
+
+    fn client(&mut self) {
+        let (Some(content), Some(plan)) = (&mut self.content, self.plan.content) else {
+            return;
+        };
+        content.begin(&mut self.network, self.plan.routing, &mut self.chance);
+        if self.stage == Stage::Busy {
+            let pause = self.chance.exponential(1_000_000.0 / f64::from(plan.per_s));
+            let at_us = self.network.now_us() + pause as u64;
+            self.network.remind(at_us, due(Due::Client, 0));
+        }
+    }
+
+    /// Nothing new begins.
+    fn end(&mut self) {
+        self.skipped += (self.plan.script.len() - self.next) as u64;
+        self.stage = Stage::Quiet;
+    }
+
+    /// Time to look at the whole network.
+    fn look(&mut self) -> Result<(), Violation> {
+        let now_us = self.network.now_us();
+        let members = self.network.census().len();
+        let every_us = (members as u64 * 5).clamp(100_000, 2_000_000);
+        // A look at the whole of a large ring takes as long as many thousands of events.
+        let check_us = self.looked_us + members as u64 * 100;
+        if members > WATCHED_MAX && !self.plan.is_quiet() && now_us >= check_us {
+            self.looked_us = now_us;
+            invariant::check(&self.network)?;
+        }
+        match self.stage {
+            Stage::Quiet => self.look_quiet(),
+            Stage::Settling { since_us, until_us } => self.look_settling(since_us, until_us)?,
+            Stage::Moving { until_us } => self.look_moving(until_us)?,
+            Stage::Busy | Stage::Over => {}
+        }
+        if self.stage != Stage::Over {
+            self.network.remind(now_us + every_us, due(Due::Look, 0));
+        }
+        Ok(())
+    }
+
+    fn look_quiet(&mut self) {
+        let now_us = self.network.now_us();
+        let clients = self.content.as_ref().map_or(0, Content::open);
+        let is_waiting = self.lookups.open() + clients > 0 || now_us < self.busy_until_us;
+        if is_waiting && now_us < self.plan.ms * 1_000 + LINGER_US {
+            return;
+        }
+        if self.plan.schedule.is_none() {
+            self.stage = Stage::Over;
+            return;
+        }
+        let patience_us = ideal::patience_us(&self.network, &self.plan);
+        self.stage = Stage::Settling {
+            since_us: now_us,
+            until_us: now_us + patience_us,
+        };
+    }
+
+    fn look_settling(&mut self, since_us: u64, until_us: u64) -> Result<(), Violation> {
+        let now_us = self.network.now_us();
+        match self.ideal.pointers(&self.network) {
+            None => {
+                self.ideal_after_us = Some(now_us - since_us);
+                let until_us = now_us + ideal::MOVING_US;
+                self.stage = Stage::Moving { until_us };
+            }
+            Some(text) if now_us > until_us => {
+                let waited_ms = (now_us - since_us) / 1_000;
+                let text = format!("not ideal after {waited_ms} ms of quiet: {text}");
+                return Err(Violation::new("IdealInTime", now_us, text));
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    fn look_moving(&mut self, until_us: u64) -> Result<(), Violation> {
+        let now_us = self.network.now_us();
+        match self.ideal.everything(&self.network) {
+            None => self.stage = Stage::Over,
+            Some(text) if now_us > until_us => {
+                return Err(Violation::new("EverythingIsServed", now_us, text));
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    fn report(&self, elapsed: std::time::Duration, is_partial: bool) -> Report {
+        let mut violations = self.violations.clone();
+        if self.plan.is_quiet()
+            && let Some(text) = self.lookups.first_wrong.clone()
+        {
+            let now_us = self.network.now_us();
+            violations.push(Violation::new("LookupsAreRight", now_us, text));
+        }
+        Report::new(
+            &self.plan,
+            &self.network,
+            &self.lookups,
+            self.content.as_ref(),
+            (elapsed, is_partial),
+            (self.done, self.skipped),
+            self.ideal_after_us,
+            violations,
+        )
+    }
+}
+
+/// How long something that happens lasts.
+fn length_ms(fault: Fault) -> u64 {
+    match fault {
+        Fault::Pause { ms } | Fault::Slow { ms, .. } | Fault::Cut { ms, .. } => ms,
+        Fault::Restart { after_ms, .. } => after_ms,
+        Fault::Join(_) | Fault::Leave | Fault::Crash => 0,
+    }
+}
+
+/// What came of a step of a script.
+enum Outcome {
+    Done,
+    NotNow,
+    Never,
+}
+
+/// Why the network reminded us.
+#[derive(Clone, Copy, Debug)]
+enum Due {
+    Script,
+    Lookup,
+    Client,
+    End,
+    Look,
+}
+
+fn due(kind: Due, number: u64) -> u64 {
+    number << 8 | kind as u64
+}
+
+/// Up to this many members all is checked after each change; beyond, now and then.
+const WATCHED_MAX: usize = 300;
+
+/// Before a step that the proof does not allow is tried again, and how often.
+const RETRY_US: u64 = 20_000;
+const TRIES_MAX: u64 = 250;
+
+/// How long what has begun may take to end.
+const LINGER_US: u64 = 700_000_000;
+
+/// The stream of chance that clients draw from.
+const STREAM: u64 = 2;

@@ -1,0 +1,160 @@
+//! Swarm: many random scripts, each from a seed of its own, several at a time.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use dht::Ownership;
+use dht::message::Routing;
+use serde::Serialize;
+
+use crate::faults::Faults;
+use crate::latency::Latency;
+use crate::observe::Violation;
+use crate::plan::{Content, Detector, Plan, Schedule};
+use crate::preset::{ALL, ROUGH};
+use crate::random::Random;
+use crate::report::Report;
+use crate::run::Run;
+use crate::script;
+
+/// What a swarm tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Swarm {
+    /// The first seed; the others follow it.
+    pub first: u64,
+    /// How many.
+    pub seeds: u64,
+    /// Virtual minutes of each.
+    pub minutes: u32,
+    /// Members at the start.
+    pub nodes: u32,
+    /// How nodes learn of deaths.
+    pub detector: Detector,
+}
+
+/// A seed that failed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Failed {
+    /// Which.
+    pub seed: u64,
+    /// What does not hold.
+    pub property: String,
+    /// What was seen.
+    pub text: String,
+    /// When, in virtual microseconds.
+    pub at_us: u64,
+}
+
+impl Swarm {
+    /// The plan of one seed: half of them of each rule of ownership, each with faults of its own.
+    pub fn plan(&self, seed: u64) -> Plan {
+        let mut random = Random::new(seed, STREAM);
+        let ms = u64::from(self.minutes) * 60_000;
+        let mut faults = Faults::default();
+        // Some of what may go wrong, so that one thing does not hide another.
+        let mut some = |fault: &mut u32, rough: u32| {
+            if random.below(2) == 0 {
+                *fault = rough;
+            }
+        };
+        some(&mut faults.loss_ppm, ROUGH.loss_ppm);
+        some(&mut faults.duplicate_ppm, ROUGH.duplicate_ppm);
+        some(&mut faults.reorder_ppm, ROUGH.reorder_ppm);
+        some(&mut faults.slow_ppm, ROUGH.slow_ppm);
+        some(&mut faults.skew_ppm, ROUGH.skew_ppm);
+        faults.reorder_us = ROUGH.reorder_us;
+        faults.slow_factor = ROUGH.slow_factor;
+        faults.store_us = ROUGH.store_us;
+        let latencies = [
+            Latency::Constant { us: 1_000 },
+            Latency::Uniform {
+                min_us: 500,
+                max_us: 1_500,
+            },
+            Latency::LogNormal {
+                median_us: 5_000,
+                sigma_milli: 500,
+            },
+            // Two slow neighbours must still hear each other before their patience ends.
+            Latency::Cube { side_us: 8_000 },
+        ];
+        Plan {
+            seed,
+            nodes: self.nodes,
+            successors: random.between(2, 5) as u8,
+            ownership: [Ownership::Successor, Ownership::Predecessor][(seed % 2) as usize],
+            routing: Routing::Finger,
+            detector: self.detector,
+            ms,
+            lookups: ms / 1_000,
+            content: Some(Content {
+                keys: 200,
+                per_s: 10,
+            }),
+            latency: latencies[random.below(4) as usize],
+            faults,
+            schedule: Some(Schedule::default()),
+            script: script::random(ALL, self.nodes, ms, &mut random),
+        }
+    }
+
+    /// Tries all seeds, `threads` at a time, until `stop` is set. `told` hears of each that is done, in
+    /// no order. Returns how many were tried, and those that failed, by seed.
+    pub fn run(
+        &self,
+        threads: usize,
+        stop: &AtomicBool,
+        told: impl Fn(&Report) + Sync,
+    ) -> (u64, Vec<Failed>) {
+        let next = AtomicU64::new(self.first);
+        let end = self.first + self.seeds;
+        let failed = Mutex::new(Vec::new());
+        let tried = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..threads.max(1) {
+                scope.spawn(|| {
+                    while !stop.load(Ordering::Relaxed) {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        if seed >= end {
+                            break;
+                        }
+                        let Some(report) = attempt(self.plan(seed), stop) else {
+                            break;
+                        };
+                        tried.fetch_add(1, Ordering::Relaxed);
+                        told(&report);
+                        let violations = report.violations.iter();
+                        let new = violations.map(|violation| Failed::of(seed, violation));
+                        if let Ok(mut failed) = failed.lock() {
+                            failed.extend(new);
+                        }
+                    }
+                });
+            }
+        });
+        let mut failed = failed.into_inner().unwrap_or_default();
+        failed.sort_by_key(|failed| failed.seed);
+        (tried.into_inner(), failed)
+    }
+}
+
+impl Failed {
+    fn of(seed: u64, violation: &Violation) -> Failed {
+        Failed {
+            seed,
+            property: violation.property.clone(),
+            text: violation.text.clone(),
+            at_us: violation.at_us,
+        }
+    }
+}
+
+/// Runs a plan to its end; nothing where it is impossible, or was stopped before that.
+pub fn attempt(plan: Plan, stop: &AtomicBool) -> Option<Report> {
+    let mut run = Run::new(plan).ok()?;
+    let report = run.go(stop, |_| {});
+    (!report.partial).then_some(report)
+}
+
+/// The stream of chance that scripts are drawn from.
+const STREAM: u64 = 3;
