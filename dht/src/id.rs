@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha1::{Digest, Sha1};
 
 /// A position on the ring: 160 bits, ordered as a number, written as 40 lower-case hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Id([u8; Id::BYTES]);
 
 impl Id {
@@ -120,6 +120,19 @@ impl Id {
         bytes[..4].copy_from_slice(&high.to_be_bytes());
         bytes[4..].copy_from_slice(&low.to_be_bytes());
         Id(bytes)
+    }
+}
+
+impl Ord for Id {
+    /// As numbers: on two words rather than on twenty bytes.
+    fn cmp(&self, other: &Id) -> core::cmp::Ordering {
+        self.split().cmp(&other.split())
+    }
+}
+
+impl PartialOrd for Id {
+    fn partial_cmp(&self, other: &Id) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
     }
 }
 

@@ -10,6 +10,8 @@ use crate::event::Ticket;
 pub(crate) struct Slots<T> {
     slots: Vec<(u32, Option<T>)>,
     open: usize,
+    /// How often any place was used.
+    uses: u32,
 }
 
 impl<T> Slots<T> {
@@ -17,25 +19,38 @@ impl<T> Slots<T> {
         Slots {
             slots: Vec::new(),
             open: 0,
+            uses: 0,
         }
     }
 
     pub(crate) fn insert(&mut self, thing: T) -> Ticket {
         let free = self.slots.iter().position(|(_, slot)| slot.is_none());
-        let place = free.unwrap_or_else(|| {
-            self.slots.push((0, None));
-            self.slots.len() - 1
-        });
-        let (uses, slot) = &mut self.slots[place];
-        *uses = uses.wrapping_add(1);
-        *slot = Some(thing);
+        self.uses = self.uses.wrapping_add(1);
+        let entry = (self.uses, Some(thing));
+        let place = match free {
+            Some(place) => {
+                self.slots[place] = entry;
+                place
+            }
+            None => {
+                // Mostly one is enough, and a million nodes have room for no more.
+                if self.slots.is_empty() {
+                    self.slots.reserve_exact(1);
+                }
+                self.slots.push(entry);
+                self.slots.len() - 1
+            }
+        };
         self.open += 1;
-        Ticket(u64::from(*uses) << 32 | place as u64)
+        Ticket(u64::from(self.uses) << 32 | place as u64)
     }
 
     pub(crate) fn take(&mut self, ticket: Ticket) -> Option<T> {
         let thing = self.slot(ticket)?.take();
         self.open -= usize::from(thing.is_some());
+        if self.open == 0 {
+            self.slots = Vec::new();
+        }
         thing
     }
 

@@ -168,34 +168,54 @@ impl<A: Address> View<A> {
     }
 
     /// Nodes known to lie between this one and `target`, the closest to it first.
+    ///
+    /// Both sources are in clockwise order, so each is read from behind, and only as far as needed.
     fn closest_preceding(&self, target: Id, skipped: impl Fn(&Peer<A>) -> bool) -> Vec<Link<A>> {
-        let fingers = self
+        let me = self.me.id;
+        // To a target that is our own place it is once around the ring.
+        let reach = me.distance_to(target).previous();
+        let is_before = |node: &Peer<A>| {
+            let distance = me.distance_to(node.id);
+            distance != Id::ZERO && distance <= reach
+        };
+        let near = self
             .fingers
+            .partition_point(|finger| is_before(&finger.node));
+        let mut fingers = self.fingers[..near]
             .iter()
             .rev()
-            .map(|finger| (LinkKind::Finger(finger.exponent), &finger.node));
-        let successors = (1..)
-            .zip(&self.successors)
-            .map(|(place, peer)| (LinkKind::Successor(place), peer));
-        let mut links: Vec<Link<A>> = Vec::with_capacity(LINKS_MAX);
-        // Both sources are short, so a sorted insertion beats collecting and sorting them.
-        for (kind, node) in successors.chain(fingers) {
-            if !node.id.is_between(self.me.id, target) || skipped(node) {
-                continue;
-            }
-            let rest = node.id.distance_to(target);
-            let place = links.partition_point(|link| link.node.id.distance_to(target) < rest);
-            if place == LINKS_MAX || links.get(place).is_some_and(|link| link.node.id == node.id) {
-                continue;
-            }
-            links.truncate(LINKS_MAX - 1);
-            links.insert(
-                place,
-                Link {
-                    node: node.clone(),
-                    kind,
-                },
-            );
+            .map(|finger| (LinkKind::Finger(finger.exponent), &finger.node))
+            .filter(|(_, node)| !skipped(node))
+            .peekable();
+        let near = self.successors.partition_point(is_before);
+        let mut successors = (1..=near as u8)
+            .rev()
+            .zip(self.successors[..near].iter().rev())
+            .map(|(place, peer)| (LinkKind::Successor(place), peer))
+            .filter(|(_, node)| !skipped(node))
+            .peekable();
+        let mut links = Vec::with_capacity(LINKS_MAX);
+        while links.len() < LINKS_MAX {
+            let next = match (fingers.peek(), successors.peek()) {
+                (Some((_, finger)), Some((_, successor))) => {
+                    let (far, near) = (me.distance_to(finger.id), me.distance_to(successor.id));
+                    if far > near {
+                        fingers.next()
+                    } else {
+                        if far == near {
+                            fingers.next();
+                        }
+                        successors.next()
+                    }
+                }
+                (Some(_), None) => fingers.next(),
+                (None, _) => successors.next(),
+            };
+            let Some((kind, node)) = next else {
+                break;
+            };
+            let node = node.clone();
+            links.push(Link { node, kind });
         }
         links
     }
@@ -238,8 +258,9 @@ impl<A: Address> View<A> {
     }
 }
 
-/// Ways to go that one answer names: the best, and some to try where it is dead.
-pub const LINKS_MAX: usize = 4;
+/// Ways to go that one answer names: the best, and some to try where it is dead. With half of all nodes
+/// dead and stale fingers, four leave lookups without a way that eight still find.
+pub const LINKS_MAX: usize = 8;
 
 #[cfg(test)]
 mod tests {
