@@ -51,8 +51,7 @@ impl<A> Request<A> {
             | Request::Claim(_) => 300,
             // The one that is told asks somebody else before it answers.
             Request::Leaving(_) => 1_000,
-            Request::Read(_) | Request::Change(..) => 2_000,
-            Request::Transfer(_) => 5_000,
+            Request::Read(_) | Request::Change(..) | Request::Transfer(_) => 2_000,
         }
     }
 }
@@ -67,7 +66,7 @@ impl<A> Request<A> {
             Request::Look => matches!(reply, Reply::Noted | Reply::Gone),
             Request::Route(_) => matches!(reply, Reply::Routed(_) | Reply::Gone),
             Request::Leaving(_) => matches!(reply, Reply::Noted | Reply::Busy | Reply::Gone),
-            Request::Claim(_) => matches!(reply, Reply::Claimed { .. } | Reply::Gone),
+            Request::Claim(_) => matches!(reply, Reply::Claimed(_) | Reply::Gone),
             Request::Transfer(_) => matches!(reply, Reply::Received | Reply::Declined(_)),
             Request::Read(_) => matches!(reply, Reply::Record(_) | Reply::Elsewhere(_)),
             Request::Change(..) => matches!(reply, Reply::Changed(_) | Reply::Elsewhere(_)),
@@ -94,11 +93,8 @@ pub enum Reply<A> {
     Gone,
     /// To [`Request::Route`].
     Routed(Routed<A>),
-    /// To [`Request::Claim`]: whether the asker may serve the arc from now on.
-    Claimed {
-        /// No: it is served, or on its way to the asker, or not the asker's as far as we know.
-        free: bool,
-    },
+    /// To [`Request::Claim`].
+    Claimed(Claimed<A>),
     /// To [`Request::Transfer`]: the batch is stored, and served if it was the last one.
     Received,
     /// To [`Request::Transfer`]: nothing of it is or will be served here.
@@ -110,6 +106,22 @@ pub enum Reply<A> {
     /// To [`Request::Read`] and [`Request::Change`]: nothing was done, since this node does not
     /// serve the key.
     Elsewhere(Elsewhere<A>),
+}
+
+/// What a node knows of an arc that somebody misses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "A: Deserialize<'de>"))]
+pub struct Claimed<A> {
+    /// Whether something of the arc is served here, or on its way here.
+    pub holds: bool,
+    /// Whether the asker may have it, as far as this node can tell.
+    pub free: bool,
+    /// Whether it misses something itself.
+    pub waits: bool,
+    /// The node before it.
+    pub predecessor: Option<Peer<A>>,
+    /// The node after it.
+    pub successor: Peer<A>,
 }
 
 /// What a node knows of its place in the ring.

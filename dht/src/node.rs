@@ -12,9 +12,9 @@ use crate::chord::join::Join;
 use crate::chord::leave::Leave;
 use crate::content::claim::Gap;
 use crate::content::coordinate::Operation;
-use crate::content::give::Outgoing;
+use crate::content::give::{Outgoing, RESEND};
 use crate::content::serve::Changing;
-use crate::content::take::{Incoming, Receipt};
+use crate::content::take::{Incoming, Receipt, Taken};
 use crate::event::{Action, Call, Cause, Delay, Event, Failure, Note, Returned, Ticket, Timer};
 use crate::id::Arc;
 use crate::message::{Link, Reply, Request};
@@ -91,14 +91,15 @@ pub struct Node<A> {
     /// Whether the timer of the outgoing handover runs.
     pub(crate) is_handover_due: bool,
     pub(crate) incoming: Vec<Incoming<A>>,
-    /// The last handovers that were taken whole: giver and serial.
-    pub(crate) taken: Vec<(Peer<A>, u32)>,
+    /// The last handovers that were taken whole.
+    pub(crate) taken: Vec<Taken<A>>,
     /// What was missing when the timer that runs for it was set.
     pub(crate) gap: Option<Box<Gap<A>>>,
     /// Whether a neighbour has died since this node last got an arc.
     pub(crate) is_bereaved: bool,
-    /// What was last handed over, and to whom.
-    pub(crate) last_taker: Option<(Arc, Peer<A>)>,
+    /// Whether somebody between the predecessor and this node takes it for a successor: one that is
+    /// about to become the predecessor, and may have been given something.
+    pub(crate) is_crowded: bool,
     /// Arcs that were served before the place in the ring was lost; their records may be good still.
     pub(crate) kept: Vec<Arc>,
     /// Handovers given so far.
@@ -132,6 +133,8 @@ pub(crate) enum Question<A> {
     Transfer(u32),
     /// An arc that nobody has handed over.
     Claim(Peer<A>, Arc),
+    /// An arc that is to be handed on: does its giver know that we have it?
+    Giver(Peer<A>, Arc),
     /// A neighbour is told that we leave.
     Farewell(Peer<A>),
     /// Our successor leaves and waits for an answer to this ticket: the state of its own successor.
@@ -198,7 +201,7 @@ impl<A: Address> Node<A> {
             taken: Vec::new(),
             gap: None,
             is_bereaved: false,
-            last_taker: None,
+            is_crowded: false,
             kept: Vec::new(),
             serial: 0,
             sequence: 0,
@@ -312,9 +315,7 @@ impl<A: Address> Node<A> {
                 )
             }
             Request::Leaving(state) => return self.neighbour_leaves(ticket, from, state, out),
-            Request::Claim(arc) => Reply::Claimed {
-                free: self.is_free(arc, &from),
-            },
+            Request::Claim(arc) => Reply::Claimed(self.claimed(arc)),
         };
         out.push(Action::Reply { ticket, reply });
     }
@@ -349,8 +350,11 @@ impl<A: Address> Node<A> {
                 self.hop_answered(operation, link, reply, micros, out);
             }
             (Question::Transfer(serial), reply) => self.batch_answered(serial, reply, out),
-            (Question::Claim(_, arc), Reply::Claimed { free }) => {
-                self.claim_answered(arc, free, out)
+            (Question::Claim(peer, arc), Reply::Claimed(claimed)) => {
+                self.claim_answered(peer, arc, claimed, out);
+            }
+            (Question::Giver(giver, arc), Reply::Claimed(claimed)) => {
+                self.giver_told(&giver, arc, claimed.holds, out);
             }
             (Question::Farewell(peer), reply) => self.farewell_answered(peer, reply, out),
             (Question::Heir(ticket, leaver, heir), Reply::State(state)) => {
@@ -358,7 +362,10 @@ impl<A: Address> Node<A> {
             }
             (Question::Heir(ticket, ..), _) => self.heir_untold(ticket, out),
             (Question::Tell(peer), Reply::Buried) => self.buried_by(peer, out),
-            (Question::Claim(..) | Question::Probe(_) | Question::Tell(_), _) => {}
+            (
+                Question::Claim(..) | Question::Giver(..) | Question::Probe(_) | Question::Tell(_),
+                _,
+            ) => {}
         }
     }
 
@@ -382,6 +389,10 @@ impl<A: Address> Node<A> {
             }
             Question::Operation(operation, link) => self.hop_missed(operation, link, cause, out),
             Question::Transfer(serial) => self.batch_missed(serial, cause, out),
+            Question::Giver(giver, _) => {
+                self.missed(giver, cause, out);
+                self.handover_later(RESEND, out);
+            }
             Question::Farewell(peer) => self.farewell_missed(peer, cause, out),
             Question::Heir(ticket, _, heir) => {
                 self.missed(heir, cause, out);

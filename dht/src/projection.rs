@@ -54,7 +54,7 @@ impl<A: Address> Node<A> {
         questions.sort_unstable();
         let (join, leave) = (&self.join, &self.leave);
         let (given, taken) = (&self.outgoing, (&self.incoming, &self.taken));
-        let held = (self.is_bereaved, &self.last_taker, &self.kept);
+        let held = (self.is_bereaved, &self.kept);
         Projection {
             me: self.view.me.clone(),
             phase: self.view.phase,

@@ -225,7 +225,12 @@ fn a_node_that_slept_for_too_long_comes_back_as_another() {
             network.run_ms(45_000);
             assert!(!network.view(4).successors.contains(&peer(3)));
             network.settle(10);
-            assert_eq!(network.view(3).me.incarnation, 2);
+            assert_eq!(
+                network.view(3).me.incarnation,
+                2,
+                "{ownership:?} {seed} {}",
+                network.story()
+            );
         }
     }
 }

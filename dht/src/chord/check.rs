@@ -33,12 +33,18 @@ impl<A: Address> Node<A> {
             routing: Routing::Finger,
         };
         let lookup = Lookup::through(route, [Link { node, kind }].into());
-        self.operate(Operation::new(Purpose::SelfCheck, lookup), out);
+        let purpose = Purpose::SelfCheck(self.view.me.incarnation);
+        self.operate(Operation::new(purpose, lookup), out);
     }
 
-    /// The ring has answered, or not.
-    pub(crate) fn self_found(&mut self, owner: Option<Peer<A>>, out: &mut Vec<Action<A>>) {
-        match owner {
+    /// The ring has answered, or not. What it says of an earlier life is over with that.
+    pub(crate) fn self_found(
+        &mut self,
+        incarnation: u32,
+        owner: Option<Peer<A>>,
+        out: &mut Vec<Action<A>>,
+    ) {
+        match owner.filter(|_| incarnation == self.view.me.incarnation) {
             Some(owner) if owner == self.view.me => self.strikes = 0,
             Some(_) => self.strikes += 1,
             None => {}

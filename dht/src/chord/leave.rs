@@ -68,21 +68,14 @@ impl<A: Address> Node<A> {
 
     /// Nothing is left to hand over: tell the neighbours, one after the other, and go. In a small ring
     /// the successor list holds all others, and so also those that have us as their only successor
-    /// since they do not know yet who joined in between. And whoever gave us an arc must know that we
-    /// took it before nobody can say so any more.
+    /// since they do not know yet who joined in between.
     pub(crate) fn say_farewell(&mut self, out: &mut Vec<Action<A>>) {
         let view = &self.view;
         let Some(leave) = self.leave.as_mut().filter(|leave| !leave.is_asking) else {
             return;
         };
         let neighbours = view.predecessor.iter().chain(&view.successors);
-        let givers = self
-            .taken
-            .iter()
-            .rev()
-            .take(GIVERS_MAX)
-            .map(|(giver, _)| giver);
-        let mut untold = neighbours.chain(givers).filter(|peer| {
+        let mut untold = neighbours.filter(|peer| {
             **peer != view.me && !leave.told.contains(peer) && !self.detector.is_gone(peer)
         });
         match untold.next().cloned() {
@@ -248,9 +241,6 @@ impl<A: Address> Node<A> {
 
 /// Farewells before a node goes without another word; its neighbours then notice by themselves.
 const FAREWELLS_MAX: u8 = 32;
-
-/// Nodes that gave us something and are told as well: more than give at a time.
-const GIVERS_MAX: usize = 16;
 
 /// Without any progress for so long, a leave has failed.
 const OVERDUE: Delay = Delay::exactly(5_000);

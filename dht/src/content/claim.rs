@@ -1,31 +1,38 @@
 //! Claim: an arc that nobody has handed over.
 //!
-//! Its owner died, and took its content along. Where no neighbour is known to have died, the arc is
-//! merely late, and worth a long wait. Once the pointers have been the same for a while, the
-//! node asks both neighbours. If each of them points back at it, so that nobody can stand in between,
-//! and neither serves the arc nor waits for it itself, it serves it, empty. The last one that this
-//! node handed something to is asked as well, for it may stand further away.
+//! Its owner died, and took its content along; or it is merely on its way. Once the pointers have been
+//! the same for a while, the node asks both neighbours, and then those behind the one it would inherit
+//! from, one after the other: a giver that could not reach its heir has handed over to a node further
+//! away. Each must point back at the one before, so that nobody stands in between. Where nobody serves
+//! the arc or is about to, all are asked once more, since it may have moved past the questions. Then
+//! the node serves it, empty. Where no neighbour is known to have died, it waits for longer before it
+//! asks.
 
 use alloc::vec::Vec;
 
 use crate::event::{Action, Delay, Note, Timer};
 use crate::id::Arc;
-use crate::message::Request;
+use crate::message::{Claimed, Request};
 use crate::node::{Node, Question, note, wait};
 use crate::peer::{Address, Peer};
 use crate::view::Phase;
 
-/// An arc that is missing, and the neighbours it lies between.
+/// An arc that is missing.
 #[derive(Clone, Debug)]
 pub(crate) struct Gap<A> {
     arc: Arc,
-    neighbours: Vec<Peer<A>>,
     /// How often the pointers had changed: the same neighbours may have been others in between.
     moves: u32,
-    /// Neighbours that have nothing against it.
-    consents: usize,
-    /// How often they have been asked.
+    /// How often it was still missing when the clock had run out.
     rounds: u8,
+    /// Those who are asked in this round, the neighbours first.
+    asked: Vec<Peer<A>>,
+    /// Those of them who have nothing against it.
+    consents: Vec<Peer<A>>,
+    /// How many of them miss nothing themselves, so that what they don't hold has hardly passed them.
+    settled: usize,
+    /// Whether all are asked once more.
+    is_second: bool,
 }
 
 impl<A: Address> Gap<A> {
@@ -53,57 +60,114 @@ impl<A: Address> Node<A> {
         let (Some(before), Some(gap)) = (before, self.gap.as_deref_mut()) else {
             return;
         };
-        if gap.is_same(&before) {
-            let arc = gap.arc;
-            gap.rounds = before.rounds.saturating_add(1);
-            if self.view.is_alone() {
-                return self.take_over(arc, out);
-            }
-            if gap.rounds == ROUNDS_MAX {
-                self.last_taker = None;
-            }
-            if !self.is_bereaved && gap.rounds < ROUNDS_LATE {
-                return;
-            }
-            for neighbour in gap.neighbours.clone() {
-                let question = Question::Claim(neighbour.clone(), arc);
-                self.ask(&neighbour, Request::Claim(arc), question, out);
-            }
+        if !gap.is_same(&before) {
+            return;
+        }
+        gap.rounds = before.rounds.saturating_add(1);
+        let (arc, is_early) = (gap.arc, gap.rounds < ROUNDS_LATE);
+        if self.view.is_alone() {
+            return self.take_over(arc, out);
+        }
+        if (self.is_bereaved || !is_early) && !self.is_crowded {
+            // What lies there was never handed over, so nobody vouches for it.
+            self.discard_strays(arc, out);
+            self.ask_for_consent(self.neighbours(), out);
         }
     }
 
-    /// A neighbour has answered.
-    pub(crate) fn claim_answered(&mut self, arc: Arc, free: bool, out: &mut Vec<Action<A>>) {
+    /// The neighbour that this node hands over to when that one is new, and the one it inherits from;
+    /// just one where they are the same.
+    fn neighbours(&self) -> Vec<Peer<A>> {
+        let rule = self.config.ownership;
+        let predecessor = self.view.predecessor.as_ref();
+        let successor = Some(self.view.successor());
+        let pair = [
+            rule.boundary(predecessor, successor),
+            rule.heir(predecessor, successor),
+        ];
+        let mut neighbours: Vec<Peer<A>> = pair.into_iter().flatten().cloned().collect();
+        neighbours.dedup();
+        neighbours
+    }
+
+    fn ask_for_consent(&mut self, peers: Vec<Peer<A>>, out: &mut Vec<Action<A>>) {
+        let Some(gap) = &mut self.gap else {
+            return;
+        };
+        let arc = gap.arc;
+        for peer in peers {
+            if let Some(gap) = &mut self.gap
+                && !gap.asked.contains(&peer)
+            {
+                gap.asked.push(peer.clone());
+            }
+            let question = Question::Claim(peer.clone(), arc);
+            self.ask(&peer, Request::Claim(arc), question, out);
+        }
+    }
+
+    /// One who was asked has answered.
+    pub(crate) fn claim_answered(
+        &mut self,
+        from: Peer<A>,
+        arc: Arc,
+        claimed: Claimed<A>,
+        out: &mut Vec<Action<A>>,
+    ) {
         let present = self.present_gap();
         let (Some(gap), Some(present)) = (&mut self.gap, present) else {
             return;
         };
-        if free && gap.arc == arc && gap.is_same(&present) {
-            gap.consents += 1;
-            if gap.consents == gap.neighbours.len() {
-                self.take_over(arc, out);
-            }
+        let is_awaited = gap.arc == arc && gap.is_same(&present) && !gap.consents.contains(&from);
+        let place = gap.asked.iter().position(|peer| *peer == from);
+        let Some(place) = place.filter(|_| is_awaited && claimed.free) else {
+            return;
+        };
+        // Whoever is asked points to the one before, so that nobody stands in between.
+        let (me, rule) = (&self.view.me, self.config.ownership);
+        let behind = rule.heir(claimed.predecessor.clone(), Some(claimed.successor.clone()));
+        let before = rule.boundary(claimed.predecessor, Some(claimed.successor));
+        let is_beside = match place {
+            0 if gap.asked.len() == 1 => before.as_ref() == Some(me) && behind == before,
+            0 => behind.as_ref() == Some(me),
+            1 => before.as_ref() == Some(me),
+            _ => before.as_ref() == Some(&gap.asked[place - 1]),
+        };
+        if !is_beside {
+            return;
         }
+        let is_last = gap.asked.last() == Some(&from);
+        gap.consents.push(from);
+        gap.settled += usize::from(!claimed.waits && !gap.is_second);
+        let is_far = is_last && gap.settled > FURTHER * usize::from(self.config.successors);
+        let next = behind.filter(|next| !is_far && next != me && !gap.asked.contains(next));
+        if let Some(next) = next {
+            return self.ask_for_consent([next].into(), out);
+        }
+        if gap.consents.len() < gap.asked.len() {
+            return;
+        }
+        if core::mem::replace(&mut gap.is_second, true) {
+            return self.take_over(arc, out);
+        }
+        gap.consents.clear();
+        let all = gap.asked.clone();
+        self.ask_for_consent(all, out);
     }
 
-    /// Whether a neighbour may serve an arc, as far as this node can tell: it is next to us, and we
-    /// do not serve it.
-    pub(crate) fn is_free(&self, arc: Arc, peer: &Peer<A>) -> bool {
+    /// What this node can tell one who would serve an arc.
+    pub(crate) fn claimed(&self, arc: Arc) -> Claimed<A> {
         let view = &self.view;
-        let is_next = view.predecessor.as_ref() == Some(peer) || view.successor() == peer;
         let shares = |other: Arc| other.intersection(arc).next().is_some();
-        let is_served = view.serves.iter().any(|range| shares(range.arc))
+        let holds = view.serves.iter().any(|range| shares(range.arc))
             || view.receives.iter().any(|(arc, _)| shares(*arc));
-        // Whoever would have got it to hand on does not know yet whether somebody serves it. But a
-        // ring in which everyone waits for everyone must come to an end.
-        let rounds = self.gap.as_ref().map_or(0, |gap| gap.rounds);
-        let waits = self.missing_arc().is_some() && rounds < ROUNDS_MAX;
-        let takes_from = self
-            .config
-            .ownership
-            .boundary(view.predecessor.as_ref(), Some(view.successor()));
-        let waits_too = waits && takes_from == Some(peer);
-        view.phase == Phase::Member && is_next && !is_served && !waits_too
+        Claimed {
+            holds,
+            free: view.phase == Phase::Member && !holds && !self.is_crowded,
+            waits: self.missing_arc().is_some(),
+            predecessor: view.predecessor.clone(),
+            successor: view.successor().clone(),
+        }
     }
 
     fn take_over(&mut self, arc: Arc, out: &mut Vec<Action<A>>) {
@@ -115,22 +179,14 @@ impl<A: Address> Node<A> {
     }
 
     fn present_gap(&self) -> Option<Gap<A>> {
-        let view = &self.view;
-        let mut neighbours: Vec<Peer<A>> = view.predecessor.iter().cloned().collect();
-        neighbours.push(view.successor().clone());
-        let arc = self.missing_arc()?;
-        let taker = self.last_taker.iter();
-        let taker = taker.filter(|(taken, _)| taken.intersection(arc).next().is_some());
-        neighbours.extend(taker.map(|(_, taker)| taker.clone()));
-        neighbours.sort_unstable();
-        neighbours.dedup();
-        neighbours.retain(|peer| !self.detector.is_gone(peer));
         Some(Gap {
-            arc,
-            neighbours,
+            arc: self.missing_arc()?,
             moves: self.moves,
-            consents: 0,
             rounds: 0,
+            asked: Vec::new(),
+            consents: Vec::new(),
+            settled: 0,
+            is_second: false,
         })
     }
 }
@@ -142,5 +198,6 @@ const PATIENCE: Delay = Delay::exactly(600);
 /// Rounds to wait for an arc that must be on its way, since nobody died: some 7 s.
 const ROUNDS_LATE: u8 = 12;
 
-/// Rounds after which a node that is missing an arc no longer takes it for on its way, some 5 s.
-const ROUNDS_MAX: u8 = 8;
+/// How far behind the neighbours an arc is looked for, in lengths of a successor list: an heir stands
+/// in the giver's list, and some may have joined in between since.
+const FURTHER: usize = 2;

@@ -39,8 +39,8 @@ pub(crate) enum Purpose {
     Change(Ticket, Change),
     /// The finger of this exponent.
     Finger(u8),
-    /// The node looks for itself.
-    SelfCheck,
+    /// The node looks for itself, in this incarnation.
+    SelfCheck(u32),
     /// The node looks for its place.
     Join,
 }
@@ -51,7 +51,7 @@ impl Purpose {
             Purpose::Find(ticket) | Purpose::Read(ticket) | Purpose::Change(ticket, _) => {
                 Some(*ticket)
             }
-            Purpose::Finger(_) | Purpose::SelfCheck | Purpose::Join => None,
+            Purpose::Finger(_) | Purpose::SelfCheck(_) | Purpose::Join => None,
         }
     }
 
@@ -60,7 +60,7 @@ impl Purpose {
         match self {
             Purpose::Read(_) => Request::Read(route.key),
             Purpose::Change(_, change) => Request::Change(route.key, change.clone()),
-            Purpose::Find(_) | Purpose::Finger(_) | Purpose::SelfCheck | Purpose::Join => {
+            Purpose::Find(_) | Purpose::Finger(_) | Purpose::SelfCheck(_) | Purpose::Join => {
                 Request::Route(route)
             }
         }
@@ -163,11 +163,13 @@ impl<A: Address> Node<A> {
                 }
             }
             // What counts is whom the ring names; the one it names may know better, but nobody asks it.
-            Next::Confirm(link) if matches!(operation.purpose, Purpose::SelfCheck) => {
-                self.operations.take(ticket);
-                self.self_found(Some(link.node), out);
-            }
-            Next::Confirm(link) => self.put_to_owner(ticket, link, out),
+            Next::Confirm(link) => match operation.purpose {
+                Purpose::SelfCheck(incarnation) => {
+                    self.operations.take(ticket);
+                    self.self_found(incarnation, Some(link.node), out);
+                }
+                _ => self.put_to_owner(ticket, link, out),
+            },
             Next::Found => self.complete(ticket, out),
             Next::Stuck => self.stuck(ticket, Failure::Unreachable, out),
             Next::TooLong => self.stuck(ticket, Failure::TooManyHops, out),
@@ -333,7 +335,7 @@ impl<A: Address> Node<A> {
         };
         match operation.purpose {
             Purpose::Finger(exponent) => self.finger_found(exponent, None, out),
-            Purpose::SelfCheck => self.self_found(None, out),
+            Purpose::SelfCheck(incarnation) => self.self_found(incarnation, None, out),
             Purpose::Join => self.place_found(None, out),
             Purpose::Find(ticket) | Purpose::Read(ticket) | Purpose::Change(ticket, _) => {
                 let returned = Returned::Failed(failure, operation.lookup.into_path());
@@ -351,7 +353,7 @@ impl<A: Address> Node<A> {
         let node = operation.lookup.last().cloned();
         match operation.purpose {
             Purpose::Finger(exponent) => self.finger_found(exponent, node, out),
-            Purpose::SelfCheck => self.self_found(node, out),
+            Purpose::SelfCheck(incarnation) => self.self_found(incarnation, node, out),
             Purpose::Join => self.place_found(node, out),
             Purpose::Find(ticket) | Purpose::Read(ticket) | Purpose::Change(ticket, _) => {
                 let returned = Returned::Found(operation.lookup.into_path());

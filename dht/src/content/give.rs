@@ -51,6 +51,9 @@ enum Stage {
 
 impl<A: Address> Node<A> {
     pub(crate) fn begin_handover(&mut self, arc: Arc, to: Peer<A>, out: &mut Vec<Action<A>>) {
+        if let Some(giver) = self.unaware_giver(arc).filter(|giver| **giver != to) {
+            return self.ask_giver(giver.clone(), arc, out);
+        }
         self.serial += 1;
         let epochs = self
             .view
@@ -265,7 +268,6 @@ impl<A: Address> Node<A> {
             out,
         );
         self.count_moved(outgoing.sent);
-        self.last_taker = Some((outgoing.arc, outgoing.to.clone()));
         note(
             Note::HandedOver(outgoing.arc, outgoing.to, outgoing.sent),
             out,
@@ -378,4 +380,4 @@ const BATCH: Limit = Limit {
 const FOLLOW_MAX: u8 = 8;
 
 /// Before a batch without an answer is sent again.
-const RESEND: Delay = Delay::exactly(100);
+pub(crate) const RESEND: Delay = Delay::exactly(100);

@@ -5,10 +5,11 @@
 
 use alloc::vec::Vec;
 
+use crate::content::give::RESEND;
 use crate::event::{Action, Note, Ticket};
 use crate::id::Arc;
-use crate::message::{Declined, Reply, Transfer};
-use crate::node::{Errand, Node, note};
+use crate::message::{Declined, Reply, Request, Transfer};
+use crate::node::{Errand, Node, Question, note};
 use crate::peer::{Address, Peer};
 use crate::ranges;
 use crate::store::Command;
@@ -22,6 +23,24 @@ pub(crate) struct Incoming<A> {
     arc: Arc,
     /// Number of the next batch.
     next: u32,
+    /// How often the predecessor was looked after since the last batch.
+    idle: u8,
+}
+
+/// A handover that was taken whole.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken<A> {
+    giver: Peer<A>,
+    serial: u32,
+    arc: Arc,
+    /// Whether the giver knows: until then it would serve the arc again if this node died.
+    is_known: bool,
+}
+
+impl<A: Address> Taken<A> {
+    fn is(&self, giver: &Peer<A>, serial: u32) -> bool {
+        self.giver == *giver && self.serial == serial
+    }
 }
 
 /// A batch that the receiver's store is keeping.
@@ -68,8 +87,8 @@ impl<A: Address> Node<A> {
         transfer: &Transfer,
         out: &mut Vec<Action<A>>,
     ) -> Option<Reply<A>> {
-        let (giver, serial) = (from.clone(), transfer.serial);
-        if self.taken.contains(&(giver, serial)) {
+        let serial = transfer.serial;
+        if self.taken.iter().any(|taken| taken.is(from, serial)) {
             return Some(Reply::Received);
         }
         if self.view.phase != Phase::Member {
@@ -112,6 +131,7 @@ impl<A: Address> Node<A> {
             serial: transfer.serial,
             arc: transfer.arc,
             next: 0,
+            idle: 0,
         });
         self.show_incoming();
         self.discard_strays(transfer.arc, out);
@@ -128,7 +148,8 @@ impl<A: Address> Node<A> {
     ) {
         let is_same = |known: &Incoming<A>| known.from == from && known.serial == receipt.serial;
         let known = self.incoming.iter_mut().find(|known| is_same(known));
-        if self.taken.contains(&(from.clone(), receipt.serial)) {
+        let serial = receipt.serial;
+        if self.taken.iter().any(|taken| taken.is(&from, serial)) {
             let reply = Reply::Received;
             return out.push(Action::Reply { ticket, reply });
         }
@@ -137,6 +158,7 @@ impl<A: Address> Node<A> {
             return out.push(Action::Reply { ticket, reply });
         };
         known.next = known.next.max(receipt.batch + 1);
+        known.idle = 0;
         let reply = Reply::Received;
         out.push(Action::Reply { ticket, reply });
         if !receipt.serve {
@@ -146,13 +168,62 @@ impl<A: Address> Node<A> {
         if self.taken.len() == TAKEN_MAX {
             self.taken.remove(0);
         }
-        self.taken.push((from.clone(), receipt.serial));
-        self.last_taker = None;
+        self.taken.push(Taken {
+            giver: from.clone(),
+            serial,
+            arc: receipt.arc,
+            is_known: false,
+        });
         self.is_bereaved = false;
         self.kept.clear();
         self.serve(receipt.arc, receipt.epoch);
         note(Note::Received(receipt.arc, from), out);
         self.reconcile(out);
+    }
+
+    /// One who gave us something of this arc and may not know yet that we have it.
+    ///
+    /// If we handed the arc on and died, the giver would find nobody and serve it again.
+    pub(crate) fn unaware_giver(&self, arc: Arc) -> Option<&Peer<A>> {
+        let shares = |other: Arc| other.intersection(arc).next().is_some();
+        let mut unaware = self.taken.iter().filter(|taken| !taken.is_known);
+        let taken = unaware.find(|taken| shares(taken.arc) && !self.detector.is_gone(&taken.giver));
+        taken.map(|taken| &taken.giver)
+    }
+
+    /// Asks a giver whether it still holds what it gave.
+    pub(crate) fn ask_giver(&mut self, giver: Peer<A>, arc: Arc, out: &mut Vec<Action<A>>) {
+        let is_open = |question: &Question<A>| matches!(question, Question::Giver(..));
+        if !self.questions.iter().any(is_open) {
+            let question = Question::Giver(giver.clone(), arc);
+            self.ask(&giver, Request::Claim(arc), question, out);
+        }
+    }
+
+    /// It has answered.
+    pub(crate) fn giver_told(
+        &mut self,
+        giver: &Peer<A>,
+        arc: Arc,
+        holds: bool,
+        out: &mut Vec<Action<A>>,
+    ) {
+        if holds {
+            return self.handover_later(RESEND, out);
+        }
+        for taken in self.taken.iter_mut().filter(|taken| taken.giver == *giver) {
+            taken.is_known |= taken.arc.intersection(arc).next().is_some();
+        }
+        self.reconcile(out);
+    }
+
+    /// Givers that have not sent anything for long have given up.
+    pub(crate) fn drop_idle(&mut self) {
+        for incoming in &mut self.incoming {
+            incoming.idle += 1;
+        }
+        self.incoming.retain(|incoming| incoming.idle < IDLE_MAX);
+        self.show_incoming();
     }
 
     /// Serves an arc from now on.
@@ -161,9 +232,9 @@ impl<A: Address> Node<A> {
         ranges::insert(&mut self.view_mut().serves, arc, epoch);
     }
 
-    /// Before an arc arrives: what lies there already without being served is of a handover that
-    /// came to nothing, and nobody vouches for it.
-    fn discard_strays(&mut self, arc: Arc, out: &mut Vec<Action<A>>) {
+    /// Before an arc arrives or is taken over: what lies there already without being served is of a
+    /// handover that came to nothing, or of an earlier life, and nobody vouches for it.
+    pub(crate) fn discard_strays(&mut self, arc: Arc, out: &mut Vec<Action<A>>) {
         let served = self.view.serves.iter().map(|range| range.arc);
         let strays = ranges::missing(arc, served.chain(self.kept.iter().copied()));
         if !strays.is_empty() {
@@ -186,6 +257,10 @@ impl<A: Address> Node<A> {
         }
     }
 }
+
+/// Rounds of looking after the predecessor without a batch, after which its giver has given up: many
+/// times as long as it waits before it sends one again.
+const IDLE_MAX: u8 = 8;
 
 /// Handovers received at a time.
 const INCOMING_MAX: usize = 8;
