@@ -15,5 +15,6 @@ pub(crate) mod failure;
 pub(crate) mod fingers;
 pub(crate) mod join;
 pub(crate) mod leave;
+pub(crate) mod newcomers;
 pub(crate) mod rectify;
 pub(crate) mod stabilize;

@@ -97,9 +97,9 @@ pub struct Node<A> {
     pub(crate) gap: Option<Box<Gap<A>>>,
     /// Whether a neighbour has died since this node last got an arc.
     pub(crate) is_bereaved: bool,
-    /// Whether somebody between the predecessor and this node takes it for a successor: one that is
-    /// about to become the predecessor, and may have been given something.
-    pub(crate) is_crowded: bool,
+    /// Nodes close by that nobody may point to yet, and for how many rounds of looking after the
+    /// predecessor they are still remembered.
+    pub(crate) newcomers: Vec<(Peer<A>, u8)>,
     /// Arcs that were served before the place in the ring was lost; their records may be good still.
     pub(crate) kept: Vec<Arc>,
     /// Handovers given so far.
@@ -201,7 +201,7 @@ impl<A: Address> Node<A> {
             taken: Vec::new(),
             gap: None,
             is_bereaved: false,
-            is_crowded: false,
+            newcomers: Vec::new(),
             kept: Vec::new(),
             serial: 0,
             sequence: 0,

@@ -11,7 +11,7 @@ use sim::swarm::Swarm;
 ///
 /// Another protocol makes another story of a seed, so each mistake has a test by hand as well, in
 /// `dht/tests/claims.rs`.
-const ONCE_BROKEN: [(u64, u32); 10] = [
+const ONCE_BROKEN: [(u64, u32); 13] = [
     // A neighbour agreed twice to a claim, and stood for both.
     (823, 1),
     // An arc that a leaver had given to a node further away was claimed.
@@ -28,6 +28,11 @@ const ONCE_BROKEN: [(u64, u32); 10] = [
     (662, 10),
     // The observer let three nodes die of which a list on its way consisted.
     (34, 2),
+    // And so it did with a list that was on its way to a joiner.
+    (818, 5),
+    // A claim did not see who had joined behind one that died, or left, before anybody knew.
+    (860, 6),
+    (1250, 7),
 ];
 
 #[test]

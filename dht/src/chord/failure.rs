@@ -169,7 +169,7 @@ impl<A: Address> Node<A> {
     /// See whether the predecessor is there, unless it has shown itself.
     pub(crate) fn check_predecessor(&mut self, out: &mut Vec<Action<A>>) {
         let heard = core::mem::take(&mut self.heard);
-        self.is_crowded = false;
+        self.forget_newcomers();
         self.drop_idle();
         let Some(predecessor) = self.view.predecessor.clone() else {
             return;

@@ -172,6 +172,10 @@ impl<A: Address> Node<A> {
         state: State<A>,
         out: &mut Vec<Action<A>>,
     ) {
+        // Whoever joined behind the leaver may be known to nobody else.
+        for peer in state.predecessor.iter().chain(&state.successors) {
+            self.welcome(peer);
+        }
         let mut reply = Reply::Noted;
         if self.waits_for_taker(&leaver) {
             reply = Reply::Busy;

@@ -141,11 +141,8 @@ impl<A: Address> Node<A> {
 
     /// The answer to a node that wants to know our pointers.
     pub(crate) fn state_for(&mut self, from: &Peer<A>) -> Reply<A> {
-        let view = &self.view;
-        self.heard |= view.predecessor.as_ref() == Some(from);
-        let before = view.predecessor.as_ref();
-        self.is_crowded |= before.is_some_and(|peer| from.id.is_between(peer.id, view.me.id))
-            && !self.detector.is_gone(from);
+        self.heard |= self.view.predecessor.as_ref() == Some(from);
+        self.welcome(from);
         if self.exchange || !self.is_in_ring() {
             Reply::Busy
         } else {

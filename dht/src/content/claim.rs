@@ -68,7 +68,7 @@ impl<A: Address> Node<A> {
         if self.view.is_alone() {
             return self.take_over(arc, out);
         }
-        if (self.is_bereaved || !is_early) && !self.is_crowded {
+        if (self.is_bereaved || !is_early) && !self.is_crowded() {
             // What lies there was never handed over, so nobody vouches for it.
             self.discard_strays(arc, out);
             self.ask_for_consent(self.neighbours(), out);
@@ -163,7 +163,7 @@ impl<A: Address> Node<A> {
             || view.receives.iter().any(|(arc, _)| shares(*arc));
         Claimed {
             holds,
-            free: view.phase == Phase::Member && !holds && !self.is_crowded,
+            free: view.phase == Phase::Member && !holds && !self.is_crowded(),
             waits: self.missing_arc().is_some(),
             predecessor: view.predecessor.clone(),
             successor: view.successor().clone(),

@@ -1,8 +1,8 @@
 //! Fail: when the proof of the protocol allows a node to fail.
 //!
 //! Nobody else may be left without a living successor, and no principal may go unless enough of them
-//! stay. Lists on their way count as if they were already adopted, for they will be, cut to their
-//! length behind the node that sent them; and whoever is leaving counts as gone, for it will be, and nobody can hold it up.
+//! stay. Lists on their way count as if they were already adopted, for they will be; and whoever is
+//! leaving counts as gone, for it will be, and nobody can hold it up.
 
 use dht::Peer;
 use dht::view::Phase;
@@ -18,18 +18,18 @@ pub fn is_allowed(network: &Network, at: u32) -> bool {
     let stays = |address: u32| network.view(address).phase == Phase::Member;
     let is_live =
         |peer: &&Peer<u32>| **peer != me && network.is_member(peer) && stays(peer.address);
-    let survives = |list: &[&Peer<u32>]| {
-        !list.contains(&&me) || list.iter().copied().any(|peer| is_live(&peer))
-    };
+    let survives = |list: Vec<&Peer<u32>>| !list.contains(&&me) || list.iter().any(is_live);
     let others = network.census().iter().filter(|(_, other)| *other != at);
-    let mut lists = others.map(|(_, address)| network.view(address).successors.iter().collect());
-    let mut on_their_way = network.lists_on_their_way().map(|list| {
-        let adopted = std::iter::once(list.of).chain(list.successors);
-        adopted.take(length).collect()
+    let mut kept = others.map(|(_, address)| network.view(address).successors.iter().collect());
+    // A joiner takes the list as it is, others put it behind the node that sent it.
+    let mut taken = network.lists_on_their_way().flat_map(|list| {
+        let behind = std::iter::once(list.of).chain(list.successors);
+        [
+            list.successors.iter().collect(),
+            behind.take(length).collect(),
+        ]
     });
-    if !lists.all(|list: Vec<_>| survives(&list))
-        || !on_their_way.all(|list: Vec<_>| survives(&list))
-    {
+    if !kept.all(survives) || !taken.all(survives) {
         return false;
     }
     let ring = Ring::of(network);
