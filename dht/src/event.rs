@@ -20,7 +20,7 @@ use crate::store;
 pub struct Ticket(pub u64);
 
 /// Something that happened to a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event<A> {
     /// Another node asked; answered by exactly one [`Action::Reply`] with the same ticket.
     Asked {
@@ -68,7 +68,7 @@ pub enum Event<A> {
 }
 
 /// Why a question has no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Cause {
     /// Nobody listens there, or somebody else does: the request was not carried out.
     Refused,
@@ -77,7 +77,7 @@ pub enum Cause {
 }
 
 /// A point in time.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Timer<A> {
     /// Compare notes with the successor. Scheduled.
     Stabilize,
@@ -104,7 +104,7 @@ pub enum Timer<A> {
 }
 
 /// Something that a client of this node wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Call<A> {
     /// Become a member of the ring that these nodes belong to.
     Join(Vec<Peer<A>>),
@@ -138,7 +138,7 @@ pub enum Call<A> {
 }
 
 /// What came of a [`Call`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Returned<A> {
     /// Of [`Call::Join`].
     Joined,
@@ -155,7 +155,7 @@ pub enum Returned<A> {
 }
 
 /// Why a call could not be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Failure<A> {
     /// This node is not a member of a ring. Nothing changed.
     NotAMember,
@@ -189,7 +189,7 @@ pub struct Hop<A> {
 }
 
 /// Something that a node wants from the world.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action<A> {
     /// Ask another node; brings [`Event::Answered`] or [`Event::Unanswered`].
     Ask {
@@ -236,7 +236,7 @@ pub enum Action<A> {
 }
 
 /// How long to wait: any time between the two, drawn anew by the driver. Milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Delay {
     /// At least.
     pub min_ms: u32,
@@ -260,7 +260,7 @@ impl Delay {
 }
 
 /// Something that happened in a node's life, for logs, traces and onlookers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Note<A> {
     /// It became a member, after this node.
     Joined(Peer<A>),

@@ -61,6 +61,7 @@ pub mod peer;
 pub mod placement;
 pub mod record;
 pub mod store;
+pub mod trace;
 pub mod view;
 
 mod chord;

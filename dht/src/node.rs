@@ -6,6 +6,8 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::chord::failure::Detector;
 use crate::chord::fingers::Pass;
 use crate::chord::join::Join;
@@ -25,7 +27,7 @@ use crate::store::{self, Command};
 use crate::view::{Finger, Phase, Range, View};
 
 /// What a node is told once, at its start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     /// Which of two neighbours owns a key.
     pub ownership: Ownership,

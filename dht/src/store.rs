@@ -6,6 +6,8 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::{Arc, Id};
 use crate::record::{Change, Changed, Record, Version};
 
@@ -40,7 +42,7 @@ pub trait Store {
 }
 
 /// How much one scan may return.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Limit {
     /// Records.
     pub records: usize,
@@ -49,7 +51,7 @@ pub struct Limit {
 }
 
 /// Something the node wants its store to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Read one record.
     Read(Id),
@@ -73,7 +75,7 @@ pub enum Command {
 }
 
 /// What became of a [`Command`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// Answer to [`Command::Read`].
     Record(Option<Record>),

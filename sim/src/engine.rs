@@ -15,7 +15,8 @@ mod traffic;
 
 use std::collections::BTreeMap;
 
-use dht::event::{Call, Note, Returned, Ticket};
+use dht::event::{Call, Returned, Ticket};
+use dht::trace::Line;
 use dht::{Action, Config, Event, Id, Node, Peer, View};
 
 pub use fate::Reach;
@@ -73,19 +74,8 @@ struct Pending {
 /// Sees each action of a node before it is performed; may change it, and says whether to perform it.
 pub type Tamper = dyn FnMut(Address, &mut Action<Address>) -> bool + Send;
 
-/// Hears each event of a node before the node does.
-pub type Listener = dyn FnMut(u64, Heard<'_>) + Send;
-
-/// What a listener hears.
-#[derive(Clone, Copy, Debug)]
-pub enum Heard<'a> {
-    /// A node gets an event.
-    Event(&'a Peer<Address>, &'a Event<Address>),
-    /// A node notes something.
-    Note(&'a Peer<Address>, &'a Note<Address>),
-    /// A host stops.
-    Down(&'a Peer<Address>),
-}
+/// Hears each event of a node, and what the node did about it.
+pub type Listener = dyn FnMut(Line<Address>) + Send;
 
 /// What a step brought.
 #[derive(Debug, Default)]

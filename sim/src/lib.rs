@@ -11,6 +11,7 @@ pub mod plan;
 pub mod preset;
 pub mod queue;
 pub mod random;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod script;

@@ -1,66 +1,46 @@
-//! Trace: a run as lines of JSON, one event a line.
+//! Trace: a run as lines of JSON, one event a line, as [`dht::trace`] has them.
 //!
-//! The first line is the head: `{"trace":"dht","version":1,"plan":{…}}`, with all that determines the
-//! run; a real network's trace has no plan. Every other line is one thing that happened to one node:
-//! `{"us":N,"id":ID,"address":A,"incarnation":N,"event":KIND,"what":TEXT}`, where `us` is microseconds
-//! since the start, and KIND is `asked`, `answered`, `unanswered`, `elapsed`, `stored`, `called`,
-//! `note` or `down`. `from` names the other side, and `what` is a text for people: the question, the
-//! answer, the timer. Lines are in the order in which the nodes dealt with the events.
+//! The head of a run's trace is its plan, which determines all the rest, so a trace is run again by
+//! carrying out the plan, and compared byte for byte. One that ends early, torn or not, is compared as
+//! far as it goes; one that is only a head is as good as its plan. What a real node wrote begins with
+//! the node's birth instead: [`crate::replay`].
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use dht::{Event, Peer};
+use dht::trace::{NAME, Origin, VERSION};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Address, Heard, Network};
+use crate::engine::{Address, Network};
 use crate::plan::Plan;
 
-/// The first line of a trace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
-    /// Always `dht`.
-    pub trace: String,
-    /// [`VERSION`] of the program that wrote it.
-    pub version: u32,
-    /// All that determines the run; nothing where real nodes were traced.
-    pub plan: Option<Plan>,
+/// The first line of a trace: of a run, or of a real node that is reached by an `A`.
+pub type Head<A = Address> = dht::trace::Head<Plan, A>;
+
+/// One event of one node of a run.
+pub type Line = dht::trace::Line<Address>;
+
+/// Reads the first line. Errors: it is none, or of another version.
+pub fn head<A: DeserializeOwned>(line: &str) -> Result<Head<A>, NotATrace> {
+    #[derive(Deserialize)]
+    struct Any {
+        trace: String,
+        version: u32,
+    }
+    let any: Any = serde_json::from_str(line).map_err(|_| NotATrace::Other)?;
+    if any.trace != NAME {
+        return Err(NotATrace::Other);
+    }
+    if any.version != VERSION {
+        return Err(NotATrace::Version(any.version));
+    }
+    serde_json::from_str(line).map_err(|error| NotATrace::Broken(error.to_string()))
 }
 
-/// Changes with every change of the lines or of what a plan means.
-pub const VERSION: u32 = 1;
-
-impl Head {
-    /// The head of a run.
-    pub fn of(plan: &Plan) -> Head {
-        Head {
-            trace: "dht".to_owned(),
-            version: VERSION,
-            plan: Some(plan.clone()),
-        }
-    }
-
-    /// Reads the first line. Errors: it is none, or of another version.
-    pub fn read(line: &str) -> Result<Head, NotATrace> {
-        #[derive(Deserialize)]
-        struct Any {
-            trace: String,
-            version: u32,
-        }
-        let any: Any = serde_json::from_str(line).map_err(|_| NotATrace::Other)?;
-        if any.trace != "dht" {
-            return Err(NotATrace::Other);
-        }
-        if any.version != VERSION {
-            return Err(NotATrace::Version(any.version));
-        }
-        serde_json::from_str(line).map_err(|error| NotATrace::Broken(error.to_string()))
-    }
-}
-
-/// Why a file is no trace that can be replayed.
-#[derive(Debug, thiserror::Error)]
+/// Why a file is no trace that can be run again.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotATrace {
     /// It is something else.
     #[error(
@@ -75,75 +55,20 @@ pub enum NotATrace {
     Broken(String),
 }
 
-/// One line of a trace.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line {
-    /// Microseconds since the start.
-    pub us: u64,
-    /// Whose.
-    pub id: dht::Id,
-    /// Where.
-    pub address: Address,
-    /// Which life of it.
-    pub incarnation: u32,
-    /// What kind of thing happened.
-    pub event: String,
-    /// The other side, if there is one.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub from: Option<String>,
-    /// What happened, in a text for people.
-    pub what: String,
-}
-
-impl Line {
-    fn of(us: u64, heard: Heard<'_>) -> Line {
-        let (me, event, from, what) = match heard {
-            Heard::Event(me, event) => {
-                let (kind, from, what) = describe(event);
-                (me, kind, from, what)
-            }
-            Heard::Note(me, note) => (me, "note", None, format!("{note:?}")),
-            Heard::Down(me) => (me, "down", None, String::new()),
-        };
-        Line {
-            us,
-            id: me.id,
-            address: me.address,
-            incarnation: me.incarnation,
-            event: event.to_owned(),
-            from,
-            what,
-        }
+/// The next line without its end, and whether it has one; nothing after the last.
+pub fn next_line(reader: &mut impl BufRead) -> io::Result<Option<(String, bool)>> {
+    let mut bytes = Vec::new();
+    reader.read_until(b'\n', &mut bytes)?;
+    if bytes.is_empty() {
+        return Ok(None);
     }
-
-    /// For people: time, node, what.
-    pub fn readable(&self) -> String {
-        let from = self.from.as_ref();
-        let from = from.map_or(String::new(), |from| format!(" {from}"));
-        format!(
-            "{:>12.3} ms  {:.8}@{}#{}  {}{from} {}",
-            self.us as f64 / 1_000.0,
-            self.id,
-            self.address,
-            self.incarnation,
-            self.event,
-            self.what
-        )
-    }
-}
-
-fn describe(event: &Event<Address>) -> (&'static str, Option<String>, String) {
-    let name = |peer: &Peer<Address>| Some(format!("{peer:?}"));
-    match event {
-        Event::Asked { from, request, .. } => ("asked", name(from), format!("{request:?}")),
-        Event::Answered { from, reply, .. } => ("answered", name(from), format!("{reply:?}")),
-        Event::Unanswered { ticket, cause } => {
-            ("unanswered", None, format!("{cause:?} {}", ticket.0))
-        }
-        Event::Elapsed(timer) => ("elapsed", None, format!("{timer:?}")),
-        Event::Stored { outcome, .. } => ("stored", None, format!("{outcome:?}")),
-        Event::Called { call, .. } => ("called", None, format!("{call:?}")),
-    }
+    let is_whole = bytes.ends_with(b"\n");
+    bytes.truncate(bytes.len() - usize::from(is_whole));
+    // What is no text is no JSON either, and is found to be none soon enough.
+    Ok(Some((
+        String::from_utf8_lossy(&bytes).into_owned(),
+        is_whole,
+    )))
 }
 
 /// Something shared between a network and whoever reads what it heard.
@@ -161,15 +86,16 @@ pub struct Recorder<W> {
 impl<W: Write + Send + 'static> Recorder<W> {
     /// Begins with the head. Errors: the writer's.
     pub fn begin(mut writer: W, plan: &Plan, network: &mut Network) -> io::Result<Recorder<W>> {
-        write_line(&mut writer, &Head::of(plan))?;
+        let head: Head = Head::new(Origin::Plan(plan.clone()));
+        write_line(&mut writer, &head)?;
         let shared = Arc::new(Mutex::new((writer, Ok(()))));
         let recorder = Recorder {
             shared: Arc::clone(&shared),
         };
-        network.listen(Box::new(move |us, heard| {
+        network.listen(Box::new(move |line| {
             with(&shared, |(writer, state)| {
                 if state.is_ok() {
-                    *state = write_line(writer, &Line::of(us, heard));
+                    *state = write_line(writer, &line);
                 }
             });
         }));
@@ -184,7 +110,8 @@ impl<W: Write + Send + 'static> Recorder<W> {
     }
 }
 
-fn write_line(writer: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
+/// Writes one line of a trace. Errors: the writer's.
+pub fn write_line(writer: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
     serde_json::to_writer(&mut *writer, line)?;
     writer.write_all(b"\n")
 }
@@ -201,12 +128,12 @@ impl Memory {
         let memory = Memory {
             shared: Arc::clone(&shared),
         };
-        network.listen(Box::new(move |us, heard| {
+        network.listen(Box::new(move |line| {
             with(&shared, |last| {
                 if last.len() == lines {
                     last.pop_front();
                 }
-                last.push_back(Line::of(us, heard));
+                last.push_back(line);
             });
         }));
         memory
@@ -220,80 +147,93 @@ impl Memory {
 
 /// Compares all that a network does with the lines of an earlier run.
 pub struct Comparison<R> {
-    shared: Shared<Compared<R>>,
+    shared: Shared<Open<R>>,
 }
 
-struct Compared<R> {
-    earlier: io::Lines<R>,
-    lines: u64,
-    difference: Option<Difference>,
+struct Open<R> {
+    earlier: R,
+    compared: Compared,
 }
 
-/// Where two runs differ first.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What came of a comparison.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// Events that are the same.
+    pub same: u64,
+    /// Whether the trace ended before the run did.
+    pub is_short: bool,
+    /// Whether it ended in the middle of a line.
+    pub is_torn: bool,
+    /// Where the two differ first.
+    pub difference: Option<Difference>,
+}
+
+/// Where a trace and what happens now differ first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// Line of the trace, counted from 1.
     pub line: u64,
-    /// What the trace says there; nothing where it ended.
-    pub earlier: Option<String>,
+    /// What the trace says there.
+    pub earlier: String,
     /// What happened now; nothing where nothing more did.
     pub now: Option<String>,
 }
 
 impl<R: BufRead + Send + 'static> Comparison<R> {
     /// With the lines after the head.
-    pub fn begin(earlier: io::Lines<R>, network: &mut Network) -> Comparison<R> {
-        let shared = Arc::new(Mutex::new(Compared {
+    pub fn begin(earlier: R, network: &mut Network) -> Comparison<R> {
+        let shared = Arc::new(Mutex::new(Open {
             earlier,
-            lines: 1,
-            difference: None,
+            compared: Compared::default(),
         }));
         let comparison = Comparison {
             shared: Arc::clone(&shared),
         };
-        network.listen(Box::new(move |us, heard| {
-            with(&shared, |compared| compared.hear(&Line::of(us, heard)));
+        network.listen(Box::new(move |line| {
+            with(&shared, |open| open.hear(&line));
         }));
         comparison
     }
 
-    /// How many lines are the same, and where the runs differ first. A trace that is only a head is the
-    /// same as any run.
-    pub fn finish(self) -> (u64, Option<Difference>) {
-        with(&self.shared, |compared| {
-            let rest = compared.earlier.next().and_then(Result::ok);
-            if compared.difference.is_none() && rest.is_some() {
-                compared.difference = Some(Difference {
-                    line: compared.lines + 1,
-                    earlier: rest,
-                    now: None,
-                });
+    /// What came of it. A run that was stopped is no reason for a difference (`is_partial`).
+    pub fn finish(self, is_partial: bool) -> Compared {
+        with(&self.shared, |open| {
+            if !is_partial && !open.is_over() {
+                open.difference_to(None);
             }
-            let only_head = compared.lines == 2
-                && compared
-                    .difference
-                    .as_ref()
-                    .is_some_and(|difference| difference.earlier.is_none());
-            let difference = compared.difference.take().filter(|_| !only_head);
-            (compared.lines.saturating_sub(1), difference)
+            open.compared.clone()
         })
     }
 }
 
-impl<R: BufRead> Compared<R> {
+impl<R: BufRead> Open<R> {
     fn hear(&mut self, line: &Line) {
-        if self.difference.is_some() {
-            return;
+        if !self.is_over() {
+            self.difference_to(serde_json::to_string(line).ok());
         }
-        self.lines += 1;
-        let now = serde_json::to_string(line).ok();
-        let earlier = self.earlier.next().and_then(Result::ok);
-        if earlier != now {
-            self.difference = Some(Difference {
-                line: self.lines,
-                earlier,
-                now,
-            });
+    }
+
+    fn is_over(&self) -> bool {
+        self.compared.is_short || self.compared.difference.is_some()
+    }
+
+    fn difference_to(&mut self, now: Option<String>) {
+        let compared = &mut self.compared;
+        // A file that can't be read any more is one that ends here.
+        match (next_line(&mut self.earlier).ok().flatten(), now) {
+            (None, None) => {}
+            (None, Some(_)) => compared.is_short = true,
+            (Some((earlier, _)), Some(now)) if earlier == now => compared.same += 1,
+            (Some((earlier, false)), Some(now)) if now.starts_with(&earlier) => {
+                (compared.is_short, compared.is_torn) = (true, true);
+            }
+            (Some((earlier, _)), now) => {
+                compared.difference = Some(Difference {
+                    line: compared.same + 2,
+                    earlier,
+                    now,
+                });
+            }
         }
     }
 }

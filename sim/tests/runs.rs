@@ -1,11 +1,12 @@
 //! Runs: the same plan is the same run, and each fault does what it says.
 
-use std::io::{BufRead as _, Cursor, Write};
+use std::io::{Cursor, Write};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
-use dht::Ownership;
 use dht::message::Routing;
+use dht::trace::{Origin, VERSION};
+use dht::{Action, Event, Ownership};
 use sim::faults::Faults;
 use sim::latency::Latency;
 use sim::plan::{Content, Detector, Plan, Schedule};
@@ -13,7 +14,7 @@ use sim::report::Report;
 use sim::run::Run;
 use sim::script::{Cut, Fault, Step, Who};
 use sim::swarm::Swarm;
-use sim::trace::{Comparison, Head, NotATrace, Recorder, VERSION};
+use sim::trace::{Compared, Comparison, Head, Line, NotATrace, Recorder, head, next_line};
 
 fn go(plan: Plan) -> Report {
     let mut run = Run::new(plan).expect("the plan is possible");
@@ -79,44 +80,101 @@ fn the_same_seed_gives_the_same_trace_byte_for_byte() {
 }
 
 #[test]
-fn a_trace_is_replayed_and_a_changed_line_is_found() {
-    let plan = lively();
-    let text = String::from_utf8(trace(&plan)).expect("JSON is text");
-    let replay = |text: String| {
-        let mut lines = Cursor::new(text).lines();
-        let first = lines.next().expect("a head").expect("memory is readable");
-        let head = Head::read(&first).expect("it is a trace");
-        let mut run = Run::new(head.plan.expect("a plan")).expect("a possible one");
-        let comparison = Comparison::begin(lines, run.network());
-        run.go(&AtomicBool::new(false), |_| {});
-        comparison.finish()
+fn each_line_of_a_trace_is_an_event_and_what_came_of_it() {
+    let text = String::from_utf8(trace(&lively())).expect("JSON is text");
+    let read = |line| serde_json::from_str::<Line>(line).expect(line);
+    let lines: Vec<Line> = text.lines().skip(1).map(read).collect();
+    assert!(lines.is_sorted_by_key(|line| line.us));
+    // Whatever was asked by one node is asked of another one, at the same time or later.
+    let asks = |line: &Line| {
+        let actions = line.actions.iter().flatten();
+        actions
+            .filter(|action| matches!(action, Action::Ask { .. }))
+            .count()
     };
-    let lines = text.lines().count() as u64 - 1;
-    assert_eq!(replay(text.clone()), (lines, None));
-    let changed: Vec<String> = text
+    let asked = |line: &Line| usize::from(matches!(line.event, Some(Event::Asked { .. })));
+    let (mut sent, mut arrived) = (0, 0);
+    for line in &lines {
+        arrived += asked(line);
+        assert!(arrived <= sent, "{line}");
+        sent += asks(line);
+    }
+    assert!(arrived > 1_000);
+}
+
+/// What comes of comparing a plan's run with a trace of it.
+fn replay(text: String) -> Compared {
+    let mut lines = Cursor::new(text);
+    let first = next_line(&mut lines).expect("memory is readable");
+    let (first, _) = first.expect("a head");
+    let Origin::Plan(plan) = head::<u32>(&first).expect("it is a trace").origin else {
+        panic!("a plan is its origin");
+    };
+    let mut run = Run::new(plan).expect("a possible one");
+    let comparison = Comparison::begin(lines, run.network());
+    run.go(&AtomicBool::new(false), |_| {});
+    comparison.finish(false)
+}
+
+#[test]
+fn a_trace_is_replayed_and_a_changed_line_is_found() {
+    let text = String::from_utf8(trace(&lively())).expect("JSON is text");
+    let same = text.lines().count() as u64 - 1;
+    let whole = Compared {
+        same,
+        ..Compared::default()
+    };
+    assert_eq!(replay(text.clone()), whole);
+    let changed = |n, line: &str| match n {
+        100 => line.replace("\"us\":", "\"us\":1"),
+        _ => line.to_owned(),
+    };
+    let lines: Vec<String> = text
         .lines()
         .enumerate()
-        .map(|(n, line)| match n {
-            100 => line.replace("\"us\":", "\"us\":1"),
-            _ => line.to_owned(),
-        })
+        .map(|(n, line)| changed(n, line))
         .collect();
-    let (_, difference) = replay(changed.join("\n"));
+    let difference = replay(lines.join("\n")).difference;
     assert_eq!(difference.expect("one line differs").line, 101);
-    let head = text.lines().next().expect("a head").to_owned();
-    assert_eq!(replay(head).1, None, "a head alone is just a plan");
+    let longer = format!("{text}more\n");
+    let difference = replay(longer).difference.expect("nothing more happens");
+    assert_eq!((difference.line, difference.now), (same + 2, None));
+}
+
+#[test]
+fn a_trace_that_breaks_off_is_replayed_as_far_as_it_goes() {
+    let text = String::from_utf8(trace(&lively())).expect("JSON is text");
+    let short = |is_torn, same| Compared {
+        same,
+        is_short: true,
+        is_torn,
+        difference: None,
+    };
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(replay(lines[0].to_owned()), short(false, 0), "just a plan");
+    let whole = lines[..50].join("\n") + "\n";
+    assert_eq!(replay(whole.clone()), short(false, 49));
+    assert_eq!(
+        replay(format!("{whole}{}", &lines[50][..30])),
+        short(true, 49)
+    );
+    let difference = replay(format!("{whole}{}x", &lines[50][..30])).difference;
+    assert_eq!(difference.expect("torn, and something else").line, 51);
 }
 
 #[test]
 fn a_trace_of_another_version_is_refused_by_name() {
-    let plan = Plan::default();
-    let line = serde_json::to_string(&Head::of(&plan)).expect("a head is JSON");
-    assert_eq!(Head::read(&line).expect("our own").plan, Some(plan));
+    let written: Head = Head::new(Origin::Plan(Plan::default()));
+    let line = serde_json::to_string(&written).expect("a head is JSON");
+    assert_eq!(head(&line), Ok(written));
     let newer = line.replace(&format!("\"version\":{VERSION}"), "\"version\":99");
-    let error = Head::read(&newer).expect_err("another version");
-    assert!(matches!(error, NotATrace::Version(99)));
+    let error = head::<u32>(&newer).expect_err("another version");
+    assert_eq!(error, NotATrace::Version(99));
     assert!(error.to_string().contains("version 99"));
-    Head::read("{\"key\":1}").expect_err("no trace at all");
+    let broken = line.replace("\"seed\"", "\"sead\"");
+    let error = head::<u32>(&broken).expect_err("no seed");
+    assert!(matches!(error, NotATrace::Broken(_)));
+    assert_eq!(head::<u32>("{\"key\":1}"), Err(NotATrace::Other));
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod printer;
 mod resolve;
 mod ring;
 mod settings;
+mod simulated;
 mod spawn;
 mod start;
 mod table;

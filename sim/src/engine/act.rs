@@ -6,7 +6,7 @@ use dht::view::Phase;
 use dht::{Action, Peer};
 
 use super::parcel::{Delivery, Open, Parcel};
-use super::{Address, Heard, Network};
+use super::{Address, Network};
 
 impl Network {
     pub(super) fn act(&mut self, at: Address, mut action: Action<Address>) {
@@ -48,13 +48,7 @@ impl Network {
                 self.send(self.now_us + delay_us, Parcel::Elapsed { at, life, timer });
             }
             Action::Publish => self.moment.changed.push(at),
-            Action::Note(note) => {
-                if let Some(listener) = &mut self.listener
-                    && let Some(node) = &self.hosts[at as usize].node
-                {
-                    listener(self.now_us, Heard::Note(&node.view().me, &note));
-                }
-            }
+            Action::Note(_) => {}
         }
     }
 

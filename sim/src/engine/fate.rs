@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use dht::event::Call;
+use dht::trace::Line;
 use dht::{Event, Node, Peer};
 
 use super::parcel::Delivery;
-use super::{Address, Heard, Network, Status};
+use super::{Address, Network, Status};
 use crate::random::{GOLDEN, mix};
 use crate::script::Cut;
 
@@ -67,7 +68,12 @@ impl Network {
         self.moment.changed.push(at);
         self.hosts[at as usize].store = store;
         if let (Some(listener), Some(node)) = (&mut self.listener, &self.hosts[at as usize].node) {
-            listener(self.now_us, Heard::Down(&node.view().me));
+            listener(Line {
+                us: self.now_us,
+                node: node.view().me,
+                event: None,
+                actions: Some(Vec::new()),
+            });
         }
     }
 

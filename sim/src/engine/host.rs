@@ -1,10 +1,11 @@
 //! Host: a machine with one node on it, and next to nothing else.
 
 use dht::store::Memory;
+use dht::trace::Line;
 use dht::{Event, Node};
 
 use super::parcel::{Delivery, Parcel};
-use super::{Address, Heard, Network};
+use super::{Address, Network};
 
 /// A machine.
 #[derive(Debug)]
@@ -73,13 +74,19 @@ impl Network {
         let Some(node) = &mut host.node else {
             return;
         };
-        if let Some(listener) = &mut self.listener {
-            listener(self.now_us, Heard::Event(&node.view().me, &event));
-        }
         self.events += 1;
         let before = (node.view().phase, node.view().me);
+        let heard = self.listener.is_some().then(|| event.clone());
         let mut actions = std::mem::take(&mut self.actions);
         node.handle(event, &mut actions);
+        if let Some(listener) = &mut self.listener {
+            listener(Line {
+                us: self.now_us,
+                node: before.1,
+                event: heard,
+                actions: Some(actions.clone()),
+            });
+        }
         if before != (node.view().phase, node.view().me) {
             self.count(at);
         }

@@ -1,83 +1,155 @@
 //! `tasks replay`: a trace run again, and compared event by event.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
+use dht::trace::{Birth, Origin};
+use node::Address;
 use serde_json::json;
+use sim::plan::Plan;
+use sim::replay::{self, Replayed};
 use sim::run::Run;
-use sim::trace::{Comparison, Head};
+use sim::trace::{Compared, Comparison, Difference, head, next_line};
 
-use crate::commands::simulate::{show, tell_why, until_interrupted, usage};
+use crate::commands::simulate::{bar, until_interrupted, usage};
 use crate::failure::FAILED;
 use crate::printer::Printer;
+use crate::simulated::Simulated;
 
 /// Arguments of `replay`.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A trace from `tasks simulate --trace` or `tasks swarm --shrink`
+    /// A trace from `tasks simulate --trace`, `tasks swarm --shrink` or a node with `--trace`
     file: PathBuf,
 }
 
+/// The lines of a trace after its head.
+type Lines = BufReader<File>;
+
 pub(super) async fn run(args: Args, printer: Printer) -> Result<ExitCode> {
     let name = args.file.display().to_string();
-    let file = File::open(&args.file).with_context(|| format!("cannot read {name}"))?;
-    let mut lines = BufReader::new(file).lines();
-    let first = lines
-        .next()
-        .transpose()
-        .with_context(|| format!("cannot read {name}"))?;
-    let head = Head::read(&first.unwrap_or_default())
-        .map_err(|error| usage(format_args!("{name}: {error}")))?;
-    let plan = head.plan.ok_or_else(|| {
-        usage(format_args!(
-            "{name}: a trace of real nodes can't be run again"
-        ))
-    })?;
-    let progress = printer.progress(plan.ms, "virtual ms");
-    let (report, (same, difference)) = until_interrupted({
-        let progress = progress.clone();
-        let plan = plan.clone();
-        move |stop| {
-            let mut run = Run::new(plan).map_err(usage)?;
-            let comparison = Comparison::begin(lines, run.network());
-            let report = run.go(stop, |now| progress.set_position(now.ms));
-            Ok((report, comparison.finish()))
-        }
+    let failed = || format!("cannot read {name}");
+    let file = File::open(&args.file).with_context(failed)?;
+    let mut lines = BufReader::new(file);
+    let first = next_line(&mut lines).with_context(failed)?;
+    let (first, _) = first.unwrap_or_default();
+    match head(&first) {
+        Ok(head) => match head.origin {
+            Origin::Plan(plan) => simulated(plan, lines, &args.file, printer).await,
+            Origin::Node(birth) => real(birth, lines, &name, printer).await,
+        },
+        Err(error) => Err(usage(format_args!("{name}: {error}"))),
+    }
+}
+
+/// A simulated network: its plan, carried out again.
+async fn simulated(plan: Plan, lines: Lines, file: &Path, printer: Printer) -> Result<ExitCode> {
+    let (bar, told) = bar(printer, &plan);
+    let (simulated, compared) = until_interrupted(move |stop| {
+        let mut run = Run::new(plan.clone()).map_err(usage)?;
+        let comparison = Comparison::begin(lines, run.network());
+        let simulated = Simulated::go(run, &plan, stop, told);
+        let compared = comparison.finish(simulated.report.partial);
+        Ok((simulated, compared))
     })
     .await?;
-    progress.finish_and_clear();
-    let difference = difference.filter(|_| !report.partial);
+    bar.finish_and_clear();
+    let Compared {
+        same,
+        is_short,
+        is_torn,
+        difference,
+    } = compared;
     printer.document(&json!({
-        "same": same,
-        "difference": difference.as_ref().map(|at| json!({
-            "line": at.line, "earlier": at.earlier, "now": at.now,
-        })),
-        "report": report,
+        "same": same, "short": is_short, "torn": is_torn, "difference": difference,
+        "report": simulated.report,
     }))?;
-    if !printer.is_json() {
-        show(&report, printer)?;
+    simulated.show(printer)?;
+    simulated.tell_why(printer, &format!("tasks replay {}", file.display()));
+    if is_torn {
+        printer.note("the last line of the trace is torn");
     }
-    if !report.violations.is_empty() {
-        tell_why(&plan, &report, printer, &format!("tasks replay {name}"));
+    if is_short && !printer.is_json() {
+        printer.note("the trace ends before the run does: compared as far as it goes");
     }
-    if let Some(at) = &difference {
-        let or_nothing = |line: &Option<String>| line.clone().unwrap_or("nothing".to_owned());
-        printer.note(format_args!(
-            "error: line {} differs\n  then: {}\n  now:  {}",
-            at.line,
-            or_nothing(&at.earlier),
-            or_nothing(&at.now)
-        ));
+    if let Some(difference) = &difference {
+        tell(difference, printer);
     } else {
         printer.line(format_args!("{same} events, as they were."))?;
     }
-    let is_good = difference.is_none() && report.violations.is_empty();
-    Ok(if is_good {
-        ExitCode::SUCCESS
+    Ok(exit_code(difference.is_none() && simulated.is_good()))
+}
+
+/// A real node: what happened to it, given to one here.
+async fn real(
+    birth: Birth<Address>,
+    lines: Lines,
+    name: &str,
+    printer: Printer,
+) -> Result<ExitCode> {
+    let me = birth.me;
+    let bytes = lines.get_ref().metadata().map_or(0, |file| file.len());
+    let bar = printer.progress(bytes, "bytes");
+    let mut lines = BufReader::new(bar.wrap_read(lines));
+    let replayed =
+        until_interrupted(move |stop| Ok(replay::replay(&birth, &mut lines, stop))).await?;
+    bar.finish_and_clear();
+    let replayed = replayed.map_err(|error| match error {
+        replay::Error::Io(error) => {
+            anyhow::Error::new(error).context(format!("cannot read {name}"))
+        }
+        error => usage(format_args!("{name}: {error}")),
+    })?;
+    printer.document(&replayed)?;
+    let Replayed {
+        same,
+        lives,
+        torn,
+        broke,
+        difference,
+        partial,
+    } = &replayed;
+    if *partial {
+        printer.note("interrupted: this is what there is so far");
+    }
+    if *torn > 0 {
+        printer.note(format_args!("lines that a killed life left torn: {torn}"));
+    }
+    if let Some(line) = broke {
+        printer.note(format_args!(
+            "error: line {line}: this event breaks an invariant of the node, as it did then"
+        ));
+    }
+    if let Some(difference) = difference {
+        tell(difference, printer);
     } else {
-        ExitCode::from(FAILED)
-    })
+        let lives = match lives {
+            1 => "the life".to_owned(),
+            lives => format!("{lives} lives"),
+        };
+        printer.line(format_args!(
+            "{same} events in {lives} of {me}, as they were."
+        ))?;
+    }
+    Ok(exit_code(
+        difference.is_none() && broke.is_none() && !partial,
+    ))
+}
+
+fn tell(difference: &Difference, printer: Printer) {
+    let Difference { line, earlier, now } = difference;
+    let now = now.as_deref().unwrap_or("nothing");
+    printer.note(format_args!(
+        "error: line {line} differs\n  then: {earlier}\n  now:  {now}"
+    ));
+}
+
+fn exit_code(is_good: bool) -> ExitCode {
+    match is_good {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(FAILED),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,15 +16,15 @@ use sim::latency::Latency;
 use sim::plan::{Content, Detector, Plan, Schedule};
 use sim::preset::{PRESETS, Preset};
 use sim::random::Random;
-use sim::report::Report;
-use sim::run::Run;
+use sim::run::{self, Run};
 use sim::script::{self, Churn};
-use sim::trace::{Memory, Recorder};
+use sim::trace::Recorder;
 
 use crate::failure::{FAILED, Failure};
 use crate::interrupt::interrupted;
 use crate::printer::Printer;
 use crate::settings::routing_parser;
+use crate::simulated::Simulated;
 
 /// Arguments of `simulate`.
 #[derive(Clone, Debug, clap::Args)]
@@ -103,43 +103,44 @@ pub(crate) struct Args {
 
 pub(super) async fn run(args: Args, printer: Printer) -> Result<ExitCode> {
     let plan = args.plan()?;
-    let progress = bar(printer, &plan);
-    let trace = args.trace.clone();
-    let report = until_interrupted({
-        let progress = progress.clone();
-        let plan = plan.clone();
-        move |stop| carry_out(plan, trace, stop, &progress)
-    })
-    .await?;
-    progress.finish_and_clear();
-    show(&report, printer)?;
-    if !report.violations.is_empty() {
-        tell_why(&plan, &report, printer, &replay_command());
-        return Ok(ExitCode::from(FAILED));
+    let (bar, told) = bar(printer, &plan);
+    let trace = args.trace;
+    let simulated =
+        until_interrupted(move |stop| carry_out(&plan, trace.as_deref(), stop, told)).await?;
+    bar.finish_and_clear();
+    printer.document(&simulated.report)?;
+    simulated.show(printer)?;
+    if simulated.is_good() {
+        return Ok(ExitCode::SUCCESS);
     }
-    Ok(ExitCode::SUCCESS)
+    simulated.tell_why(printer, &command());
+    Ok(ExitCode::from(FAILED))
 }
 
 fn carry_out(
-    plan: Plan,
-    trace: Option<PathBuf>,
+    plan: &Plan,
+    trace: Option<&Path>,
     stop: &AtomicBool,
-    progress: &ProgressBar,
-) -> Result<Report> {
-    let mut run = Run::new(plan.clone()).map_err(usage)?;
-    let recorder = match &trace {
+    told: impl FnMut(run::Progress),
+) -> Result<Simulated> {
+    // A file that can't be written is found out before the work is done.
+    let writer = match trace {
         Some(path) => {
-            let file = File::create(path).with_context(|| format!("cannot write {path:?}"))?;
-            let writer = BufWriter::new(file);
-            Some(Recorder::begin(writer, &plan, run.network())?)
+            let failed = || format!("cannot write {}", path.display());
+            Some(BufWriter::new(File::create(path).with_context(failed)?))
         }
         None => None,
     };
-    let report = run.go(stop, |now| progress.set_position(now.ms));
+    let mut run = Run::new(plan.clone()).map_err(usage)?;
+    let recorder = match writer {
+        Some(writer) => Some(Recorder::begin(writer, plan, run.network())?),
+        None => None,
+    };
+    let simulated = Simulated::go(run, plan, stop, told);
     if let Some(recorder) = recorder {
         recorder.finish().context("cannot write the trace")?;
     }
-    Ok(report)
+    Ok(simulated)
 }
 
 impl Args {
@@ -151,12 +152,8 @@ impl Args {
                 format!("--replicas is {replicas}: only 1 would do, nodes keep no more copies");
             return Err(Failure::Usage(text).into());
         }
-        if !(0.001..=2_592_000.0).contains(&self.seconds) {
-            let seconds = self.seconds;
-            let text = format!("--seconds is {seconds}: 0.001 to 2592000 would do");
-            return Err(Failure::Usage(text).into());
-        }
-        let ms = (self.seconds * 1_000.0).round() as u64;
+        let seconds = within("seconds", self.seconds, 0.001, 2_592_000.0)?;
+        let ms = (seconds * 1_000.0).round() as u64;
         let mut faults = self.preset.faults;
         for (name, percent, max, ppm) in [
             ("loss", self.loss, 50.0, &mut faults.loss_ppm),
@@ -166,7 +163,7 @@ impl Args {
             ("skew", self.skew, 50.0, &mut faults.skew_ppm),
         ] {
             if let Some(percent) = percent {
-                *ppm = in_range(name, percent, max)?;
+                *ppm = (within(name, percent, 0.0, max)? * 10_000.0).round() as u32;
             }
         }
         if faults.reorder_us == 0 {
@@ -205,8 +202,9 @@ impl Args {
         };
         let poisson = match self.churn {
             Some(rate) => {
-                let ppm = in_range("churn", rate / 10.0, 100.0)?;
-                Some(Churn::Poisson { per_1000_s: ppm }).filter(|_| ppm > 0)
+                let rate = within("churn", rate, 0.0, 1_000.0)?;
+                let per_1000_s = (rate * 1_000.0).round() as u32;
+                Some(Churn::Poisson { per_1000_s }).filter(|_| per_1000_s > 0)
             }
             None => self.preset.churn,
         };
@@ -215,12 +213,30 @@ impl Args {
             steps.extend(script::churn(churn, self.nodes, fresh, ms, &mut random));
         }
         if self.joins > 0 {
+            self.check_joins(ms)?;
             let fresh = fresh(self.nodes, &steps);
             let joins = script::growth(fresh, self.joins, self.join_rate, &mut random);
             steps.extend(joins);
         }
         script::sort(&mut steps);
         Ok(steps)
+    }
+}
+
+impl Args {
+    /// Whether as many nodes can join as should, in this time and at this rate.
+    fn check_joins(&self, ms: u64) -> Result<()> {
+        let (joins, rate) = (u64::from(self.joins), u64::from(self.join_rate));
+        let most = ms * rate / 1_000;
+        if joins <= most {
+            return Ok(());
+        }
+        let seconds = self.seconds;
+        let text = format!(
+            "--joins is {joins}: up to {most} would do, {rate} a second in {seconds} s; \
+             or a higher --join-rate, or more --seconds"
+        );
+        Err(Failure::Usage(text).into())
     }
 }
 
@@ -233,11 +249,11 @@ fn fresh(nodes: u32, steps: &[script::Step]) -> u32 {
     given.max().unwrap_or(nodes).max(nodes)
 }
 
-fn in_range(name: &str, percent: f64, max: f64) -> Result<u32> {
-    if (0.0..=max).contains(&percent) {
-        return Ok((percent * 10_000.0).round() as u32);
+fn within(name: &str, given: f64, min: f64, max: f64) -> Result<f64> {
+    if (min..=max).contains(&given) {
+        return Ok(given);
     }
-    let text = format!("--{name} is out of range: 0 to {max} percent would do");
+    let text = format!("--{name} is {given}: {min} to {max} would do");
     Err(Failure::Usage(text).into())
 }
 
@@ -296,112 +312,34 @@ pub(super) async fn until_interrupted<T: Send + 'static>(
     work.await?
 }
 
-fn bar(printer: Printer, plan: &Plan) -> ProgressBar {
-    printer.progress(plan.ms, "virtual ms")
-}
-
-/// The report, for programs or for people.
-pub(super) fn show(report: &Report, printer: Printer) -> Result<()> {
-    printer.document(report)?;
-    let mut rows = vec![
-        (
-            "nodes",
-            format!("{}, {} at the end", report.nodes, report.members),
-        ),
-        (
-            "lookups",
-            format!(
-                "{}: {} wrong, {} failed",
-                report.lookups, report.wrong, report.failed
-            ),
-        ),
-        (
-            "hops",
-            format!(
-                "{:.3} in the mean, 99 % within {}",
-                report.mean_hops, report.p99_hops
-            ),
-        ),
-    ];
-    if report.steps + report.skipped > 0 {
-        rows.push((
-            "script",
-            format!("{} steps, {} left out", report.steps, report.skipped),
-        ));
-    }
-    if report.acknowledged > 0 {
-        let text = format!(
-            "{} done, {} without an answer; {} items died with their owners",
-            report.acknowledged, report.unknown, report.lost
-        );
-        rows.push(("operations", text));
-    }
-    if let Some(ms) = report.ideal_after_ms {
-        rows.push((
-            "ideal",
-            format!("{ms} ms after the last thing that happened"),
-        ));
-    }
-    rows.extend([
-        (
-            "messages",
-            format!(
-                "{}: {:.1} per node and second, {:.0} bytes",
-                report.traffic.messages(),
-                report.messages_per_node_s,
-                report.bytes_per_node_s
-            ),
-        ),
-        (
-            "events",
-            format!(
-                "{} in {:.1} s: {} a second",
-                report.events, report.seconds, report.events_per_s
-            ),
-        ),
-        ("virtual time", format!("{:.1} s", report.virtual_seconds)),
-        ("memory", format!("{} MiB at most", report.peak_bytes >> 20)),
-        ("seed", report.seed.to_string()),
-    ]);
-    let rows = rows
-        .into_iter()
-        .map(|(name, text)| [name.to_owned(), text].into());
-    printer.line(printer.table(&["what", "how much"], rows.collect()))?;
-    if report.partial {
-        printer.note("ended before its end: this is what there is so far");
-    }
-    Ok(())
-}
-
-/// A violation in words: what was seen, the last events, and how to see it again.
-pub(super) fn tell_why(plan: &Plan, report: &Report, printer: Printer, command: &str) {
-    let Some(violation) = report.violations.first() else {
-        return;
-    };
-    // The same run once more, this time with somebody who remembers.
-    if let Ok(mut run) = Run::new(plan.clone()) {
-        let memory = Memory::begin(LAST_EVENTS, run.network());
-        run.go(&AtomicBool::new(false), |_| {});
-        printer.note("the last events:");
-        for line in memory.lines() {
-            printer.note(line.readable());
+/// A bar for the virtual time of a run, and what moves it.
+pub(super) fn bar(
+    printer: Printer,
+    plan: &Plan,
+) -> (ProgressBar, impl Fn(run::Progress) + Send + use<>) {
+    let ms = plan.ms;
+    let bar = printer.progress(ms, "virtual ms");
+    let moving = bar.clone();
+    (bar, move |now| {
+        moving.set_position(now.ms.min(ms));
+        if now.ms > ms {
+            moving.set_message("until all is quiet");
         }
+    })
+}
+
+/// What was typed, to be typed again.
+fn command() -> String {
+    let mut words = vec!["tasks".to_owned()];
+    for word in std::env::args().skip(1) {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,=".contains(c);
+        words.push(match word.chars().all(is_plain) && !word.is_empty() {
+            true => word,
+            false => format!("'{}'", word.replace('\'', r"'\''")),
+        });
     }
-    printer.note(format_args!(
-        "error: {} does not hold at {:.3} s: {}\nto see it again: {command}",
-        violation.property,
-        violation.at_us as f64 / 1e6,
-        violation.text
-    ));
+    words.join(" ")
 }
-
-fn replay_command() -> String {
-    let words = std::env::args().skip(1);
-    format!("tasks {}", words.collect::<Vec<String>>().join(" "))
-}
-
-/// Events that are shown before a violation.
-const LAST_EVENTS: usize = 40;
 
 /// How late an overtaken message is at most, unless the preset says so.
 const REORDER_US: u64 = 50_000;

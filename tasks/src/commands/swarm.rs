@@ -1,19 +1,24 @@
 //! `tasks swarm`: many random scripts in virtual time, and what they break.
 
-use std::fs;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, Result};
+use dht::trace::Origin;
 use serde_json::json;
-use sim::plan::Detector;
+use sim::plan::{Detector, Plan};
+use sim::report::Report;
+use sim::run::Run;
 use sim::shrink::shrink;
-use sim::swarm::{Swarm, attempt};
-use sim::trace::Head;
+use sim::swarm::Swarm;
+use sim::trace::{Head, write_line};
 
-use crate::commands::simulate::{detectors, tell_why, until_interrupted};
+use crate::commands::simulate::{detectors, until_interrupted, usage};
 use crate::failure::FAILED;
 use crate::printer::Printer;
+use crate::simulated::Simulated;
 
 /// Arguments of `swarm`.
 #[derive(Clone, Debug, clap::Args)]
@@ -21,8 +26,8 @@ pub(crate) struct Args {
     /// How many seeds
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     seeds: u64,
-    /// The first one; the others follow it
-    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    /// The first one; the others follow it, so that it is at most 2^63
+    #[arg(long, value_name = "SEED", default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=1 << 63))]
     first: u64,
     /// Virtual minutes of each, 1 to 10000
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -43,74 +48,123 @@ pub(crate) struct Args {
 }
 
 pub(super) async fn run(args: Args, printer: Printer) -> Result<ExitCode> {
-    let swarm = Swarm {
-        first: args.first,
-        seeds: args.seeds,
-        minutes: args.minutes,
-        nodes: args.nodes,
-        detector: args.detector,
+    let swarm = args.swarm();
+    let failed = try_all(&args, swarm, printer).await?;
+    let Some((seed, property)) = failed.first else {
+        return Ok(failed.exit_code);
     };
+    let plan = swarm.plan(seed);
+    if args.seeds == 1 && !printer.is_json() {
+        let plan = plan.clone();
+        let simulated = until_interrupted(move |stop| {
+            let run = Run::new(plan.clone()).map_err(usage)?;
+            Ok(Simulated::go(run, &plan, stop, |_| {}))
+        });
+        simulated.await?.tell_why(printer, &args.command(seed));
+    }
+    if let Some(path) = &args.shrink {
+        reduce(plan, property, path, printer).await?;
+    }
+    Ok(failed.exit_code)
+}
+
+/// What came of all seeds.
+struct Outcome {
+    exit_code: ExitCode,
+    /// The first seed that failed, and what did not hold.
+    first: Option<(u64, String)>,
+}
+
+/// Tries all seeds, and tells of those that fail: people as they come, programs at the end.
+async fn try_all(args: &Args, swarm: Swarm, printer: Printer) -> Result<Outcome> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = args.threads.map_or(cores, usize::from);
-    let progress = printer.progress(args.seeds, "seeds");
+    let bar = printer.progress(args.seeds, "seeds");
     let (tried, failed) = until_interrupted({
-        let progress = progress.clone();
-        move |stop| Ok(swarm.run(threads, stop, |_| progress.inc(1)))
+        let (args, bar) = (args.clone(), bar.clone());
+        move |stop| {
+            Ok(swarm.run(threads, stop, |report| {
+                bar.inc(1);
+                let told = bar.suspend(|| args.tell(report, printer));
+                // Nobody reads what we find.
+                if told.is_err() {
+                    stop.store(true, Ordering::Relaxed);
+                }
+            }))
+        }
     })
     .await?;
-    progress.finish_and_clear();
-    let command = |seed| args.command(seed);
+    bar.finish_and_clear();
     let documents = failed.iter().map(|failed| {
         json!({
             "seed": failed.seed, "property": failed.property, "text": failed.text,
-            "at_us": failed.at_us, "command": command(failed.seed),
+            "at_us": failed.at_us, "command": args.command(failed.seed),
         })
     });
     printer.document(&json!({
         "seeds": tried, "failed": documents.collect::<Vec<_>>(),
     }))?;
-    for failed in &failed {
-        printer.line(format_args!(
-            "seed {}: {} does not hold at {:.3} s: {}\n  {}",
-            failed.seed,
-            failed.property,
-            failed.at_us as f64 / 1e6,
-            failed.text,
-            command(failed.seed)
-        ))?;
-    }
     printer.line(format_args!("{tried} seeds, {} failed.", failed.len()))?;
-    let Some(first) = failed.into_iter().next() else {
-        return Ok(ExitCode::SUCCESS);
-    };
-    let plan = swarm.plan(first.seed);
-    if let Some(path) = args.shrink.clone() {
-        let steps = plan.script.len();
-        let property = first.property.clone();
-        let (plan, runs) = until_interrupted({
-            let plan = plan.clone();
-            move |stop| Ok(shrink(plan, &property, SHRINK_RUNS, stop))
-        })
-        .await?;
-        let mut text = serde_json::to_string(&Head::of(&plan))?;
-        text.push('\n');
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-        printer.note(format_args!(
-            "{} of {steps} steps are left after {runs} runs: tasks replay {}",
-            plan.script.len(),
-            path.display()
-        ));
+    if tried < args.seeds {
+        printer.note("interrupted: this is what there is so far");
     }
-    if args.seeds == 1 && !printer.is_json() {
-        let stop = std::sync::atomic::AtomicBool::new(false);
-        if let Some(report) = attempt(plan.clone(), &stop) {
-            tell_why(&plan, &report, printer, &command(first.seed));
-        }
-    }
-    Ok(ExitCode::from(FAILED))
+    let is_good = failed.is_empty() && tried == args.seeds;
+    Ok(Outcome {
+        exit_code: match is_good {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::from(FAILED),
+        },
+        first: failed
+            .into_iter()
+            .next()
+            .map(|first| (first.seed, first.property)),
+    })
+}
+
+/// Leaves out of a script what is not needed to break the property, and writes the rest.
+async fn reduce(plan: Plan, property: String, path: &Path, printer: Printer) -> Result<()> {
+    let steps = plan.script.len();
+    let (plan, runs) =
+        until_interrupted(move |stop| Ok(shrink(plan, &property, SHRINK_RUNS, stop))).await?;
+    let left = plan.script.len();
+    let head: Head = Head::new(Origin::Plan(plan));
+    let failed = || format!("cannot write {}", path.display());
+    let mut file = File::create(path).with_context(failed)?;
+    write_line(&mut file, &head).with_context(failed)?;
+    printer.note(format_args!(
+        "{left} of {steps} steps are left after {runs} runs: tasks replay {}",
+        path.display()
+    ));
+    Ok(())
 }
 
 impl Args {
+    /// What was typed, as what is tried.
+    fn swarm(&self) -> Swarm {
+        Swarm {
+            first: self.first,
+            seeds: self.seeds,
+            minutes: self.minutes,
+            nodes: self.nodes,
+            detector: self.detector,
+        }
+    }
+
+    /// Tells of a run if it failed.
+    fn tell(&self, report: &Report, printer: Printer) -> Result<()> {
+        for violation in &report.violations {
+            printer.line(format_args!(
+                "seed {}: {} does not hold at {:.3} s: {}\n  {}",
+                report.seed,
+                violation.property,
+                violation.at_us as f64 / 1e6,
+                violation.text,
+                self.command(report.seed)
+            ))?;
+        }
+        Ok(())
+    }
+
     /// What to type to see a seed fail again.
     fn command(&self, seed: u64) -> String {
         let detector = match self.detector {

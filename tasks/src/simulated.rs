@@ -1,0 +1,189 @@
+//! Simulated: a run of a simulated network that is over, and what is told of it.
+
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Result;
+use sim::plan::Plan;
+use sim::report::Report;
+use sim::run::Run;
+use sim::trace::{Line, Memory};
+
+use crate::printer::Printer;
+
+/// A run that is over.
+#[derive(Debug)]
+pub(crate) struct Simulated {
+    /// What came of it.
+    pub(crate) report: Report,
+    /// How many lookups took so many hops.
+    pub(crate) hops: Vec<u64>,
+    /// What happened last, if that is worth telling.
+    pub(crate) last: Vec<Line>,
+}
+
+impl Simulated {
+    /// Carries a run out, until `stop` is set. `told` hears how far it is.
+    pub(crate) fn go(
+        mut run: Run,
+        plan: &Plan,
+        stop: &AtomicBool,
+        told: impl FnMut(sim::run::Progress),
+    ) -> Simulated {
+        let report = run.go(stop, told);
+        let last = match report.violations.is_empty() {
+            true => Vec::new(),
+            false => last_lines(plan.clone(), stop),
+        };
+        Simulated {
+            hops: run.lookups().hops.clone(),
+            report,
+            last,
+        }
+    }
+
+    /// Whether all that must hold did, to the end.
+    pub(crate) fn is_good(&self) -> bool {
+        self.report.violations.is_empty() && !self.report.partial
+    }
+
+    /// The report as a table and a picture, for people.
+    pub(crate) fn show(&self, printer: Printer) -> Result<()> {
+        let rows = rows(&self.report).into_iter();
+        let rows = rows.map(|(name, text)| [name.to_owned(), text].into());
+        printer.line(printer.table(&["what", "how much"], rows.collect()))?;
+        for line in histogram(&self.hops) {
+            printer.line(line)?;
+        }
+        Ok(())
+    }
+
+    /// Why it is not good, for people: what happened last, what does not hold, and the command that
+    /// shows it again.
+    pub(crate) fn tell_why(&self, printer: Printer, command: &str) {
+        if self.report.partial {
+            printer.note("interrupted: this is what there is so far");
+        }
+        let Some(violation) = self.report.violations.first() else {
+            return;
+        };
+        if !self.last.is_empty() {
+            printer.note("the last events:");
+        }
+        for line in &self.last {
+            printer.note(line);
+        }
+        printer.note(format_args!(
+            "error: {} does not hold at {:.3} s: {}\nto see it again: {command}",
+            violation.property,
+            violation.at_us as f64 / 1e6,
+            violation.text
+        ));
+    }
+}
+
+/// The end of a run: the same run once more, this time with somebody who remembers.
+fn last_lines(plan: Plan, stop: &AtomicBool) -> Vec<Line> {
+    let Ok(mut run) = Run::new(plan) else {
+        return Vec::new();
+    };
+    let memory = Memory::begin(LAST_LINES, run.network());
+    run.go(stop, |_| {});
+    memory.lines()
+}
+
+fn rows(report: &Report) -> Vec<(&'static str, String)> {
+    let nodes = format!("{}, {} at the end", report.nodes, report.members);
+    let lookups = format!(
+        "{}: {} wrong, {} failed",
+        report.lookups, report.wrong, report.failed
+    );
+    let hops = format!(
+        "{:.3} in the mean, 99 % within {}",
+        report.mean_hops, report.p99_hops
+    );
+    let mut rows = vec![("nodes", nodes), ("lookups", lookups), ("hops", hops)];
+    if report.steps + report.skipped > 0 {
+        let text = format!("{} steps, {} left out", report.steps, report.skipped);
+        rows.push(("script", text));
+    }
+    if report.acknowledged > 0 {
+        let text = format!(
+            "{} done, {} without an answer; {} items died with their owners",
+            report.acknowledged, report.unknown, report.lost
+        );
+        rows.push(("operations", text));
+    }
+    if let Some(ms) = report.ideal_after_ms {
+        rows.push((
+            "ideal",
+            format!("{ms} ms after the last thing that happened"),
+        ));
+    }
+    let messages = format!(
+        "{}: {:.1} per node and second, {:.0} bytes",
+        report.traffic.messages(),
+        report.messages_per_node_s,
+        report.bytes_per_node_s
+    );
+    let events = format!(
+        "{} in {:.1} s: {} a second",
+        report.events, report.seconds, report.events_per_s
+    );
+    rows.extend([
+        ("messages", messages),
+        ("events", events),
+        ("virtual time", format!("{:.1} s", report.virtual_seconds)),
+        ("memory", format!("{} MiB at most", report.peak_bytes >> 20)),
+        ("seed", report.seed.to_string()),
+    ]);
+    rows
+}
+
+/// How many lookups took how many hops, a line each, or a line for several where there are many.
+fn histogram(hops: &[u64]) -> Vec<String> {
+    let step = hops.len().div_ceil(BARS_MAX).max(1);
+    let bins = hops.chunks(step).map(|bin| bin.iter().sum::<u64>());
+    let bins: Vec<u64> = bins.collect();
+    let most = bins.iter().copied().max().unwrap_or(0).max(1);
+    let bar = |(place, count): (usize, &u64)| {
+        let first = place * step;
+        let label = match step {
+            1 => first.to_string(),
+            _ => format!("{first}-{}", first + step - 1),
+        };
+        // Any at all is more than nothing.
+        let length = (count * BAR_LENGTH).div_ceil(most) as usize;
+        format!("{label:>9} hops {:<40} {count}", "█".repeat(length))
+    };
+    bins.iter().enumerate().map(bar).collect()
+}
+
+/// Events that are shown before a violation.
+const LAST_LINES: usize = 40;
+
+const BARS_MAX: usize = 24;
+const BAR_LENGTH: u64 = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_histogram_has_a_bar_for_each_number_of_hops() {
+        let lines = histogram(&[1, 0, 100, 50]);
+        assert_eq!(lines.len(), 4);
+        let bars = lines.iter().map(|line| line.matches('█').count());
+        assert_eq!(bars.collect::<Vec<_>>(), [1, 0, 40, 20]);
+        assert!(lines[2].trim_start().starts_with("2 hops "), "{}", lines[2]);
+        assert!(lines[2].ends_with(" 100"), "{}", lines[2]);
+        assert!(histogram(&[]).is_empty());
+    }
+
+    #[test]
+    fn long_ways_share_a_bar() {
+        let lines = histogram(&[1; 50]);
+        assert_eq!(lines.len(), 17);
+        assert!(lines[0].contains("0-2 hops"), "{}", lines[0]);
+        assert!(lines[16].ends_with(" 2"), "{}", lines[16]);
+    }
+}
