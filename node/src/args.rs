@@ -99,6 +99,13 @@ pub struct Args {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workers: Option<usize>,
 
+    /// Write each event of the node, and what it did about it, to the end of this file, a line of JSON
+    /// each, values included: `tasks replay FILE` lets the node live again by it [env: DHT_TRACE]
+    /// [default: nowhere]
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<PathBuf>,
+
     /// Configuration file, with the names of the flags (`stabilize_ms = 1000`) [env: DHT_CONFIG]
     /// [default: node.toml if it exists]
     #[arg(long, value_name = "FILE")]

@@ -9,6 +9,7 @@ mod member;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dht::Id;
@@ -42,6 +43,8 @@ pub struct Config {
     pub intervals: Intervals,
     /// Threads.
     pub workers: NonZeroUsize,
+    /// Where all that happens to it is written down, if anywhere.
+    pub trace: Option<PathBuf>,
 }
 
 /// How a node gets into a ring.
@@ -114,6 +117,7 @@ impl Config {
             successors: draft.values.successors,
             intervals: intervals(&draft)?,
             workers: workers(&draft)?,
+            trace: draft.values.trace,
             name,
         })
     }

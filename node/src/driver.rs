@@ -7,6 +7,7 @@
 
 mod note;
 mod outbox;
+mod trace;
 
 use std::collections::{HashMap, VecDeque};
 use std::process;
@@ -20,6 +21,7 @@ use rand::RngExt as _;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
+pub use self::trace::Trace;
 use crate::content::Content;
 use crate::driver::outbox::{Lane, Outbox, Question};
 use crate::envelope::BATCH_MAX;
@@ -41,6 +43,8 @@ pub struct Driver {
 #[derive(Debug)]
 struct Core {
     node: Node,
+    /// Where all that happens to it is written down, if anywhere.
+    trace: Option<Trace>,
     /// Who waits for an answer of the node.
     waiting: HashMap<Ticket, oneshot::Sender<Answer>>,
     /// Empty between turns, kept for their room.
@@ -64,12 +68,13 @@ struct Wants {
 }
 
 impl Driver {
-    /// A driver for a node with an empty store.
-    pub fn new(node: Node, peers: Peers) -> Arc<Driver> {
+    /// A driver for a node with an empty store, which is traced or not.
+    pub fn new(node: Node, peers: Peers, trace: Option<Trace>) -> Arc<Driver> {
         Arc::new(Driver {
             view: ArcSwap::from_pointee(node.view().clone()),
             core: Mutex::new(Core {
                 node,
+                trace,
                 waiting: HashMap::new(),
                 events: VecDeque::new(),
                 actions: Vec::new(),
@@ -153,6 +158,7 @@ impl Driver {
     fn turn(&self, core: &mut Core, events: impl IntoIterator<Item = Event>) -> Wants {
         let Core {
             node,
+            trace,
             waiting,
             events: queue,
             actions,
@@ -160,7 +166,10 @@ impl Driver {
         let mut wants = Wants::default();
         queue.extend(events);
         while let Some(event) = queue.pop_front() {
-            node.handle(event, actions);
+            match trace {
+                None => node.handle(event, actions),
+                Some(trace) => trace.handle(node, event, actions),
+            }
             for action in actions.drain(..) {
                 match action {
                     Action::Publish => self.view.store(Arc::new(node.view().clone())),

@@ -1,20 +1,22 @@
 //! Run: the life of a node process, from its flags to its exit code.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use dht::trace::Birth;
 use tracing::info;
 
 use crate::args::Args;
 use crate::config::{Config, Entry};
-use crate::driver::Driver;
+use crate::driver::{Driver, Trace};
 use crate::entry::enter;
 use crate::exit::{End, Signals, leave};
 use crate::peers::Peers;
 use crate::schedule::Maintenance;
 use crate::server::{self, Server};
 use crate::service::Service;
-use crate::{Node, config, entry, exit, log, schedule};
+use crate::{Address, config, entry, exit, log, schedule};
 
 /// Runs a node until it is told to stop. Exit codes: 0 it has left its ring, 1 it failed, 2 it can't
 /// be configured so; an error stands on standard error.
@@ -41,6 +43,8 @@ enum Error {
     Threads(std::io::Error),
     #[error("cannot listen to signals: {0}")]
     Signals(std::io::Error),
+    #[error("cannot write the trace {0:?}: {1}")]
+    Trace(PathBuf, std::io::Error),
     #[error(transparent)]
     Server(#[from] server::Error),
     #[error(transparent)]
@@ -63,7 +67,8 @@ fn try_run(args: &Args) -> Result<(), Error> {
 async fn live(config: &Config) -> Result<(), Error> {
     let mut signals = Signals::listen().map_err(Error::Signals)?;
     let peers = Peers::new(&config.network);
-    let driver = Driver::new(node(config), peers);
+    let birth = birth(config);
+    let driver = Driver::new(birth.node(), peers, trace(config, birth)?);
     let service = Arc::new(Service::new(driver, config));
     // Listening comes first: a port that is taken is the end of it, and members call back.
     let rocket = server::build(service.clone(), config.workers);
@@ -93,14 +98,28 @@ async fn live(config: &Config) -> Result<(), Error> {
     Ok(left?)
 }
 
-fn node(config: &Config) -> Node {
-    let settings = dht::Config {
-        ownership: config.ownership,
-        successors: config.successors,
-        ..dht::Config::default()
-    };
-    match &config.entry {
-        Entry::Ring(ring) => Node::in_ring(config.me, ring, settings),
-        Entry::Join(_) => Node::new(config.me, settings),
+/// How the node begins.
+fn birth(config: &Config) -> Birth<Address> {
+    Birth {
+        me: config.me,
+        config: dht::Config {
+            ownership: config.ownership,
+            successors: config.successors,
+            ..dht::Config::default()
+        },
+        ring: match &config.entry {
+            Entry::Ring(ring) => Some(ring.clone()),
+            Entry::Join(_) => None,
+        },
     }
+}
+
+fn trace(config: &Config, birth: Birth<Address>) -> Result<Option<Trace>, Error> {
+    let Some(path) = &config.trace else {
+        return Ok(None);
+    };
+    let trace = Trace::begin(path, birth);
+    trace
+        .map(Some)
+        .map_err(|error| Error::Trace(path.clone(), error))
 }

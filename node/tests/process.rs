@@ -223,6 +223,43 @@ async fn a_ring_that_does_not_want_a_node_says_why() {
 }
 
 #[tokio::test]
+async fn each_life_of_a_node_is_traced_behind_the_one_before() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let trace = folder.path().join("trace").display().to_string();
+    let address = support::free_address();
+    for life in 1..=2 {
+        let ring = format!("a@{address}#{life}");
+        let flags = ["--name", "a", "--ring", &ring, "--trace", &trace];
+        let mut node = Process::start(address, &flags);
+        node.is_ready().await;
+        let stored = node.send(reqwest::Method::POST, "/store", "value").await;
+        assert_eq!(stored.map(|(status, _)| status), Some(201));
+        node.signal(Signal::KILL);
+        node.ended().await;
+        let text = fs::read_to_string(&trace).expect("it was written");
+        let heads = text
+            .lines()
+            .filter(|line| line.contains("\"trace\":\"dht\""));
+        assert_eq!(heads.count(), life);
+        let last = text.lines().last().expect("a line");
+        let last: Value = serde_json::from_str(last).expect("JSON");
+        assert_eq!(last["node"]["incarnation"], life, "{last}");
+    }
+}
+
+#[tokio::test]
+async fn a_trace_that_cannot_be_written_is_named() {
+    let flags = ["--join", "127.0.0.1:1", "--trace", "/nowhere/trace"];
+    let mut node = Process::start(support::free_address(), &flags);
+    let (code, line) = node.failure().await;
+    assert_eq!(code, Some(1));
+    assert!(
+        line.starts_with("error: cannot write the trace \"/nowhere/trace\""),
+        "{line}"
+    );
+}
+
+#[tokio::test]
 async fn wrong_usage_is_exit_code_two() {
     for flags in [
         &["--nonsense"][..],

@@ -49,6 +49,11 @@ impl Folder {
         self.path.join("logs").join(format!("{name}.log"))
     }
 
+    /// Where a process of this name writes all that happens to it, if it does.
+    pub fn trace(&self, name: &str) -> PathBuf {
+        self.path.join("logs").join(format!("{name}.trace"))
+    }
+
     /// Whether anything of the network is there, be it only logs.
     pub fn exists(&self) -> bool {
         self.path.is_dir()

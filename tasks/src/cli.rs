@@ -294,8 +294,10 @@ Examples:
   tasks simulate --nodes 64 --preset rough --trace run.jsonl
   tasks replay run.jsonl
   tasks replay small.jsonl    one from `tasks swarm --shrink`
+  tasks replay PROC10001.trace    a real node, after `tasks boot --trace` or `node --trace`
 
-Exit code 1 if the runs differ, or something that must hold does not.")]
+A simulated network is run again from its plan; a real node lives again by the events that it wrote
+down. Exit code 1 if something differs, or something that must hold does not.")]
     Replay(crate::commands::replay::Args),
 
     /// Put a small ring through everything that can happen, in every order

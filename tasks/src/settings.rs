@@ -82,10 +82,15 @@ pub(crate) struct Settings {
         hide_env = true
     )]
     pub(crate) self_check_ms: u32,
+
+    /// Let each node write all that happens to it beside its log, for `tasks replay`
+    #[arg(long)]
+    #[serde(default)]
+    pub(crate) trace: bool,
 }
 
 impl Settings {
-    /// As flags of a node.
+    /// As flags of a node; where it writes its trace is not for the whole network to say.
     pub(crate) fn flags(&self) -> Vec<String> {
         let ownership = match self.ownership {
             Ownership::Successor => "successor",
@@ -151,6 +156,7 @@ pub(crate) mod tests {
             fingers_ms: 3_000,
             predecessor_ms: 2_000,
             self_check_ms: 30_000,
+            trace: false,
         }
     }
 

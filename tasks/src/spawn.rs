@@ -115,6 +115,9 @@ impl Spawned {
             .args(["--network", folder.network()])
             .args(["--incarnation", &berth.incarnation.to_string()])
             .args(settings.flags());
+        if settings.trace {
+            command.arg("--trace").arg(folder.trace(&name));
+        }
         match way {
             Way::Ring(members) => command.args(["--ring", members]),
             Way::Join(members) => command.args(["--join", members]),

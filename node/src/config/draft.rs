@@ -39,6 +39,7 @@ pub(super) struct Values {
     pub(super) predecessor_ms: u64,
     pub(super) self_check_ms: u64,
     pub(super) workers: usize,
+    pub(super) trace: Option<PathBuf>,
 }
 
 impl Default for Values {
@@ -59,6 +60,7 @@ impl Default for Values {
             predecessor_ms: 2_000,
             self_check_ms: 30_000,
             workers: 1,
+            trace: None,
         }
     }
 }
@@ -72,7 +74,7 @@ pub(super) enum Form {
 }
 
 /// Every key of [`Values`].
-pub(super) const KEYS: [(&str, Form); 15] = [
+pub(super) const KEYS: [(&str, Form); 16] = [
     ("address", Form::Text),
     ("name", Form::Text),
     ("network", Form::Text),
@@ -88,6 +90,7 @@ pub(super) const KEYS: [(&str, Form); 15] = [
     ("predecessor_ms", Form::Number),
     ("self_check_ms", Form::Number),
     ("workers", Form::Number),
+    ("trace", Form::Text),
 ];
 
 impl Draft {

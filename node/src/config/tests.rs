@@ -67,6 +67,12 @@ fn the_defaults_are_those_that_the_help_names() {
                 intervals.self_check.as_millis().to_string(),
             ),
             ("workers", config.workers.to_string()),
+            (
+                "trace",
+                config
+                    .trace
+                    .map_or("nowhere".into(), |file| format!("{file:?}")),
+            ),
         ] {
             let flag = command.get_arguments().find(|flag| flag.get_id() == key);
             let help = flag
@@ -117,6 +123,7 @@ fn every_key_can_stand_in_the_environment() {
             ("ROUTING", "linear"),
             ("REPLICAS", "1"),
             ("WORKERS", "2"),
+            ("TRACE", "1.jsonl"),
             ("STATE", "of no interest to a node"),
         ] {
             jail.set_env(format!("DHT_{key}"), value);
@@ -127,6 +134,7 @@ fn every_key_can_stand_in_the_environment() {
             ("007", "42")
         );
         assert_eq!(config.me.incarnation, 9);
+        assert_eq!(config.trace, Some("1.jsonl".into()));
         assert!(matches!(config.entry, Entry::Ring(ring) if ring.len() == 2));
         assert_same(
             (config.ownership, config.routing),

@@ -76,7 +76,7 @@ pub async fn loner_by(ownership: Ownership, name: &str) -> TestNode {
 }
 
 async fn start(node: Node, config: &Config) -> TestNode {
-    let driver = Driver::new(node, Peers::new(&config.network));
+    let driver = Driver::new(node, Peers::new(&config.network), None);
     let service = Arc::new(Service::new(driver, config));
     let rocket = server::build(service.clone(), config.workers);
     let server = Server::start(rocket, config.me.address)
@@ -105,6 +105,7 @@ fn config(ownership: Ownership, name: &str, me: Peer, entry: Entry) -> Config {
         successors: 4,
         intervals: OFTEN,
         workers: NonZeroUsize::MIN,
+        trace: None,
     }
 }
 
