@@ -105,9 +105,7 @@ impl<A: Debug> fmt::Display for Line<A> {
             None => f.write_str("down")?,
             Some(Event::Asked { from, request, .. }) => write!(f, "asked {from:?} {request:?}")?,
             Some(Event::Answered { from, reply, .. }) => write!(f, "answered {from:?} {reply:?}")?,
-            Some(Event::Unanswered { ticket, cause }) => {
-                write!(f, "unanswered {cause:?} {}", ticket.0)?;
-            }
+            Some(Event::Unanswered { cause, .. }) => write!(f, "unanswered {cause:?}")?,
             Some(Event::Elapsed(timer)) => write!(f, "elapsed {timer:?}")?,
             Some(Event::Stored { outcome, .. }) => write!(f, "stored {outcome:?}")?,
             Some(Event::Called { call, .. }) => write!(f, "called {call:?}")?,

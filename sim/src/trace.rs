@@ -9,7 +9,10 @@ use std::collections::VecDeque;
 use std::io::{self, BufRead, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use dht::message::Reply;
+use dht::store::Command;
 use dht::trace::{NAME, Origin, VERSION};
+use dht::{Action, Event};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -116,7 +119,7 @@ pub fn write_line(writer: &mut impl Write, line: &impl Serialize) -> io::Result<
     writer.write_all(b"\n")
 }
 
-/// Remembers the last lines of a network.
+/// Remembers the last lines of a network that tell of a change.
 pub struct Memory {
     shared: Shared<VecDeque<Line>>,
 }
@@ -129,6 +132,9 @@ impl Memory {
             shared: Arc::clone(&shared),
         };
         network.listen(Box::new(move |line| {
+            if !is_change(&line) {
+                return;
+            }
             with(&shared, |last| {
                 if last.len() == lines {
                     last.pop_front();
@@ -143,6 +149,30 @@ impl Memory {
     pub fn lines(&self) -> Vec<Line> {
         with(&self.shared, |last| last.iter().cloned().collect())
     }
+}
+
+/// Whether something is not as it was: a machine, a node, or its content. Most of what happens, steps
+/// of lookups above all, changes nothing, and would bury the rest.
+fn is_change(line: &Line) -> bool {
+    let is_step = matches!(
+        line.event,
+        Some(Event::Answered {
+            reply: Reply::Routed(_),
+            ..
+        })
+    );
+    let mut actions = line.actions.iter().flatten();
+    line.event.is_none()
+        || actions.any(|action| match action {
+            Action::Note(_) => true,
+            // A finger has moved.
+            Action::Publish => !is_step,
+            Action::Store { command, .. } => !matches!(
+                command,
+                Command::Read(_) | Command::Scan { .. } | Command::Collect(_)
+            ),
+            _ => false,
+        })
 }
 
 /// Compares all that a network does with the lines of an earlier run.

@@ -4,6 +4,7 @@ use std::io::{Cursor, Write};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use dht::event::Note;
 use dht::message::Routing;
 use dht::trace::{Origin, VERSION};
 use dht::{Action, Event, Ownership};
@@ -14,7 +15,7 @@ use sim::report::Report;
 use sim::run::Run;
 use sim::script::{Cut, Fault, Step, Who};
 use sim::swarm::Swarm;
-use sim::trace::{Compared, Comparison, Head, Line, NotATrace, Recorder, head, next_line};
+use sim::trace::{Compared, Comparison, Head, Line, Memory, NotATrace, Recorder, head, next_line};
 
 fn go(plan: Plan) -> Report {
     let mut run = Run::new(plan).expect("the plan is possible");
@@ -160,6 +161,34 @@ fn a_trace_that_breaks_off_is_replayed_as_far_as_it_goes() {
     );
     let difference = replay(format!("{whole}{}x", &lines[50][..30])).difference;
     assert_eq!(difference.expect("torn, and something else").line, 51);
+}
+
+#[test]
+fn a_memory_keeps_the_last_changes() {
+    let crash = Plan {
+        script: vec![step(1_000, 3, Fault::Crash)],
+        lookups: 1_000,
+        ..lively()
+    };
+    let last = |plan: &Plan, lines| {
+        let mut run = Run::new(plan.clone()).expect("a possible plan");
+        let memory = Memory::begin(lines, run.network());
+        run.go(&AtomicBool::new(false), |_| {});
+        memory.lines()
+    };
+    let lines = last(&crash, 40);
+    assert_eq!(last(&crash, 2), lines[lines.len() - 2..]);
+    assert!(lines.is_sorted_by_key(|line| line.us));
+    let down = lines.iter().position(|line| line.event.is_none());
+    let down = down.expect("the crash is among them");
+    assert_eq!((lines[down].us, lines[down].node.address), (1_000_000, 3));
+    let gone = lines[down..].iter().any(|line| {
+        let actions = line.actions.iter().flatten();
+        let mut notes = actions.filter(|action| matches!(action, Action::Note(Note::Gone(_))));
+        notes.next().is_some()
+    });
+    assert!(gone, "others have noticed");
+    assert_eq!(last(&lively(), 2), [], "nothing changes in an ideal ring");
 }
 
 #[test]

@@ -139,23 +139,46 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
     rows
 }
 
-/// How many lookups took how many hops, a line each, or a line for several where there are many.
+/// How many lookups took how many hops, a line each. Where there are too many lines, several share one,
+/// and the longest ways of all are counted together.
 fn histogram(hops: &[u64]) -> Vec<String> {
-    let step = hops.len().div_ceil(BARS_MAX).max(1);
-    let bins = hops.chunks(step).map(|bin| bin.iter().sum::<u64>());
-    let bins: Vec<u64> = bins.collect();
-    let most = bins.iter().copied().max().unwrap_or(0).max(1);
-    let bar = |(place, count): (usize, &u64)| {
+    let all: u64 = hops.iter().sum();
+    let mut sum = 0;
+    let usual = hops.iter().take_while(|count| {
+        let is_usual = sum * 100 < all * USUAL_PERCENT;
+        sum += **count;
+        is_usual
+    });
+    let step = match hops.len() {
+        0..=BARS_MAX => 1,
+        _ => usual.count().div_ceil(BARS_MAX),
+    };
+    let (bars, rest) = hops.split_at(hops.len().min(BARS_MAX * step));
+    let total = |bin: &[u64]| bin.iter().sum::<u64>();
+    let mut bins: Vec<(String, u64)> = Vec::new();
+    for (place, bin) in bars.chunks(step).enumerate() {
         let first = place * step;
         let label = match step {
-            1 => first.to_string(),
-            _ => format!("{first}-{}", first + step - 1),
+            1 => format!("{first} hops"),
+            _ => format!("{first}-{} hops", first + step - 1),
         };
+        bins.push((label, total(bin)));
+    }
+    if !rest.is_empty() {
+        bins.push((format!("{} and more", bars.len()), total(rest)));
+    }
+    let most = bins
+        .iter()
+        .map(|(_, count)| *count)
+        .max()
+        .unwrap_or(0)
+        .max(1);
+    let bar = |(label, count): &(String, u64)| {
         // Any at all is more than nothing.
         let length = (count * BAR_LENGTH).div_ceil(most) as usize;
-        format!("{label:>9} hops {:<40} {count}", "█".repeat(length))
+        format!("{label:>14} {:<40} {count}", "█".repeat(length))
     };
-    bins.iter().enumerate().map(bar).collect()
+    bins.iter().map(bar).collect()
 }
 
 /// Events that are shown before a violation.
@@ -163,6 +186,8 @@ const LAST_LINES: usize = 40;
 
 const BARS_MAX: usize = 24;
 const BAR_LENGTH: u64 = 40;
+/// Of all lookups have bars of their own, more or less.
+const USUAL_PERCENT: u64 = 95;
 
 #[cfg(test)]
 mod tests {
@@ -180,10 +205,20 @@ mod tests {
     }
 
     #[test]
-    fn long_ways_share_a_bar() {
+    fn long_ways_share_a_bar_and_the_longest_are_counted_together() {
         let lines = histogram(&[1; 50]);
-        assert_eq!(lines.len(), 17);
-        assert!(lines[0].contains("0-2 hops"), "{}", lines[0]);
-        assert!(lines[16].ends_with(" 2"), "{}", lines[16]);
+        assert_eq!(lines.len(), 25);
+        assert!(lines[0].contains("0-1 hops"), "{}", lines[0]);
+        assert!(lines[24].contains("48 and more"), "{}", lines[24]);
+        assert!(lines[24].ends_with(" 2"), "{}", lines[24]);
+
+        let mut hops = vec![100; 10];
+        hops.resize(1_000, 0);
+        hops[999] = 1;
+        let lines = histogram(&hops);
+        assert_eq!(lines.len(), 25);
+        assert!(lines[9].ends_with(" 100"), "{}", lines[9]);
+        assert!(lines[24].contains("24 and more"), "{}", lines[24]);
+        assert!(lines[24].ends_with(" 1"), "{}", lines[24]);
     }
 }

@@ -1,8 +1,11 @@
 //! `tasks simulate`: many nodes in this one process, in virtual time.
 
+mod plan;
+
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,13 +14,13 @@ use anyhow::{Context as _, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use dht::Ownership;
 use dht::message::Routing;
+use futures::poll;
 use indicatif::ProgressBar;
 use sim::latency::Latency;
-use sim::plan::{Content, Detector, Plan, Schedule};
+use sim::plan::{Detector, Plan};
 use sim::preset::{PRESETS, Preset};
-use sim::random::Random;
 use sim::run::{self, Run};
-use sim::script::{self, Churn};
+use sim::script::Churn;
 use sim::trace::Recorder;
 
 use crate::failure::{FAILED, Failure};
@@ -143,120 +146,6 @@ fn carry_out(
     Ok(simulated)
 }
 
-impl Args {
-    /// What was typed, as a plan that can be carried out.
-    fn plan(&self) -> Result<Plan> {
-        if self.replicas != 1 {
-            let replicas = self.replicas;
-            let text =
-                format!("--replicas is {replicas}: only 1 would do, nodes keep no more copies");
-            return Err(Failure::Usage(text).into());
-        }
-        let seconds = within("seconds", self.seconds, 0.001, 2_592_000.0)?;
-        let ms = (seconds * 1_000.0).round() as u64;
-        let mut faults = self.preset.faults;
-        for (name, percent, max, ppm) in [
-            ("loss", self.loss, 50.0, &mut faults.loss_ppm),
-            ("duplicate", self.duplicate, 50.0, &mut faults.duplicate_ppm),
-            ("reorder", self.reorder, 100.0, &mut faults.reorder_ppm),
-            ("slow", self.slow, 100.0, &mut faults.slow_ppm),
-            ("skew", self.skew, 50.0, &mut faults.skew_ppm),
-        ] {
-            if let Some(percent) = percent {
-                *ppm = (within(name, percent, 0.0, max)? * 10_000.0).round() as u32;
-            }
-        }
-        if faults.reorder_us == 0 {
-            faults.reorder_us = REORDER_US;
-        }
-        faults.slow_factor = faults.slow_factor.max(SLOW_FACTOR);
-        let script = self.script(ms)?;
-        let has_schedule = self.maintain || !script.is_empty() || self.operations > 0;
-        let plan = Plan {
-            seed: self.seed,
-            nodes: self.nodes,
-            successors: self.successors,
-            ownership: self.ownership,
-            routing: self.routing,
-            detector: self.detector,
-            ms,
-            lookups: self.lookups,
-            content: (self.operations > 0).then_some(Content {
-                keys: 1_000,
-                per_s: self.operations,
-            }),
-            latency: self.latency.unwrap_or(self.preset.latency),
-            faults,
-            schedule: has_schedule.then(Schedule::default),
-            script,
-        };
-        plan.check().map_err(usage)?;
-        Ok(plan)
-    }
-
-    fn script(&self, ms: u64) -> Result<Vec<script::Step>> {
-        let mut random = Random::new(self.seed, SCRIPT);
-        let mut steps = match self.preset.menu {
-            Some(menu) => script::random(menu, self.nodes, ms, &mut random),
-            None => Vec::new(),
-        };
-        let poisson = match self.churn {
-            Some(rate) => {
-                let rate = within("churn", rate, 0.0, 1_000.0)?;
-                let per_1000_s = (rate * 1_000.0).round() as u32;
-                Some(Churn::Poisson { per_1000_s }).filter(|_| per_1000_s > 0)
-            }
-            None => self.preset.churn,
-        };
-        if let Some(churn) = self.sessions.or(poisson) {
-            let fresh = fresh(self.nodes, &steps);
-            steps.extend(script::churn(churn, self.nodes, fresh, ms, &mut random));
-        }
-        if self.joins > 0 {
-            self.check_joins(ms)?;
-            let fresh = fresh(self.nodes, &steps);
-            let joins = script::growth(fresh, self.joins, self.join_rate, &mut random);
-            steps.extend(joins);
-        }
-        script::sort(&mut steps);
-        Ok(steps)
-    }
-}
-
-impl Args {
-    /// Whether as many nodes can join as should, in this time and at this rate.
-    fn check_joins(&self, ms: u64) -> Result<()> {
-        let (joins, rate) = (u64::from(self.joins), u64::from(self.join_rate));
-        let most = ms * rate / 1_000;
-        if joins <= most {
-            return Ok(());
-        }
-        let seconds = self.seconds;
-        let text = format!(
-            "--joins is {joins}: up to {most} would do, {rate} a second in {seconds} s; \
-             or a higher --join-rate, or more --seconds"
-        );
-        Err(Failure::Usage(text).into())
-    }
-}
-
-/// The first address that no step gives to a node.
-fn fresh(nodes: u32, steps: &[script::Step]) -> u32 {
-    let given = steps.iter().filter_map(|step| match step.fault {
-        script::Fault::Join(address) => Some(address + 1),
-        _ => None,
-    });
-    given.max().unwrap_or(nodes).max(nodes)
-}
-
-fn within(name: &str, given: f64, min: f64, max: f64) -> Result<f64> {
-    if (min..=max).contains(&given) {
-        return Ok(given);
-    }
-    let text = format!("--{name} is {given}: {min} to {max} would do");
-    Err(Failure::Usage(text).into())
-}
-
 fn presets() -> impl clap::builder::TypedValueParser<Value = &'static Preset> {
     let names = PRESETS.iter().map(|preset| preset.name);
     PossibleValuesParser::new(names).try_map(|name| Preset::named(&name).ok_or("no such preset"))
@@ -300,6 +189,9 @@ pub(super) fn usage(error: impl std::fmt::Display) -> anyhow::Error {
 pub(super) async fn until_interrupted<T: Send + 'static>(
     work: impl FnOnce(&AtomicBool) -> Result<T> + Send + 'static,
 ) -> Result<T> {
+    // Listening comes first: from here on a signal ends the work, and not the process.
+    let mut interrupted = pin!(interrupted());
+    let _ = poll!(&mut interrupted);
     let stop = Arc::new(AtomicBool::new(false));
     let mut work = tokio::task::spawn_blocking({
         let stop = Arc::clone(&stop);
@@ -307,7 +199,7 @@ pub(super) async fn until_interrupted<T: Send + 'static>(
     });
     tokio::select! {
         outcome = &mut work => return outcome?,
-        () = interrupted() => stop.store(true, Ordering::Relaxed),
+        () = interrupted => stop.store(true, Ordering::Relaxed),
     }
     work.await?
 }
@@ -340,12 +232,3 @@ fn command() -> String {
     }
     words.join(" ")
 }
-
-/// How late an overtaken message is at most, unless the preset says so.
-const REORDER_US: u64 = 50_000;
-
-/// How slow slow nodes are at least.
-const SLOW_FACTOR: u32 = 3;
-
-/// The stream of chance that scripts are drawn from.
-const SCRIPT: u64 = 4;
