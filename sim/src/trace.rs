@@ -198,6 +198,13 @@ pub struct Compared {
     pub difference: Option<Difference>,
 }
 
+impl Compared {
+    /// Whether the trace is that of a run that was cut short, and not only a head.
+    pub fn is_cut(&self) -> bool {
+        self.is_short && (self.same > 0 || self.is_torn)
+    }
+}
+
 /// Where a trace and what happens now differ first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
@@ -223,6 +230,11 @@ impl<R: BufRead + Send + 'static> Comparison<R> {
             with(&shared, |open| open.hear(&line));
         }));
         comparison
+    }
+
+    /// Whether it is over, since the earlier run was cut short: [`Compared::is_cut`].
+    pub fn is_cut(&self) -> bool {
+        with(&self.shared, |open| open.compared.is_cut())
     }
 
     /// What came of it. A run that was stopped is no reason for a difference (`is_partial`).

@@ -41,9 +41,9 @@ impl Simulated {
         }
     }
 
-    /// Whether all that must hold did, to the end.
+    /// Whether all that must hold did.
     pub(crate) fn is_good(&self) -> bool {
-        self.report.violations.is_empty() && !self.report.partial
+        self.report.violations.is_empty()
     }
 
     /// The report as a table and a picture, for people.
@@ -60,9 +60,6 @@ impl Simulated {
     /// Why it is not good, for people: what happened last, what does not hold, and the command that
     /// shows it again.
     pub(crate) fn tell_why(&self, printer: Printer, command: &str) {
-        if self.report.partial {
-            printer.note("interrupted: this is what there is so far");
-        }
         let Some(violation) = self.report.violations.first() else {
             return;
         };

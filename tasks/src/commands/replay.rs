@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, Result};
 use dht::trace::{Birth, Origin};
@@ -14,8 +15,7 @@ use sim::replay::{self, Replayed};
 use sim::run::Run;
 use sim::trace::{Compared, Comparison, Difference, head, next_line};
 
-use crate::commands::simulate::{bar, until_interrupted, usage};
-use crate::failure::FAILED;
+use crate::commands::simulate::{INTERRUPTED, bar, exit_code, until_interrupted, usage};
 use crate::printer::Printer;
 use crate::simulated::Simulated;
 
@@ -51,12 +51,20 @@ async fn simulated(plan: Plan, lines: Lines, file: &Path, printer: Printer) -> R
     let (simulated, compared) = until_interrupted(move |stop| {
         let mut run = Run::new(plan.clone()).map_err(usage)?;
         let comparison = Comparison::begin(lines, run.network());
-        let simulated = Simulated::go(run, &plan, stop, told);
+        let simulated = Simulated::go(run, &plan, stop, |now| {
+            told(now);
+            // A run that was cut short is cut short again; one that is only a plan is not.
+            if comparison.is_cut() {
+                stop.store(true, Ordering::Relaxed);
+            }
+        });
         let compared = comparison.finish(simulated.report.partial);
         Ok((simulated, compared))
     })
     .await?;
     bar.finish_and_clear();
+    let is_cut = compared.is_cut();
+    let is_partial = simulated.report.partial && !is_cut;
     let Compared {
         same,
         is_short,
@@ -72,15 +80,19 @@ async fn simulated(plan: Plan, lines: Lines, file: &Path, printer: Printer) -> R
     if is_torn {
         printer.note("the last line of the trace is torn");
     }
-    if is_short && !printer.is_json() {
+    if is_cut {
         printer.note("the trace ends before the run does: compared as far as it goes");
+    }
+    if is_partial {
+        printer.note(INTERRUPTED);
     }
     if let Some(difference) = &difference {
         tell(difference, printer);
     } else {
         printer.line(format_args!("{same} events, as they were."))?;
     }
-    Ok(exit_code(difference.is_none() && simulated.is_good()))
+    let is_same = difference.is_none() && !is_partial;
+    Ok(exit_code(is_same && simulated.is_good()))
 }
 
 /// A real node: what happened to it, given to one here.
@@ -113,7 +125,7 @@ async fn real(
         partial,
     } = &replayed;
     if *partial {
-        printer.note("interrupted: this is what there is so far");
+        printer.note(INTERRUPTED);
     }
     if *torn > 0 {
         printer.note(format_args!("lines that a killed life left torn: {torn}"));
@@ -145,11 +157,4 @@ fn tell(difference: &Difference, printer: Printer) {
     printer.note(format_args!(
         "error: line {line} differs\n  then: {earlier}\n  now:  {now}"
     ));
-}
-
-fn exit_code(is_good: bool) -> ExitCode {
-    match is_good {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::from(FAILED),
-    }
 }

@@ -113,11 +113,20 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<ExitCode> {
     bar.finish_and_clear();
     printer.document(&simulated.report)?;
     simulated.show(printer)?;
-    if simulated.is_good() {
-        return Ok(ExitCode::SUCCESS);
-    }
     simulated.tell_why(printer, &command());
-    Ok(ExitCode::from(FAILED))
+    let is_partial = simulated.report.partial;
+    if is_partial {
+        printer.note(INTERRUPTED);
+    }
+    Ok(exit_code(simulated.is_good() && !is_partial))
+}
+
+/// Done, or failed.
+pub(super) fn exit_code(is_good: bool) -> ExitCode {
+    match is_good {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(FAILED),
+    }
 }
 
 fn carry_out(
@@ -232,3 +241,6 @@ fn command() -> String {
     }
     words.join(" ")
 }
+
+/// What is said of anything that was ended before its end.
+pub(super) const INTERRUPTED: &str = "interrupted: this is what there is so far";

@@ -15,8 +15,7 @@ use sim::shrink::shrink;
 use sim::swarm::Swarm;
 use sim::trace::{Head, write_line};
 
-use crate::commands::simulate::{detectors, until_interrupted, usage};
-use crate::failure::FAILED;
+use crate::commands::simulate::{INTERRUPTED, detectors, exit_code, until_interrupted, usage};
 use crate::printer::Printer;
 use crate::simulated::Simulated;
 
@@ -106,14 +105,11 @@ async fn try_all(args: &Args, swarm: Swarm, printer: Printer) -> Result<Outcome>
     }))?;
     printer.line(format_args!("{tried} seeds, {} failed.", failed.len()))?;
     if tried < args.seeds {
-        printer.note("interrupted: this is what there is so far");
+        printer.note(INTERRUPTED);
     }
     let is_good = failed.is_empty() && tried == args.seeds;
     Ok(Outcome {
-        exit_code: match is_good {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::from(FAILED),
-        },
+        exit_code: exit_code(is_good),
         first: failed
             .into_iter()
             .next()

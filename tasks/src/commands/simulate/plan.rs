@@ -105,8 +105,9 @@ impl Args {
             Some(Churn::Weibull { mean_s, .. }) => f64::from(self.nodes) / f64::from(mean_s),
             None => 0.0,
         } * self.seconds;
-        let all = f64::from(self.nodes) + self.joins as f64 + by_churn;
-        if all > ALL_MAX {
+        let new = f64::from(self.joins) + by_churn;
+        let all = f64::from(self.nodes) + new;
+        if new > 0.0 && all > ALL_MAX {
             return Err(usage(format_args!(
                 "{all:.0} nodes would be there or join in all: up to {ALL_MAX} would do"
             )));
