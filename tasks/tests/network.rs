@@ -378,6 +378,62 @@ fn content_and_traces_tell_the_same_story() {
 }
 
 #[test]
+fn what_real_nodes_wrote_down_happens_again() {
+    let network = Network::new("traced");
+    network.says("boot --nodes 4 --trace");
+    network.says("storemany 50");
+    network.says("addmany 2");
+    let members = network.processes();
+    network.says(&format!("leave {}", members[1]));
+    network.says(&format!("kill {}", members[2]));
+    network.ideal_ring();
+    network.says("killall");
+
+    let trace = |name: &String| {
+        let logs = network.state.path().join("traced/logs");
+        logs.join(format!("{name}.trace"))
+    };
+    let mut events = 0;
+    for member in &members {
+        let replayed = network.json(&format!("replay {}", trace(member).display()));
+        assert_eq!(replayed["difference"], Value::Null, "{member}");
+        assert_eq!(
+            (&replayed["lives"], &replayed["broke"]),
+            (&1.into(), &Value::Null)
+        );
+        events += replayed["same"].as_u64().expect("a number");
+    }
+    assert!(events > 200, "{events}");
+
+    // One that answers otherwise than the node that is replayed.
+    let file = trace(&members[0]);
+    let text = fs::read_to_string(&file).expect("a trace");
+    let answer = "\"reply\":\"Pong\"}}]";
+    let line = 1 + text
+        .lines()
+        .position(|line| line.contains(answer))
+        .expect("a ping");
+    let other = text.replacen(answer, "\"reply\":\"Gone\"}}]", 1);
+    fs::write(&file, other).expect("writable");
+    let replayed = network.json_with(&format!("replay {}", file.display()), Some(1));
+    assert_eq!(replayed["difference"]["line"], line);
+    let error = network.fails(&format!("replay {}", file.display()), 1);
+    assert!(
+        error.starts_with(&format!("error: line {line} differs\n")),
+        "{error}"
+    );
+
+    // The life of a process that was killed in the middle of a line.
+    let torn = &text[..text.len() - 10];
+    fs::write(&file, torn).expect("writable");
+    let replayed = network.json(&format!("replay {}", file.display()));
+    assert_eq!(
+        (&replayed["torn"], &replayed["difference"]),
+        (&1.into(), &Value::Null)
+    );
+}
+
+#[test]
 fn adds_at_the_same_moment_lose_nothing() {
     let network = Network::new("parallel");
     network.says("boot --nodes 3");
