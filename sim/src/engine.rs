@@ -22,7 +22,7 @@ use dht::{Action, Config, Event, Id, Node, Peer, View};
 pub use fate::Reach;
 pub use host::Status;
 pub use parcel::List;
-pub use traffic::Traffic;
+pub use traffic::{Questions, Traffic};
 
 use crate::census::Census;
 use crate::plan::{Detector, Plan, Schedule};

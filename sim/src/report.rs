@@ -47,12 +47,17 @@ pub struct Report {
     pub steps: u64,
     /// See `steps`.
     pub skipped: u64,
-    /// How long the pointers took to become ideal once all was quiet; nothing if nothing happened.
+    /// Of the steps, those that let a node join.
+    pub joins: u64,
+    /// How long the pointers took to become ideal after the last thing that happened, as seen by looks
+    /// that are 0.1 to 2 s apart; nothing if nothing happened.
     pub ideal_after_ms: Option<u64>,
     /// What nodes sent.
     pub traffic: Traffic,
     /// Messages per node and virtual second.
     pub messages_per_node_s: f64,
+    /// All messages of the run, upkeep included, for each join; nothing if nobody joined.
+    pub messages_per_join: Option<f64>,
     /// Bytes per node and virtual second.
     pub bytes_per_node_s: f64,
     /// Reads and writes that were acknowledged.
@@ -67,6 +72,16 @@ pub struct Report {
     pub violations: Vec<Violation>,
 }
 
+/// What became of the steps of a script.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) done: u64,
+    /// Steps that had to be left out, since the proof does not allow them or nobody was there.
+    pub(crate) skipped: u64,
+    /// Of those that were done, those that let a node join.
+    pub(crate) joins: u64,
+}
+
 impl Report {
     #[expect(
         clippy::too_many_arguments,
@@ -78,7 +93,7 @@ impl Report {
         lookups: &Lookups,
         content: Option<&Content>,
         (elapsed, partial): (Duration, bool),
-        (steps, skipped): (u64, u64),
+        tally: Tally,
         ideal_after_us: Option<u64>,
         violations: Vec<Violation>,
     ) -> Report {
@@ -104,11 +119,14 @@ impl Report {
             peak_bytes: peak_bytes(),
             seed: plan.seed,
             members,
-            steps,
-            skipped,
+            steps: tally.done,
+            skipped: tally.skipped,
+            joins: tally.joins,
             ideal_after_ms: ideal_after_us.map(|us| us / 1_000),
             traffic,
             messages_per_node_s: traffic.messages() as f64 / node_seconds,
+            messages_per_join: (tally.joins > 0)
+                .then(|| traffic.messages() as f64 / tally.joins as f64),
             bytes_per_node_s: traffic.bytes as f64 / node_seconds,
             acknowledged: content.map_or(0, |content| content.acknowledged),
             unknown: content.map_or(0, |content| content.unknown),

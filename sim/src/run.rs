@@ -16,7 +16,7 @@ use crate::observe::lookups::Lookups;
 use crate::observe::{Violation, fail, invariant};
 use crate::plan::{Detector, Impossible, Plan};
 use crate::random::Random;
-use crate::report::Report;
+use crate::report::{Report, Tally};
 use crate::script::{Fault, Step, Who};
 
 /// A plan being carried out.
@@ -28,9 +28,7 @@ pub struct Run {
     stage: Stage,
     /// The next step of the script.
     next: usize,
-    /// Steps that had to be left out, since the proof does not allow them or nobody was there.
-    skipped: u64,
-    done: u64,
+    tally: Tally,
     /// When the last thing that the script began ends.
     busy_until_us: u64,
     ideal: Ideal,
@@ -91,8 +89,7 @@ impl Run {
             lookups: Lookups::default(),
             stage: Stage::Busy,
             next: 0,
-            skipped: 0,
-            done: 0,
+            tally: Tally::default(),
             busy_until_us: 0,
             ideal: Ideal::default(),
             ideal_after_us: None,
@@ -219,7 +216,8 @@ impl Run {
         }
         match self.perform(step) {
             Outcome::Done => {
-                self.done += 1;
+                self.tally.done += 1;
+                self.tally.joins += u64::from(matches!(step.fault, Fault::Join(_)));
                 let end_us = now_us + length_ms(step.fault) * 1_000;
                 self.busy_until_us = self.busy_until_us.max(end_us);
             }
@@ -227,7 +225,7 @@ impl Run {
                 let at_us = now_us + RETRY_US;
                 return self.network.remind(at_us, due(Due::Script, tries + 1));
             }
-            Outcome::NotNow | Outcome::Never => self.skipped += 1,
+            Outcome::NotNow | Outcome::Never => self.tally.skipped += 1,
         }
         self.next += 1;
         self.network.remind(now_us, due(Due::Script, 0));
@@ -316,7 +314,7 @@ impl Run {
 
     /// Nothing new begins.
     fn end(&mut self) {
-        self.skipped += (self.plan.script.len() - self.next) as u64;
+        self.tally.skipped += (self.plan.script.len() - self.next) as u64;
         self.stage = Stage::Quiet;
     }
 
@@ -331,6 +329,7 @@ impl Run {
             self.looked_us = now_us;
             invariant::check(&self.network)?;
         }
+        self.look_for_ideal();
         match self.stage {
             Stage::Quiet => self.look_quiet(),
             Stage::Settling { since_us, until_us } => self.look_settling(since_us, until_us)?,
@@ -341,6 +340,19 @@ impl Run {
             self.network.remind(now_us + every_us, due(Due::Look, 0));
         }
         Ok(())
+    }
+
+    /// Whether the pointers are ideal for the first time since the script has ended.
+    fn look_for_ideal(&mut self) {
+        let now_us = self.network.now_us();
+        let is_read = self.next == self.plan.script.len() || self.stage != Stage::Busy;
+        let is_over = is_read && now_us >= self.busy_until_us;
+        if self.plan.is_quiet() || !is_over || self.ideal_after_us.is_some() {
+            return;
+        }
+        if self.ideal.pointers(&self.network).is_none() {
+            self.ideal_after_us = Some(now_us - self.busy_until_us);
+        }
     }
 
     fn look_quiet(&mut self) {
@@ -365,7 +377,6 @@ impl Run {
         let now_us = self.network.now_us();
         match self.ideal.pointers(&self.network) {
             None => {
-                self.ideal_after_us = Some(now_us - since_us);
                 let until_us = now_us + ideal::MOVING_US;
                 self.stage = Stage::Moving { until_us };
             }
@@ -405,7 +416,7 @@ impl Run {
             &self.lookups,
             self.content.as_ref(),
             (elapsed, is_partial),
-            (self.done, self.skipped),
+            self.tally,
             self.ideal_after_us,
             violations,
         )

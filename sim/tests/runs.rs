@@ -235,6 +235,39 @@ fn a_ring_of_one_answers_too() {
 }
 
 #[test]
+fn messages_are_counted_by_kind() {
+    let report = go(Plan {
+        nodes: 50,
+        lookups: 100,
+        ..Plan::default()
+    });
+    let json = serde_json::to_value(&report).expect("a report is JSON");
+    let kinds = json["traffic"]["questions"].as_object().expect("by name");
+    let asked = kinds.iter().filter(|(_, count)| **count != 0);
+    let asked: Vec<(&str, u64)> = asked
+        .map(|(kind, count)| (kind.as_str(), count.as_u64().expect("a number")))
+        .collect();
+    assert_eq!(asked, [("route", report.traffic.asked)]);
+    assert_eq!(report.traffic.messages(), 2 * report.traffic.asked);
+    assert_eq!((report.joins, report.messages_per_join), (0, None));
+}
+
+#[test]
+fn a_ring_that_grows_says_what_a_join_costs_and_when_it_was_ideal() {
+    let joins = (24..34).map(|at| step(u64::from(at) * 10, 0, Fault::Join(at)));
+    let report = go(Plan {
+        script: joins.collect(),
+        ..lively()
+    });
+    assert_eq!((report.members, report.joins), (34, 10));
+    let per_join = report.traffic.messages() as f64 / 10.0;
+    assert_eq!(report.messages_per_join, Some(per_join));
+    // Long before the run ends, for what happened ended long before that.
+    let ideal_after_ms = report.ideal_after_ms.expect("it became ideal");
+    assert!(ideal_after_ms < 5_000, "{ideal_after_ms}");
+}
+
+#[test]
 fn paths_by_fingers_are_as_long_as_in_the_paper() {
     let report = go(Plan {
         nodes: 1 << 12,

@@ -116,6 +116,13 @@ fn rows(report: &Report) -> Vec<(&'static str, String)> {
             format!("{ms} ms after the last thing that happened"),
         ));
     }
+    if let Some(per_join) = report.messages_per_join {
+        let text = format!(
+            "{}: {per_join:.0} messages for each, upkeep of the ring included",
+            report.joins
+        );
+        rows.push(("joins", text));
+    }
     let messages = format!(
         "{}: {:.1} per node and second, {:.0} bytes",
         report.traffic.messages(),

@@ -1,7 +1,7 @@
 //! Traffic: what nodes send, counted by kind.
 
-use dht::message::{Reply, Request, State};
-use dht::record::Record;
+use dht::message::{Reply, Request, State, Transfer};
+use dht::record::{Change, Record};
 use serde::Serialize;
 
 use super::Address;
@@ -9,8 +9,10 @@ use super::Address;
 /// Messages and bytes since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Traffic {
-    /// Questions: ping, state, notify, route, leaving, claim, transfer, read, change, others.
-    pub questions: [u64; 10],
+    /// Questions, by kind.
+    pub questions: Questions,
+    /// Questions of all kinds.
+    pub asked: u64,
     /// Answers.
     pub answers: u64,
     /// Bytes of both, in a plain binary form: 20 for an identifier, 28 for a peer, one for each
@@ -18,37 +20,44 @@ pub struct Traffic {
     pub bytes: u64,
 }
 
+/// How many questions of each kind were asked: a field for each kind of [`Request`], by its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the kinds of requests say what they are")]
+pub struct Questions {
+    pub ping: u64,
+    pub state: u64,
+    pub notify: u64,
+    pub look: u64,
+    pub route: u64,
+    pub leaving: u64,
+    pub claim: u64,
+    pub transfer: u64,
+    pub read: u64,
+    pub change: u64,
+}
+
 impl Traffic {
     /// Questions and answers.
     pub fn messages(&self) -> u64 {
-        self.questions.iter().sum::<u64>() + self.answers
+        self.asked + self.answers
     }
 
     pub(super) fn asked(&mut self, request: &Request<Address>) {
-        let (kind, size) = match request {
-            Request::Ping => (0, 0),
-            Request::State => (1, 0),
-            Request::Notify => (2, 0),
-            Request::Route(_) => (3, 22),
-            Request::Leaving(state) => (4, state_size(state)),
-            Request::Claim(_) => (5, 40),
-            Request::Transfer(transfer) => {
-                let records = transfer.records.iter();
-                let sizes = records.map(|(_, record)| 20 + record.as_ref().map_or(0, record_size));
-                (6, 54 + sizes.sum::<usize>())
-            }
-            Request::Read(_) => (7, 20),
-            Request::Change(_, change) => {
-                let name = change.name.as_ref().map_or(0, |name| name.len());
-                (
-                    8,
-                    24 + name + change.value.as_ref().map_or(0, |value| value.len()),
-                )
-            }
-            // Questions that carry nothing.
-            _ => (9, 0),
+        let kinds = &mut self.questions;
+        let (count, size) = match request {
+            Request::Ping => (&mut kinds.ping, 0),
+            Request::State => (&mut kinds.state, 0),
+            Request::Notify => (&mut kinds.notify, 0),
+            Request::Look => (&mut kinds.look, 0),
+            Request::Route(_) => (&mut kinds.route, 22),
+            Request::Leaving(state) => (&mut kinds.leaving, state_size(state)),
+            Request::Claim(_) => (&mut kinds.claim, 40),
+            Request::Transfer(transfer) => (&mut kinds.transfer, transfer_size(transfer)),
+            Request::Read(_) => (&mut kinds.read, 20),
+            Request::Change(_, change) => (&mut kinds.change, change_size(change)),
         };
-        self.questions[kind] += 1;
+        *count += 1;
+        self.asked += 1;
         self.bytes += ENVELOPE + size as u64;
     }
 
@@ -69,6 +78,17 @@ impl Traffic {
 
 fn state_size(state: &State<Address>) -> usize {
     PEER * (state.successors.len() + 1)
+}
+
+fn transfer_size(transfer: &Transfer) -> usize {
+    let records = transfer.records.iter();
+    let sizes = records.map(|(_, record)| 20 + record.as_ref().map_or(0, record_size));
+    54 + sizes.sum::<usize>()
+}
+
+fn change_size(change: &Change) -> usize {
+    let name = change.name.as_ref().map_or(0, |name| name.len());
+    24 + name + change.value.as_ref().map_or(0, |value| value.len())
 }
 
 fn record_size(record: &Record) -> usize {
