@@ -60,7 +60,7 @@ pub struct Content {
     pub per_s: u32,
 }
 
-/// Milliseconds between two times that a node looks after something, each varying by a tenth.
+/// Milliseconds between two times that a node looks after something, each varying by chance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schedule {
     /// Its successor.
@@ -71,6 +71,9 @@ pub struct Schedule {
     pub predecessor_ms: u32,
     /// Its own place.
     pub self_check_ms: u32,
+    /// How much longer or shorter each of them may be: 0 to 90.
+    #[serde(default = "vary_percent")]
+    pub vary_percent: u8,
 }
 
 impl Default for Schedule {
@@ -81,8 +84,14 @@ impl Default for Schedule {
             fingers_ms: 3_000,
             predecessor_ms: 1_000,
             self_check_ms: 10_000,
+            vary_percent: vary_percent(),
         }
     }
+}
+
+/// As much as real nodes have it, and as runs had it that do not say so.
+fn vary_percent() -> u8 {
+    10
 }
 
 impl Default for Plan {
@@ -176,6 +185,7 @@ impl Plan {
             within("fingers (ms)", schedule.fingers_ms, 10, 3_600_000)?;
             within("predecessor (ms)", schedule.predecessor_ms, 10, 3_600_000)?;
             within("self-check (ms)", schedule.self_check_ms, 10, 3_600_000)?;
+            within("variation of intervals (%)", schedule.vary_percent, 0, 90)?;
         }
         Ok(())
     }

@@ -33,7 +33,8 @@ impl Network {
             return;
         }
         let every_us = interval_us(&schedule, duty);
-        let delay_us = self.random.between(every_us * 9 / 10, every_us * 11 / 10);
+        let vary_us = every_us * u64::from(schedule.vary_percent) / 100;
+        let delay_us = self.random.between(every_us - vary_us, every_us + vary_us);
         let delay_us = self.faults.by_clock(self.seed, at, delay_us);
         // A sleeper finds one of each that is due when it wakes, however long it slept.
         let wakes_us = match host.status {

@@ -144,6 +144,7 @@ fn lost_keys(setup: &Setup, nodes: u32, keys: usize, share: f64, ring: usize) ->
             fingers_ms: 4_000,
             predecessor_ms: 4_000,
             self_check_ms: 60_000,
+            ..Schedule::default()
         }),
         ..Plan::default()
     };

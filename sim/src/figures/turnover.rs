@@ -26,6 +26,7 @@ pub(super) fn observe(setup: &Setup, per_100_s: u32) -> Lookups {
             fingers_ms: 30_000,
             predecessor_ms: 30_000,
             self_check_ms: 600_000,
+            vary_percent: 50,
         }),
         ..Plan::default()
     };

@@ -116,7 +116,8 @@ pub fn patience_us(network: &Network, plan: &Plan) -> u64 {
     let rounds = 2 * length + Ring::of(network).error(network) as u64 + 1;
     // A round is a stabilization of everyone, by the slowest clock; an exchange that meets another one
     // is made again after up to 0.2 s.
-    let round_us = u64::from(schedule.stabilize_ms) * 1_100 + 400_000;
+    let longest = 1_000 + 10 * u64::from(schedule.vary_percent);
+    let round_us = u64::from(schedule.stabilize_ms) * longest + 400_000;
     let skewed = round_us * 1_000_000 / (1_000_000 - u64::from(plan.faults.skew_ppm).min(500_000));
     // Of exchanges of up to four messages some are lost, and then a silence has to pass as well.
     let lossy = if plan.faults.is_lossy() || plan.faults.slow_ppm > 0 || plan.faults.reorder_us > 0
