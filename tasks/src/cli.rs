@@ -317,11 +317,13 @@ Exit code 1 if something that must hold does not, or if not all states were look
     #[command(after_help = "\
 Examples:
   tasks figures                   into the folder `figures`; then look at figures/index.html
-  tasks figures figures --seed 7   other chance, nearly the same numbers
+  tasks figures --only stretch    one of them, in a second
+  tasks figures other --seed 7    other chance, nearly the same numbers
   tasks figures --json | jq '.checks[] | select(.within | not)'
 
-Takes a few minutes; Ctrl-C leaves what is drawn by then. Exit code 1 if a number is further from the
-paper's than it may be.")]
+Takes about a minute, on all cores; Ctrl-C leaves what is drawn by then. The same seed gives the same
+files, byte for byte. Exit code 1 if a number is further from the paper's than it may be, which with
+another seed one of those within a 95 % interval can be by chance, or if not all figures were drawn.")]
     Figures(crate::commands::figures::Args),
 
     /// Print a script that completes commands in your shell

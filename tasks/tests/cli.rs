@@ -221,3 +221,17 @@ const DEAD: &str = r#"{
   ]
 }
 "#;
+
+#[test]
+fn figures_need_a_folder_that_can_be_written_to() {
+    let state = empty();
+    let file = state.path().join("file");
+    fs::write(&file, "").expect("a file");
+    let folder = file.join("figures");
+    let told = outcome(&state, &format!("figures {}", folder.display()));
+    assert!(
+        told.contains("error: cannot write into STATE/file/figures: "),
+        "{told}"
+    );
+    assert!(told.ends_with("exit code 1\n"), "{told}");
+}

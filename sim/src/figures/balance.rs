@@ -2,7 +2,7 @@
 
 use super::axis::{Axis, steps};
 use super::chart::Chart;
-use super::check::Source;
+use super::check::{Bound, Check, Source};
 use super::scheme::{Scheme, measure};
 use super::series::{Point, Series, Shape};
 use super::table::{Table, maybe, number};
@@ -22,6 +22,7 @@ pub(super) fn figures(setup: &Setup) -> Vec<Figure> {
         "replica_max",
         "replica_cv",
     ]);
+    let mut checks = Vec::new();
     let (mut ours, mut replicas) = (Vec::new(), Vec::new());
     for (place, (scheme, replica)) in ROWS.iter().enumerate() {
         for (sized, known) in [10_usize, 100, 1_000].into_iter().zip(replica) {
@@ -48,20 +49,29 @@ pub(super) fn figures(setup: &Setup) -> Vec<Figure> {
                 };
                 ours.push(ends(spread[0], spread[2]));
                 replicas.extend(known.map(|known| ends(known.min, known.max)));
+                checks.extend(scheme.deviation(sized).map(|law| {
+                    let what = format!("deviation of load, {} (× mean)", scheme.name());
+                    let bound = Bound::Percent(10.0);
+                    Check::new(what, spread[3], (law, Source::Theory), bound)
+                }));
             }
         }
     }
-    let text = "The share of the emptiest and of the fullest of 100 nodes, times the mean (10 and 1,000 \
-                nodes are in the table). Rings with so many positions for each node and partitions are \
-                measured by the space they cover, as if there were endless keys; rendezvous and jump \
-                hashing, which have no such space, by so many keys for each node. The ring that our \
-                nodes keep is the first line. An equal number of partitions is as good as counting \
-                gets, and needs a map that all agree on.";
     vec![Figure {
         name: "balance",
         title: "Emptiest and fullest of 100 nodes, by four placements",
         paper: "no figure of a paper; the replica is a program of our own",
-        text: text.to_owned(),
+        shows: "How even four ways to place keys are: the shares of the emptiest and the fullest of 100 nodes.",
+        known: "No paper has this figure; the law is that of the deviation: 1/√v of the mean for v positions, \
+                1/√k for k keys, and none for partitions.",
+        apart: "The ring that our nodes keep is the first line. Partitions are as even as counting gets, but \
+                need a map that all agree on."
+            .to_owned(),
+        text: "Rings with so many positions for each node and partitions are measured by the space they \
+               cover, as if there were endless keys; rendezvous and jump hashing, which have no such space, \
+               by so many keys for each node. Means over up to 200 rounds; 10 and 1,000 nodes are in the \
+               table."
+            .to_owned(),
         chart: Chart {
             x: Axis {
                 label: "Share of a node, times the mean",
@@ -100,8 +110,7 @@ pub(super) fn figures(setup: &Setup) -> Vec<Figure> {
             ],
         },
         table,
-        checks: Vec::new(),
-        note: None,
+        checks,
     }]
 }
 

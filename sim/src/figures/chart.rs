@@ -103,8 +103,8 @@ fn text_style(size: u32, colour: &'static RGBColor) -> TextStyle<'static> {
     TextStyle::from(("system-ui, sans-serif", size).into_font()).color(colour)
 }
 
-const WIDTH: u32 = 1520;
-const HEIGHT: u32 = 940;
+const WIDTH: u32 = 1240;
+const HEIGHT: u32 = 800;
 const MARGIN: u32 = 40;
 const TITLE: u32 = 36;
 const SMALL: u32 = 25;

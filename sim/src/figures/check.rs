@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::table::{number, signed};
+
 /// A number, and what it is held against.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Check {
@@ -78,14 +80,26 @@ impl Check {
         }
     }
 
+    /// How much of what is allowed is used up: more than 1 where it is not within.
+    fn strain(&self) -> f64 {
+        let apart = (self.ours - self.expected).abs();
+        let allowed = match self.bound {
+            Bound::Percent(percent) => self.expected.abs() * percent / 100.0,
+            Bound::Apart(distance) => distance,
+            Bound::AtMost if self.within => return 0.0,
+            Bound::AtMost => return f64::INFINITY,
+        };
+        if apart == 0.0 { 0.0 } else { apart / allowed }
+    }
+
     /// How far apart they are, in words.
     pub fn distance(&self) -> String {
         let apart = self.ours - self.expected;
         match self.bound {
-            Bound::Percent(_) if self.expected == 0.0 => format!("{apart:+.2}"),
-            Bound::Percent(_) => format!("{:+.1} %", apart / self.expected * 100.0),
-            Bound::Apart(_) => format!("{apart:+.3}"),
-            Bound::AtMost => format!("{apart:+.1}"),
+            Bound::Percent(_) if self.expected == 0.0 => signed(apart, 2),
+            Bound::Percent(_) => format!("{} %", signed(apart / self.expected * 100.0, 1)),
+            Bound::Apart(_) => signed(apart, 3),
+            Bound::AtMost => signed(apart, 1),
         }
     }
 
@@ -93,10 +107,16 @@ impl Check {
     pub fn allowed(&self) -> String {
         match self.bound {
             Bound::Percent(percent) => format!("±{percent} %"),
-            Bound::Apart(distance) => format!("±{}", super::table::number(distance, 4)),
+            Bound::Apart(distance) => format!("±{}", number(distance, 4)),
             Bound::AtMost => "at most".to_owned(),
         }
     }
+}
+
+/// The one that uses most of what it is allowed, if any is apart from what it should be.
+pub(super) fn farthest(checks: &[Check]) -> Option<&Check> {
+    let apart = checks.iter().filter(|check| check.strain() > 0.0);
+    apart.max_by(|a, b| a.strain().total_cmp(&b.strain()))
 }
 
 #[cfg(test)]
@@ -113,6 +133,20 @@ mod tests {
         assert!(check(0.0, Bound::AtMost).within);
         assert!(!check(2.1, Bound::AtMost).within);
         assert_eq!(check(2.1, Bound::Percent(10.0)).distance(), "+5.0 %");
+    }
+
+    #[test]
+    fn the_farthest_is_the_one_nearest_to_its_bound() {
+        let check = |ours, bound| Check::new("x".into(), ours, (2.0, Source::Paper), bound);
+        let near = check(2.1, Bound::Percent(50.0));
+        let far = check(1.95, Bound::Apart(0.06));
+        let equal = check(2.0, Bound::Apart(0.0));
+        let below = check(0.0, Bound::AtMost);
+        let all = [near, far.clone(), equal.clone(), below.clone()];
+        assert_eq!(farthest(&all), Some(&far));
+        assert_eq!(farthest(&[equal, below]), None);
+        let above = check(2.1, Bound::AtMost);
+        assert_eq!(farthest(&[far, above.clone()]), Some(&above));
     }
 
     #[test]

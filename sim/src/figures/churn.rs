@@ -8,13 +8,184 @@ use super::axis::{Axis, steps};
 use super::chart::Chart;
 use super::check::{Bound, Check, Source};
 use super::series::{Point, Series, Shape};
-use super::table::{Table, maybe, number};
+use super::table::{Table, grouped, maybe, number};
 use super::turnover::observe;
 use super::{Figure, Setup};
 use crate::observe::lookups::Lookups;
 
 /// Owners, and the way to them.
 pub(super) fn figures(setup: &Setup) -> Vec<Figure> {
+    let rows = setup.pick(&KNOWN[..], &KNOWN[7..]).iter();
+    let rows: Vec<Row> = rows
+        .map(|known| Row {
+            known,
+            lookups: observe(setup, known.per_100_s),
+        })
+        .collect();
+    vec![owners(&rows), way(&rows)]
+}
+
+fn owners(rows: &[Row]) -> Figure {
+    let sum = |count: fn(&Row) -> u64| rows.iter().map(count).sum::<u64>();
+    let check = |row: &Row| {
+        let what = format!("wrong owners at {}/s (per 10,000 lookups)", row.rate());
+        let expected = (row.known.failures, Source::Paper);
+        Check::new(
+            what,
+            row.per_10_000(row.lookups.wrong),
+            expected,
+            Bound::AtMost,
+        )
+    };
+    Figure {
+        name: "churn-owners",
+        title: "Wrong owners while nodes join and fail",
+        paper: "IEEE/ACM ToN 2003, table III",
+        shows: "How often a lookup names a wrong owner while nodes join and fail all the time: hardly ever, \
+                for the owner is asked before it is believed in.",
+        known: "Failures rise from none at 0.05/s to about 15 of 10,000 lookups at 0.4/s.",
+        apart: format!(
+            "Of {} lookups at all rates {} named a wrong owner, and {} ended without an answer.",
+            grouped(sum(Row::ended)),
+            sum(|row| row.lookups.wrong),
+            sum(|row| row.lookups.failed)
+        ),
+        text: "1,000 nodes with lists of 20; joins and failures come by chance, each at this rate, and so \
+               does a lookup each second, for two hours. A node stabilizes and refreshes one finger every \
+               15 to 45 s, as in the paper, and besides whenever its neighbourhood changed, which the \
+               paper's nodes don't. Messages take up to 0.1 s. A lookup is wrong if the node it ends at \
+               owned the key neither when it began nor when it ended."
+            .to_owned(),
+        table: table(rows),
+        checks: rows.iter().map(check).collect(),
+        chart: Chart {
+            x: rates(),
+            y: Axis {
+                label: "Lookups that failed, per 10,000",
+                range: (-0.5, 17.0),
+                ticks: steps(0.0, 16.0, 4.0),
+                text: |tick| number(tick, 0),
+            },
+            series: vec![
+                Series::new(
+                    "ours: wrong or unanswered",
+                    None,
+                    2,
+                    Shape::Line,
+                    points(rows, |row| {
+                        Some(row.per_10_000(row.lookups.wrong + row.lookups.failed))
+                    }),
+                ),
+                Series::new(
+                    "ours: wrong owner",
+                    None,
+                    0,
+                    Shape::Line,
+                    points(rows, |row| Some(row.per_10_000(row.lookups.wrong))),
+                ),
+                Series::new(
+                    "paper: failures",
+                    Some(Source::Paper),
+                    1,
+                    Shape::Line,
+                    points(rows, |row| Some(row.known.failures)),
+                ),
+                Series::new(
+                    "replica: wrong, if the owner checks",
+                    Some(Source::Replica),
+                    3,
+                    Shape::Marks,
+                    points(rows, |row| row.known.replica_wrong),
+                ),
+            ],
+        },
+    }
+}
+
+fn way(rows: &[Row]) -> Figure {
+    let fastest = rows.last().map_or_else(String::new, |row| {
+        format!(
+            "At {}/s the mean path has {:.2} steps (the paper: {:.2}), and {:.2} timeouts (the paper: {:.2}). \
+             {:.0} of 10,000 lookups took more than {} hops; the others took {:.2} steps.",
+            row.rate(),
+            row.path(),
+            row.known.path,
+            row.timeouts(),
+            row.known.timeouts,
+            row.per_10_000(row.detours()),
+            DETOUR - 1,
+            row.direct_path()
+        )
+    });
+    Figure {
+        name: "churn-path",
+        title: "Path and timeouts while nodes join and fail",
+        paper: "IEEE/ACM ToN 2003, table III",
+        shows: "What lookups cost while nodes join and fail all the time: the path stays as it is in a quiet \
+                ring, but for the few that meet a place whose owner has just died.",
+        known: "The path stays near 3.9 at all rates, and timeouts rise from 0.05 to 0.46.",
+        apart: format!(
+            "{fastest} Those that took more came to the place of a node that had died before its neighbours \
+             noticed, which here takes up to 45 s: nobody answers for it until then, so they go back to node \
+             after node, and begin again after a while. In a ring that stabilizes twice a second, as by \
+             default, such a place is open 60 times as briefly. Ours meet fewer dead nodes, for who has met \
+             one drops it at once."
+        ),
+        text: "The lookups of the figure before. Path: living nodes asked, up to the one before the owner; \
+               timeouts: dead nodes asked; both are means over answered lookups."
+            .to_owned(),
+        table: table(rows),
+        checks: Vec::new(),
+        chart: Chart {
+            x: rates(),
+            y: Axis {
+                label: "Nodes asked in a lookup (mean)",
+                range: (-0.15, 7.0),
+                ticks: steps(0.0, 7.0, 1.0),
+                text: |tick| number(tick, 0),
+            },
+            series: vec![
+                Series::new(
+                    "ours: path",
+                    None,
+                    0,
+                    Shape::Line,
+                    points(rows, |row| Some(row.path())),
+                ),
+                Series::new(
+                    "ours: path without detours",
+                    None,
+                    2,
+                    Shape::Line,
+                    points(rows, |row| Some(row.direct_path())),
+                ),
+                Series::new(
+                    "ours: timeouts",
+                    None,
+                    1,
+                    Shape::Line,
+                    points(rows, |row| Some(row.timeouts())),
+                ),
+                Series::new(
+                    "paper: path",
+                    Some(Source::Paper),
+                    0,
+                    Shape::Line,
+                    points(rows, |row| Some(row.known.path)),
+                ),
+                Series::new(
+                    "paper: timeouts",
+                    Some(Source::Paper),
+                    1,
+                    Shape::Line,
+                    points(rows, |row| Some(row.known.timeouts)),
+                ),
+            ],
+        },
+    }
+}
+
+fn table(rows: &[Row]) -> Table {
     let mut table = Table::new(&[
         "joins_and_failures_per_s",
         "lookups",
@@ -31,27 +202,17 @@ pub(super) fn figures(setup: &Setup) -> Vec<Figure> {
         "replica_timeouts",
         "replica_wrong_per_10000_checked",
     ]);
-    let mut checks = Vec::new();
-    let mut points: [Vec<Point>; 8] = Default::default();
-    let (mut unanswered, mut detours) = (0, String::new());
-    for known in setup.pick(&KNOWN[..], &KNOWN[7..]) {
-        let lookups = observe(setup, known.per_100_s);
-        let rate = f64::from(known.per_100_s) / 100.0;
-        let ended = lookups.right + lookups.wrong + lookups.failed;
-        let answered = (lookups.right + lookups.wrong).max(1) as f64;
-        let of_10_000 = |count: u64| count as f64 * 1e4 / ended.max(1) as f64;
-        let path = lookups.mean_hops() - 1.0;
-        let timeouts = lookups.timeouts as f64 / answered;
-        let wrong = of_10_000(lookups.wrong);
+    for row in rows {
+        let (known, lookups) = (row.known, &row.lookups);
         table.row([
-            number(rate, 2),
+            number(row.rate(), 2),
             lookups.begun.to_string(),
-            number(path, 3),
-            number(of_10_000(lookups.hops.iter().skip(DETOUR).sum()), 1),
-            number(direct_path(&lookups), 3),
-            number(timeouts, 4),
-            number(wrong, 2),
-            number(of_10_000(lookups.failed), 2),
+            number(row.path(), 3),
+            number(row.per_10_000(row.detours()), 1),
+            number(row.direct_path(), 3),
+            number(row.timeouts(), 4),
+            number(row.per_10_000(lookups.wrong), 2),
+            number(row.per_10_000(lookups.failed), 2),
             lookups.abandoned.to_string(),
             number(known.path, 2),
             number(known.timeouts, 2),
@@ -59,129 +220,69 @@ pub(super) fn figures(setup: &Setup) -> Vec<Figure> {
             number(known.replica_timeouts, 3),
             maybe(known.replica_wrong, 1),
         ]);
-        unanswered += lookups.failed;
-        let detour: u64 = lookups.hops.iter().skip(DETOUR).sum();
-        detours = format!(
-            "At {rate}/s {} of 10,000 lookups took more than 20 hops; the others {} steps in the mean.",
-            number(of_10_000(detour), 0),
-            number(direct_path(&lookups), 2)
-        );
-        let values = [
-            Some(wrong),
-            Some(known.failures),
-            known.replica_wrong,
-            Some(path),
-            Some(direct_path(&lookups)),
-            Some(timeouts),
-            Some(known.path),
-            Some(known.timeouts),
-        ];
-        for (points, value) in points.iter_mut().zip(values) {
-            points.extend(value.map(|value| Point::at(rate, value)));
-        }
-        let what = format!("wrong owners at {rate}/s (per 10,000 lookups)");
-        let expected = (known.failures, Source::Paper);
-        checks.push(Check::new(what, wrong, expected, Bound::AtMost));
     }
-    let [
-        wrong,
-        paper_wrong,
-        replica_wrong,
-        path,
-        direct,
-        timeouts,
-        paper_path,
-        paper_timeouts,
-    ] = points;
-    let text = "1,000 nodes with lists of 20; joins and failures come by chance, each at this rate, and so \
-                does a lookup each second, for two hours. A node stabilizes and refreshes one finger \
-                every 30 s, varied by a tenth (the paper: from 15 to 45 s), and besides whenever its \
-                neighbourhood changed, which the paper's nodes don't. Messages take up to 0.1 s. A lookup \
-                is wrong if the node it ends at owned the key neither when it began nor when it ended.";
-    let note = format!(
-        "{detours} These came to the place of a node that had died before its neighbour noticed, which \
-         here takes up to 33 s: they go back to node after node, and begin again after a while. In a \
-         ring that stabilizes twice a second, as by default, that place is open 60 times as briefly. \
-         Lookups without any answer in all of these runs: {unanswered}."
-    );
-    let rates = || Axis {
+    table
+}
+
+fn rates() -> Axis {
+    Axis {
         label: "Joins and failures, each per second",
         range: (0.03, 0.42),
         ticks: steps(0.05, 0.4, 0.05),
         text: |tick| number(tick, 2),
-    };
-    let owners = Figure {
-        name: "churn-owners",
-        title: "Wrong owners while nodes join and fail",
-        paper: "IEEE/ACM ToN 2003, table III",
-        text: text.to_owned(),
-        chart: Chart {
-            x: rates(),
-            y: Axis {
-                label: "Lookups that named a wrong owner, per 10,000",
-                range: (-0.5, 17.0),
-                ticks: steps(0.0, 16.0, 4.0),
-                text: |tick| number(tick, 0),
-            },
-            series: vec![
-                Series::new("ours", None, 0, Shape::Line, wrong),
-                Series::new(
-                    "paper: failures",
-                    Some(Source::Paper),
-                    1,
-                    Shape::Line,
-                    paper_wrong,
-                ),
-                Series::new(
-                    "replica with the owner's check",
-                    Some(Source::Replica),
-                    2,
-                    Shape::Marks,
-                    replica_wrong,
-                ),
-            ],
-        },
-        table: table.clone(),
-        checks,
-        note: None,
-    };
-    let way = Figure {
-        name: "churn-path",
-        title: "Path and timeouts while nodes join and fail",
-        paper: "IEEE/ACM ToN 2003, table III",
-        text: "The lookups of the figure before. Path: living nodes asked, up to the one before the owner; \
-               timeouts: dead nodes asked. Ours meet fewer dead nodes, for who has met one drops it from \
-               its tables at once."
-            .to_owned(),
-        chart: Chart {
-            x: rates(),
-            y: Axis {
-                label: "Nodes asked in a lookup (mean)",
-                range: (-0.15, 6.0),
-                ticks: steps(0.0, 6.0, 1.0),
-                text: |tick| number(tick, 0),
-            },
-            series: vec![
-                Series::new("ours: path", None, 0, Shape::Line, path),
-                Series::new("ours: path without detours", None, 2, Shape::Line, direct),
-                Series::new("ours: timeouts", None, 1, Shape::Line, timeouts),
-                Series::new("paper: path", Some(Source::Paper), 0, Shape::Line, paper_path),
-                Series::new("paper: timeouts", Some(Source::Paper), 1, Shape::Line, paper_timeouts),
-            ],
-        },
-        table,
-        checks: Vec::new(),
-        note: Some(note),
-    };
-    vec![owners, way]
+    }
 }
 
-/// Mean steps to the node before the owner of lookups that went straight.
-fn direct_path(lookups: &Lookups) -> f64 {
-    let direct = || (0..DETOUR).zip(&lookups.hops);
-    let hops: u64 = direct().map(|(hops, count)| hops as u64 * count).sum();
-    let count: u64 = direct().map(|(_, count)| count).sum();
-    hops as f64 / count.max(1) as f64 - 1.0
+/// A value by the rate, where there is one.
+fn points(rows: &[Row], value: fn(&Row) -> Option<f64>) -> Vec<Point> {
+    let point = |row: &Row| value(row).map(|value| Point::at(row.rate(), value));
+    rows.iter().filter_map(point).collect()
+}
+
+/// What came of lookups at one rate, and what others found.
+struct Row {
+    known: &'static Known,
+    lookups: Lookups,
+}
+
+impl Row {
+    fn rate(&self) -> f64 {
+        f64::from(self.known.per_100_s) / 100.0
+    }
+
+    fn answered(&self) -> u64 {
+        self.lookups.right + self.lookups.wrong
+    }
+
+    fn ended(&self) -> u64 {
+        self.answered() + self.lookups.failed
+    }
+
+    fn per_10_000(&self, count: u64) -> f64 {
+        count as f64 * 1e4 / self.ended().max(1) as f64
+    }
+
+    /// Mean steps to the node before the owner.
+    fn path(&self) -> f64 {
+        self.lookups.mean_hops() - 1.0
+    }
+
+    /// The same of lookups that went straight.
+    fn direct_path(&self) -> f64 {
+        let direct = || (0..DETOUR).zip(&self.lookups.hops);
+        let hops: u64 = direct().map(|(hops, count)| hops as u64 * count).sum();
+        let count: u64 = direct().map(|(_, count)| count).sum();
+        hops as f64 / count.max(1) as f64 - 1.0
+    }
+
+    /// How many did not go straight.
+    fn detours(&self) -> u64 {
+        self.lookups.hops.iter().skip(DETOUR).sum()
+    }
+
+    fn timeouts(&self) -> f64 {
+        self.lookups.timeouts as f64 / self.answered().max(1) as f64
+    }
 }
 
 /// From so many hops on a lookup did not go straight: three times what a ring of this size needs.
@@ -214,7 +315,7 @@ const fn row(
     }
 }
 
-const KNOWN: [Known; 8] = [
+static KNOWN: [Known; 8] = [
     row(5, [3.90, 0.05, 0.0], 0.053, Some(0.0)),
     row(10, [3.83, 0.11, 0.0], 0.106, Some(0.0)),
     row(15, [3.84, 0.16, 2.0], 0.153, None),

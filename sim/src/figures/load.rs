@@ -8,12 +8,26 @@ use super::tally::Tally;
 use crate::random::Random;
 
 /// The spread of loads, times the mean: a mean over rounds.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Spread {
     pub(super) p1: f64,
     pub(super) p99: f64,
     pub(super) max: f64,
+    /// From the least to the greatest of all rounds.
+    pub(super) max_range: (f64, f64),
     pub(super) empty: f64,
+}
+
+impl Default for Spread {
+    fn default() -> Spread {
+        Spread {
+            p1: 0.0,
+            p99: 0.0,
+            max: 0.0,
+            max_range: (f64::INFINITY, 0.0),
+            empty: 0.0,
+        }
+    }
 }
 
 impl Spread {
@@ -24,6 +38,8 @@ impl Spread {
         self.p1 += tally.percentile(1) as f64 / mean;
         self.p99 += tally.percentile(99) as f64 / mean;
         self.max += tally.max() as f64 / mean;
+        let max = tally.max() as f64 / tally.mean();
+        self.max_range = (self.max_range.0.min(max), self.max_range.1.max(max));
         self.empty += tally.share(0) / f64::from(rounds);
     }
 }

@@ -75,14 +75,20 @@ pub(super) fn figures(setup: &Setup) -> Vec<Figure> {
         }
     }
     let [p99, p1, paper_p99, paper_p1, replica_p99, replica_p1] = points;
-    let text = "10,000 nodes, 1,000,000 keys, mean of 5 rings. A node stands at its own identifier, and \
-                further positions are hashes of it and a number. Our processes have one position each; \
-                more of them are possible only where everybody knows everybody.";
+    let ends = [p1.first(), p1.last()].map(|end| number(end.map_or(0.0, |end| end.y), 2));
     vec![Figure {
         name: "load-positions",
         title: "Load with virtual nodes",
         paper: "SIGCOMM 2001, figure 9",
-        text: text.to_owned(),
+        shows: "How virtual nodes even the load out: the more positions a node has, the nearer it is to the \
+                mean.",
+        known: "From 1 to 20 positions the 99th percentile falls from 4.8 to 1.6 times the mean, and the 1st \
+                rises from 0 to 0.5 times.",
+        apart: format!("The 1st percentile rises from {} to {} times.", ends[0], ends[1]),
+        text: "10,000 nodes, 1,000,000 keys, mean of 5 rings. A node stands at its own identifier, and \
+               further positions are hashes of it and a number. Our processes have one position each; \
+               more of them are possible only where everybody knows everybody."
+            .to_owned(),
         chart: Chart {
             x: Axis {
                 label: "Positions per node (virtual nodes)",
@@ -131,7 +137,6 @@ pub(super) fn figures(setup: &Setup) -> Vec<Figure> {
         },
         table,
         checks,
-        note: None,
     }]
 }
 

@@ -32,12 +32,28 @@ impl Scheme {
             Scheme::Jump(keys) => format!("jump of {keys} keys"),
         }
     }
+
+    /// The standard deviation of loads, times the mean, that chance alone gives; nothing where no
+    /// chance is in it.
+    pub(super) fn deviation(self, nodes: usize) -> Option<f64> {
+        let nodes = nodes as f64;
+        match self {
+            Scheme::Ring(positions) => {
+                let positions = f64::from(positions);
+                Some(((nodes - 1.0) / (nodes * positions + 1.0)).sqrt())
+            }
+            Scheme::Rendezvous(keys) | Scheme::Jump(keys) => {
+                Some(((1.0 - 1.0 / nodes) / keys as f64).sqrt())
+            }
+            Scheme::Partitions(_) => None,
+        }
+    }
 }
 
 /// Rounds, and the minimum, 99th percentile, maximum (times the mean) and coefficient of variation,
 /// each a mean over rounds; nothing where it would take too long.
 pub(super) fn measure(setup: &Setup, scheme: Scheme, nodes: usize) -> Option<(u32, [f64; 4])> {
-    let most = setup.pick(1_000_000, 5_000);
+    let most = setup.pick(1_000_000, 10_000);
     let (work, most) = match scheme {
         Scheme::Ring(positions) => (nodes * usize::from(positions), most),
         Scheme::Partitions(count) => (count, most),

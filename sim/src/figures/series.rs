@@ -18,7 +18,7 @@ pub(super) struct Series {
     pub(super) label: &'static str,
     /// Whose they are: nothing means ours.
     pub(super) source: Option<Source>,
-    /// Which colour: 0 to 4.
+    /// Which colour: 0 to 3.
     pub(super) hue: usize,
     pub(super) shape: Shape,
     pub(super) points: Vec<Point>,

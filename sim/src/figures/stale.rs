@@ -33,7 +33,7 @@ pub(super) fn figures(setup: &Setup) -> Vec<Figure> {
     ]);
     let mut checks = Vec::new();
     let mut points: [Vec<Point>; 6] = Default::default();
-    let mut dead_ends = Vec::new();
+    let mut again_or_never = Vec::new();
     for (tenths, paper, replica) in KNOWN {
         let share = f64::from(tenths) / 10.0;
         let (mut path, mut timeouts) = (Tally::default(), Tally::default());
@@ -57,11 +57,11 @@ pub(super) fn figures(setup: &Setup) -> Vec<Figure> {
             }
         }
         let of_10_000 = |count: u64| count as f64 * 1e4 / (f64::from(lookups) * rings as f64);
-        dead_ends.push(format!(
+        again_or_never.push(format!(
             "{} and {} at {} %",
             number(of_10_000(again), 1),
             number(of_10_000(stuck), 1),
-            tenths * 10
+            tenths * 10,
         ));
         table.row([
             number(share, 1),
@@ -114,25 +114,31 @@ pub(super) fn figures(setup: &Setup) -> Vec<Figure> {
         replica_path,
         replica_timeouts,
     ] = points;
-    let text = "1,000 nodes with lists of 20; each fails with this probability, and 10,000 lookups begin \
-                at once, in each of 5 rings. The living have found their neighbours – an owner that \
-                does not yet know that it is one would refuse – but all fingers and the rest of the \
-                lists still name the dead. Path: living nodes up to the one before the owner; timeouts: \
-                dead nodes asked on the way. No lookup remembers what another one met; means are over those that \
-                found the owner.";
-    let note = format!(
-        "An answer of the shipped code names at most {} ways, where the papers' nodes search all that \
-         they know. A lookup whose ways are all dead goes back to earlier ones, and at last begins again, \
-         passing over those that it has found dead. Begun again, and never answered, per 10,000 lookups: \
-         {}.",
-        dht::view::LINKS_MAX,
-        dead_ends.join("; "),
+    let apart = format!(
+        "Lookups that began again, and that found no owner, per 10,000: {}.",
+        again_or_never.join("; ")
+    );
+    let text = format!(
+        "1,000 nodes with lists of 20; each fails with this probability, and 10,000 lookups begin at once, \
+         in each of 5 rings. The living have found their neighbours – an owner that does not yet know that \
+         it is one would refuse – but all fingers and the rest of the lists still name the dead. Path: \
+         living nodes up to the one before the owner; timeouts: dead nodes asked on the way. Means are over \
+         lookups that found the owner. No lookup remembers what another one met. An answer of the shipped \
+         code names at most {} ways, where the papers' nodes search all that they know. A lookup whose ways \
+         are all dead goes back to earlier ones, and at last begins again, passing over those that it has \
+         found dead.",
+        dht::view::LINKS_MAX
     );
     vec![Figure {
         name: "failure-detours",
         title: "Path and timeouts right after failures, with stale fingers",
         paper: "IEEE/ACM ToN 2003, table II",
-        text: text.to_owned(),
+        shows: "How lookups find their way while all fingers still name the dead: every dead node asked costs \
+                a timeout, and the path grows little.",
+        known: "From no failures to half of all nodes the path grows from 3.84 to 5.09 and timeouts from 0 to \
+                5.10; every lookup was resolved.",
+        apart,
+        text,
         chart: Chart {
             x: Axis {
                 label: "Nodes that failed at once",
@@ -181,7 +187,6 @@ pub(super) fn figures(setup: &Setup) -> Vec<Figure> {
         },
         table,
         checks,
-        note: Some(note),
     }]
 }
 

@@ -6,7 +6,7 @@
 
 use super::axis::{Axis, steps};
 use super::chart::Chart;
-use super::check::Source;
+use super::check::{Bound, Check, Source};
 use super::ring::Ring;
 use super::series::{Point, Series, Shape};
 use super::table::{Table, maybe, number};
@@ -59,16 +59,28 @@ pub(super) fn figures(setup: &Setup) -> Vec<Figure> {
     let replica = KNOWN
         .iter()
         .map(|(considered, _, median)| Point::at(f64::from(*considered).log2(), *median));
-    let text = "65,536 nodes in a cube, lists of 20, 20,000 iterative lookups: the sum of all exchanges \
-                until the owner is known, over one exchange with the owner. Marks are medians, whiskers \
-                go from the 10th to the 90th percentile. The shipped code has s = 1 only: \
-                it does not choose fingers by distance, so the rest of the paper's curve has nothing of \
-                ours beside it. It also asks the owner itself before it believes in it, which adds just 1.";
+    let what = "median stretch, one node considered per finger".to_owned();
+    let expected = (KNOWN[0].2, Source::Replica);
+    let check = Check::new(what, found[0], expected, Bound::Percent(10.0));
+    let apart = format!(
+        "Ours has one point where the paper has a curve: the median is {:.1} until the owner is known, and {:.1} \
+         until it has confirmed that it is. The shipped code considers one node for each finger, for it knows \
+         nothing of distances.",
+        found[0], confirmed[0]
+    );
     vec![Figure {
         name: "stretch",
         title: "Latency of a lookup, in round trips to the owner",
         paper: "IEEE/ACM ToN 2003, table IV (iterative, 3-d space)",
-        text: text.to_owned(),
+        shows: "How much longer a lookup takes than one exchange with the owner, where distances differ: about \
+                as many times as it takes exchanges.",
+        known: "The median falls from 7.8 to 3.4 as each finger becomes the nearest of s nodes that would do, \
+                with s from 1 to 16.",
+        apart,
+        text: "65,536 nodes in a cube, lists of 20, 20,000 iterative lookups: the sum of all exchanges of a \
+               lookup, over one exchange with the owner. Marks are medians, whiskers go from the 10th to \
+               the 90th percentile."
+            .to_owned(),
         chart: Chart {
             x: Axis {
                 label: "Nodes considered for each finger (s)",
@@ -114,8 +126,7 @@ pub(super) fn figures(setup: &Setup) -> Vec<Figure> {
             ],
         },
         table,
-        checks: Vec::new(),
-        note: None,
+        checks: vec![check],
     }]
 }
 

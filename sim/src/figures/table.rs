@@ -49,6 +49,23 @@ pub(super) fn number(number: f64, digits: usize) -> String {
     }
 }
 
+/// A number with its sign, and with exactly so many digits after the point.
+pub(super) fn signed(number: f64, digits: usize) -> String {
+    let text = format!("{number:+.digits$}");
+    match text.trim_start_matches(['+', '-', '0', '.']).is_empty() {
+        true => text.replace(['+', '-'], ""),
+        false => text.replace('-', "−"),
+    }
+}
+
+/// A count, with a comma after each thousand.
+pub(super) fn grouped(count: u64) -> String {
+    match count {
+        0..1_000 => count.to_string(),
+        _ => format!("{},{:03}", grouped(count / 1_000), count % 1_000),
+    }
+}
+
 /// A number that may be missing.
 pub(super) fn maybe(value: Option<f64>, digits: usize) -> String {
     value.map_or_else(String::new, |value| number(value, digits))
@@ -75,6 +92,12 @@ mod tests {
             (0.123456, "0.1235"),
         ] {
             assert_eq!(number(value, 4), text);
+        }
+        for (count, text) in [(0, "0"), (999, "999"), (1_000_050, "1,000,050")] {
+            assert_eq!(grouped(count), text);
+        }
+        for (value, text) in [(-0.04, "0.0"), (0.25, "+0.2"), (-1.5, "−1.5")] {
+            assert_eq!(signed(value, 1), text);
         }
     }
 }

@@ -1,15 +1,21 @@
 //! `tasks figures`: the evaluation of the Chord papers, drawn anew from this code.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 use sim::figures::check::Check;
-use sim::figures::{Figure, PARTS, Setup, Size, write};
+use sim::figures::{Figure, PARTS, Part, Setup, Size, names, write};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::failure::FAILED;
+use crate::interrupt::interrupted;
 use crate::printer::{Line, Printer};
 
 /// Arguments of `figures`.
@@ -21,39 +27,113 @@ pub(crate) struct Args {
     /// Where all chance comes from
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Draw this one alone; index.html has no other then
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(names()))]
+    only: Option<String>,
 }
 
-pub(super) fn run(args: Args, printer: Printer) -> Result<ExitCode> {
+pub(super) async fn run(args: Args, printer: Printer) -> Result<ExitCode> {
     let begun = Instant::now();
-    let seed = args.seed;
+    let is_wanted = |name: &str| args.only.as_deref().is_none_or(|only| only == name);
+    let wanted: Vec<&str> = names().filter(|name| is_wanted(name)).collect();
+    let parts = PARTS.into_iter();
+    let parts: Vec<Part> = parts
+        .filter(|part| part.names.iter().any(|name| is_wanted(name)))
+        .collect();
+    let mut figures: Vec<Figure> = Vec::new();
+    let save = |figures: &[Figure]| {
+        write(figures, args.seed, &args.folder)
+            .with_context(|| format!("cannot write into {}", args.folder.display()))
+    };
+    // A folder that can't be written to is found out before anyone waits.
+    save(&figures)?;
+    let progress = printer.progress(wanted.len() as u64, "");
+    progress.enable_steady_tick(Duration::from_secs(1));
     let setup = Setup {
-        seed,
+        seed: args.seed,
         size: Size::Paper,
     };
-    let progress = printer.progress(PARTS.len() as u64, "");
-    progress.enable_steady_tick(Duration::from_secs(1));
-    let mut figures: Vec<Figure> = Vec::new();
-    for part in PARTS {
-        progress.set_message(part.name);
-        let since = Instant::now();
-        figures.extend((part.measure)(&setup));
-        // After each part: what is done stays, whenever one has enough of waiting.
-        write(&figures, seed, &args.folder)
-            .with_context(|| format!("cannot write into {}", args.folder.display()))?;
-        progress.inc(1);
-        let seconds = since.elapsed().as_secs_f64();
-        progress.suspend(|| printer.note(format_args!("{:18} {seconds:5.1} s", part.name)));
+    let mut news = measure(parts, setup);
+    let mut stop = pin!(interrupted());
+    let mut open: Vec<&str> = Vec::new();
+    loop {
+        let news = tokio::select! {
+            news = news.recv() => news,
+            () = &mut stop => None,
+        };
+        match news {
+            None => break,
+            Some(News::Begun(part)) => open.extend(part.names),
+            Some(News::Measured(part, measured, seconds)) => {
+                open.retain(|name| !part.names.contains(name));
+                figures.extend(measured.into_iter().filter(|figure| is_wanted(figure.name)));
+                figures.sort_by_key(|figure| names().position(|name| name == figure.name));
+                // After each part: what is done stays, whenever one has enough of waiting.
+                save(&figures)?;
+                progress.set_position(figures.len() as u64);
+                let names = part.names.join(", ");
+                progress.suspend(|| printer.note(format_args!("{names:30} {seconds:5.1} s")));
+            }
+        }
+        progress.set_message(open.join(", "));
     }
     progress.finish_and_clear();
+    report(&args, &wanted, &figures, begun.elapsed(), printer)
+}
+
+/// What one hears of measurements.
+enum News {
+    Begun(Part),
+    Measured(Part, Vec<Figure>, f64),
+}
+
+/// Measures on all cores, each thread one part after the other. They end with the process.
+fn measure(parts: Vec<Part>, setup: Setup) -> UnboundedReceiver<News> {
+    let (sender, receiver) = unbounded_channel();
+    let waiting = Arc::new(Mutex::new(parts.into_iter()));
+    for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+        let (sender, waiting) = (sender.clone(), Arc::clone(&waiting));
+        let next = move || {
+            waiting
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .next()
+        };
+        thread::spawn(move || {
+            while let Some(part) = next() {
+                let since = Instant::now();
+                let begun = sender.send(News::Begun(part));
+                let figures = (part.measure)(&setup);
+                let seconds = since.elapsed().as_secs_f64();
+                let measured = sender.send(News::Measured(part, figures, seconds));
+                if begun.and(measured).is_err() {
+                    break;
+                }
+            }
+        });
+    }
+    receiver
+}
+
+fn report(
+    args: &Args,
+    wanted: &[&str],
+    figures: &[Figure],
+    elapsed: Duration,
+    printer: Printer,
+) -> Result<ExitCode> {
     let checks: Vec<&Check> = figures.iter().flat_map(|figure| &figure.checks).collect();
     let out = checks.iter().filter(|check| !check.within).count();
+    let is_missing = |name: &&&str| figures.iter().all(|figure| figure.name != **name);
+    let missing: Vec<&&str> = wanted.iter().filter(is_missing).collect();
     printer.document(&json!({
         "folder": args.folder,
-        "seed": seed,
+        "seed": args.seed,
         "figures": figures.iter().map(files).collect::<Vec<Value>>(),
+        "missing": missing,
         "checks": checks,
         "out": out,
-        "ms": begun.elapsed().as_millis() as u64,
+        "ms": elapsed.as_millis() as u64,
     }))?;
     if !printer.is_json() {
         let header = [
@@ -68,7 +148,14 @@ pub(super) fn run(args: Args, printer: Printer) -> Result<ExitCode> {
             args.folder.join("index.html").display()
         ))?;
     }
-    Ok(match out {
+    if !missing.is_empty() {
+        printer.note(format_args!(
+            "ended early: {} of {} figures are drawn",
+            figures.len(),
+            wanted.len()
+        ));
+    }
+    Ok(match out + missing.len() {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::from(FAILED),
     })

@@ -67,7 +67,7 @@ pub(crate) async fn run(command: Command, place: &Place, printer: Printer) -> Re
         Command::Simulate(args) => simulate::run(*args, printer).await,
         Command::Swarm(args) => swarm::run(args, printer).await,
         Command::Replay(args) => replay::run(args, printer).await,
-        Command::Figures(args) => figures::run(args, printer),
+        Command::Figures(args) => figures::run(args, printer).await,
         Command::Check(args) => check::run(args, printer).await,
         Command::Completions { shell } => completions::run(shell, printer),
         Command::Node(_) => unreachable!("a node runs before there is any command"),
