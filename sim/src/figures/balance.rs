@@ -60,7 +60,7 @@ pub(super) fn figures(setup: &Setup) -> Vec<Figure> {
     vec![Figure {
         name: "balance",
         title: "Emptiest and fullest of 100 nodes, by four placements",
-        paper: "no figure of a paper; the replica is a program of our own",
+        paper: "no paper; a replica and theory",
         shows: "How even four ways to place keys are: the shares of the emptiest and the fullest of 100 nodes.",
         known: "No paper has this figure; the law is that of the deviation: 1/√v of the mean for v positions, \
                 1/√k for k keys, and none for partitions.",

@@ -127,8 +127,8 @@ fn way(rows: &[Row]) -> Figure {
         apart: format!(
             "{fastest} Those that took more came to the place of a node that had died before its neighbours \
              noticed, which here takes up to 45 s: nobody answers for it until then, so they go back to node \
-             after node, and begin again after a while. In a ring that stabilizes twice a second, as by \
-             default, such a place is open 60 times as briefly. Ours meet fewer dead nodes, for who has met \
+             after node, and begin again after a while. In a ring that stabilizes each second, as nodes do by \
+             default, such a place is open 30 times as briefly. Ours meet fewer dead nodes, for who has met \
              one drops it at once."
         ),
         text: "The lookups of the figure before. Path: living nodes asked, up to the one before the owner; \

@@ -89,7 +89,7 @@ fn section(page: &mut String, figure: &Figure, seed: u64) {
     );
     if !figure.checks.is_empty() {
         let all = figure.checks.len();
-        let _ = write!(page, "<details><summary>Compared: {all} numbers</summary>");
+        let _ = write!(page, "<details><summary>Numbers compared ({all})</summary>");
         checks(page, &figure.checks);
         page.push_str("</details>");
     }
@@ -140,7 +140,8 @@ fn verdict(checks: &[Check]) -> String {
 }
 
 fn apart(check: &Check) -> String {
-    format!("{} ({})", check.distance(), check.allowed())
+    // A number stays with its unit.
+    format!("{} ({})", check.distance(), check.allowed()).replace(" %", "\u{a0}%")
 }
 
 fn class(is_within: bool) -> &'static str {
@@ -196,7 +197,7 @@ th,td{text-align:right;padding:5px 10px;border-bottom:1px solid var(--line);whit
 th{color:var(--soft);font-weight:600;vertical-align:bottom}
 details th{white-space:normal}
 th:first-child,td:first-child,nav th,nav td{text-align:left}
-nav td:last-child{white-space:normal}
+nav td+td{white-space:normal}nav td:nth-child(3){white-space:nowrap}
 th:first-child,td:first-child{padding-left:0}
 .in{color:var(--in);font-weight:600}
 .out{color:var(--out);font-weight:600}
