@@ -39,9 +39,10 @@ impl<A: Address> Node<A> {
         let view = &self.view;
         let first = view.predecessor.as_ref().unwrap_or(&view.me);
         let last = view.successors.last().unwrap_or(&view.me);
+        let is_known = |known: &Peer<A>| known.id == peer.id;
         peer.id.is_between(first.id, last.id)
-            && *peer != view.me
-            && !view.successors.contains(peer)
+            && !is_known(&view.me)
+            && !view.successors.iter().any(is_known)
             && !self.detector.is_gone(peer)
     }
 }
