@@ -1,7 +1,7 @@
 //! Figures: the evaluation of the Chord papers, from the shipped code.
 //!
 //! Each part measures with [`dht`] itself what a figure of the papers shows, and holds it against the
-//! paper's values; [`write`] makes pictures, tables and one page of it. All chance comes from a seed.
+//! paper's values; [`write()`] makes pictures, tables and one page of it. All chance comes from a seed.
 //!
 //! - SIGCOMM 2001: Stoica, Morris, Karger, Kaashoek, Balakrishnan, *Chord: A Scalable Peer-to-peer
 //!   Lookup Service for Internet Applications*;
