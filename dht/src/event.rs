@@ -91,8 +91,9 @@ pub enum Timer<A> {
     Join,
     /// Ask a node that refused once more before it is taken for dead.
     Probe(Peer<A>),
-    /// A node has been silent for so long that it is taken for dead if it still is.
-    Silence(Peer<A>),
+    /// A node has been silent for so long that it is taken for dead if it still is, by the suspicion of
+    /// this number.
+    Silence(Peer<A>, u32),
     /// Go on with an operation that waits.
     Operation(Ticket),
     /// Go on with the outgoing handover.

@@ -411,7 +411,7 @@ impl<A: Address> Node<A> {
             Timer::SelfCheck => self.check_self(out),
             Timer::Join => self.look_for_place(out),
             Timer::Probe(peer) => self.probe(peer, out),
-            Timer::Silence(peer) => self.silence_over(peer, out),
+            Timer::Silence(peer, number) => self.silence_over(peer, number, out),
             Timer::Operation(operation) => self.try_again(operation, out),
             Timer::Handover => self.resume_handover(out),
             Timer::Claim => self.claim(out),

@@ -86,7 +86,7 @@ fn silence_is_a_death_only_after_half_a_minute() {
     hand.elapse(Timer::Stabilize);
     let ticket = hand.asks_once(20, &Request::State);
     hand.silence(ticket);
-    let silence = (Timer::Silence(at(20)), 30_000, 30_000);
+    let silence = (Timer::Silence(at(20), 1), 30_000, 30_000);
     assert!(hand.waits().contains(&silence), "{:?}", hand.waits());
     for _ in 0..29 {
         hand.elapse(Timer::Probe(at(20)));
@@ -94,7 +94,7 @@ fn silence_is_a_death_only_after_half_a_minute() {
         hand.silence(ticket);
         assert_eq!(hand.successors(), [20, 30, 40, 50]);
     }
-    hand.elapse(Timer::Silence(at(20)));
+    hand.elapse(Timer::Silence(at(20), 1));
     assert!(hand.notes(&Note::Gone(at(20))));
     assert_eq!(hand.successors(), [30, 40, 50]);
 }
@@ -108,8 +108,30 @@ fn a_silent_node_that_answers_again_is_alive() {
     hand.elapse(Timer::Probe(at(20)));
     let ticket = hand.asks_once(20, &Request::Ping);
     hand.answer(ticket, 20, Reply::Pong);
-    hand.elapse(Timer::Silence(at(20)));
+    hand.elapse(Timer::Silence(at(20), 1));
     assert_eq!(hand.successors(), [20, 30, 40, 50]);
+}
+
+/// The clock of a suspicion that is over does not end a later one before its time.
+#[test]
+fn two_short_silences_are_no_long_one() {
+    let mut hand = Hand::member(10, &RING, Config::default());
+    for number in [1, 2] {
+        hand.elapse(Timer::Stabilize);
+        let ticket = hand.asks_once(20, &Request::State);
+        hand.silence(ticket);
+        let silence = (Timer::Silence(at(20), number), 30_000, 30_000);
+        assert!(hand.waits().contains(&silence), "{:?}", hand.waits());
+        if number == 1 {
+            hand.elapse(Timer::Probe(at(20)));
+            let ticket = hand.asks_once(20, &Request::Ping);
+            hand.answer(ticket, 20, Reply::Pong);
+        }
+    }
+    hand.elapse(Timer::Silence(at(20), 1));
+    assert_eq!(hand.successors(), [20, 30, 40, 50]);
+    hand.elapse(Timer::Silence(at(20), 2));
+    assert_eq!(hand.successors(), [30, 40, 50]);
 }
 
 #[test]

@@ -16,6 +16,8 @@ use crate::view::Phase;
 #[derive(Clone, Debug)]
 pub(crate) struct Detector<A> {
     suspects: Vec<Suspect<A>>,
+    /// Suspicions so far.
+    count: u32,
     /// The last ones that died or left, the latest at the end.
     gone: Vec<Peer<A>>,
     /// Nodes that took nothing a moment ago.
@@ -25,6 +27,8 @@ pub(crate) struct Detector<A> {
 #[derive(Clone, Debug)]
 struct Suspect<A> {
     peer: Peer<A>,
+    /// Tells this suspicion from an earlier one of the same node, whose time may yet run out.
+    number: u32,
     refusals: u8,
     is_silent: bool,
 }
@@ -33,6 +37,7 @@ impl<A: Address> Detector<A> {
     pub(crate) const fn new() -> Detector<A> {
         Detector {
             suspects: Vec::new(),
+            count: 0,
             gone: Vec::new(),
             unwilling: Vec::new(),
         }
@@ -84,8 +89,10 @@ impl<A: Address> Detector<A> {
             return None;
         }
         if known.is_none() {
+            self.count = self.count.wrapping_add(1);
             self.suspects.push(Suspect {
                 peer: peer.clone(),
+                number: self.count,
                 refusals: 0,
                 is_silent: false,
             });
@@ -116,7 +123,7 @@ impl<A: Address> Node<A> {
             }
             Cause::Silent if !suspect.is_silent => {
                 suspect.is_silent = true;
-                wait(Timer::Silence(peer.clone()), SILENCE, out);
+                wait(Timer::Silence(peer.clone(), suspect.number), SILENCE, out);
                 if suspect.refusals == 0 {
                     wait(Timer::Probe(peer), PROBE_SILENT, out);
                 }
@@ -151,7 +158,7 @@ impl<A: Address> Node<A> {
             Cause::Silent => {
                 suspect.refusals = 0;
                 if !core::mem::replace(&mut suspect.is_silent, true) {
-                    wait(Timer::Silence(peer.clone()), SILENCE, out);
+                    wait(Timer::Silence(peer.clone(), suspect.number), SILENCE, out);
                 }
                 wait(Timer::Probe(peer), PROBE_SILENT, out);
             }
@@ -159,8 +166,10 @@ impl<A: Address> Node<A> {
     }
 
     /// It has been silent for as long as a pause may last.
-    pub(crate) fn silence_over(&mut self, peer: Peer<A>, out: &mut Vec<Action<A>>) {
-        let still = |suspect: &Suspect<A>| suspect.peer == peer && suspect.is_silent;
+    pub(crate) fn silence_over(&mut self, peer: Peer<A>, number: u32, out: &mut Vec<Action<A>>) {
+        let still = |suspect: &Suspect<A>| {
+            suspect.peer == peer && suspect.number == number && suspect.is_silent
+        };
         if self.detector.suspects.iter().any(still) {
             self.bury(peer, out);
         }

@@ -143,7 +143,7 @@ impl Network {
 
     fn elapsed(&mut self, at: Address, life: u32, timer: Timer<Address>) {
         // Where an oracle tells deaths, silence is never taken for one.
-        if let (Detector::Oracle, Timer::Silence(peer)) = (self.detector, &timer)
+        if let (Detector::Oracle, Timer::Silence(peer, _)) = (self.detector, &timer)
             && self.is_alive(peer)
         {
             return self.send(
