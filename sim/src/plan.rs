@@ -23,6 +23,11 @@ pub struct Plan {
     pub routing: Routing,
     /// How nodes learn of deaths.
     pub detector: Detector,
+    /// Whether nodes die only where the proof of the protocol allows it: nobody is left without a
+    /// living successor, lists on their way included, and enough principals stay. With the oracle it
+    /// is always so.
+    #[serde(default)]
+    pub careful: bool,
     /// How long lookups, writes and the script go on, in virtual milliseconds.
     pub ms: u64,
     /// Lookups of random keys from random members, spread over that time.
@@ -44,8 +49,7 @@ pub struct Plan {
 #[serde(rename_all = "lowercase")]
 pub enum Detector {
     /// From one who knows: whoever asks a dead node is told at once, and nobody living is ever taken
-    /// for dead. Nodes die only where the proof of the protocol allows it: nobody is left without
-    /// a living successor, lists on their way included, and enough principals stay.
+    /// for dead.
     Oracle,
     /// As nodes do it: by refusals and silence.
     Real,
@@ -104,6 +108,7 @@ impl Default for Plan {
             ownership: Ownership::Successor,
             routing: Routing::Finger,
             detector: Detector::Real,
+            careful: false,
             ms: 60_000,
             lookups: 10_000,
             content: None,

@@ -67,6 +67,7 @@ pub const ALL: Menu = Menu {
     restarts: true,
     pauses: true,
     cuts: true,
+    long: false,
 };
 
 /// All presets, the quiet ones first.

@@ -170,6 +170,9 @@ pub struct Menu {
     pub pauses: bool,
     /// Partitions of all kinds.
     pub cuts: bool,
+    /// Pauses, slowness and partitions of up to a minute instead of 6 s: nodes take who is silent for
+    /// 30 s for dead.
+    pub long: bool,
 }
 
 /// A random script: quiet times and busy ones, all of the menu.
@@ -188,7 +191,8 @@ pub fn random(menu: Menu, nodes: u32, ms: u64, random: &mut Random) -> Vec<Step>
             break;
         }
         let who = Who::After(random.next());
-        let length = |random: &mut Random| random.between(1, 100) * random.between(1, 60);
+        let factor = if menu.long { 10 } else { 1 };
+        let length = |random: &mut Random| factor * random.between(1, 100) * random.between(1, 60);
         let fault = match random.below(20) {
             0..=6 => {
                 fresh += 1;

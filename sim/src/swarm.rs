@@ -15,7 +15,7 @@ use crate::preset::{ALL, ROUGH};
 use crate::random::Random;
 use crate::report::Report;
 use crate::run::Run;
-use crate::script;
+use crate::script::{self, Menu};
 
 /// What a swarm tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Swarm {
     pub nodes: u32,
     /// How nodes learn of deaths.
     pub detector: Detector,
+    /// See [`Plan::careful`]; without it pauses and partitions may also be taken for deaths.
+    pub careful: bool,
 }
 
 /// A seed that failed.
@@ -78,6 +80,10 @@ impl Swarm {
             // Two slow neighbours must still hear each other before their patience ends.
             Latency::Cube { side_us: 8_000 },
         ];
+        let menu = Menu {
+            long: !self.careful,
+            ..ALL
+        };
         Plan {
             seed,
             nodes: self.nodes,
@@ -85,6 +91,7 @@ impl Swarm {
             ownership: [Ownership::Successor, Ownership::Predecessor][(seed % 2) as usize],
             routing: Routing::Finger,
             detector: self.detector,
+            careful: self.careful,
             ms,
             lookups: ms / 1_000,
             content: Some(Content {
@@ -94,7 +101,7 @@ impl Swarm {
             latency: latencies[random.below(4) as usize],
             faults,
             schedule: Some(Schedule::default()),
-            script: script::random(ALL, self.nodes, ms, &mut random),
+            script: script::random(menu, self.nodes, ms, &mut random),
         }
     }
 

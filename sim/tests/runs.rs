@@ -68,6 +68,7 @@ fn swarm() -> Swarm {
         minutes: 1,
         nodes: 24,
         detector: Detector::Oracle,
+        careful: true,
     }
 }
 
@@ -395,6 +396,7 @@ fn whoever_sleeps_or_is_cut_off_does_not_answer() {
         let report = go(Plan {
             script: vec![step(1_000, 3, fault)],
             detector: Detector::Oracle,
+        careful: true,
             ..lively()
         });
         assert!(report.mean_timeouts > 0.0, "{fault:?}");
@@ -413,6 +415,7 @@ fn what_dies_with_its_owner_is_no_violation_and_what_is_handed_over_stays() {
             .map(|n| step(u64::from(n) * 1_000, n, fault))
             .collect(),
         detector: Detector::Oracle,
+        careful: true,
         ..lively()
     };
     let dead = go(plan(Fault::Crash));

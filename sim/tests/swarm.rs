@@ -44,6 +44,7 @@ fn what_broke_once_is_mended() {
             minutes,
             nodes: 64,
             detector: Detector::Oracle,
+            careful: true,
         };
         let (_, failed) = swarm.run(1, &AtomicBool::new(false), |_| {});
         assert!(failed.is_empty(), "{failed:#?}");
@@ -58,6 +59,7 @@ fn no_seed_of_a_short_swarm_fails() {
         minutes: 1,
         nodes: 32,
         detector: Detector::Oracle,
+        careful: true,
     };
     let (tried, failed) = swarm.run(2, &AtomicBool::new(false), |_| {});
     assert_eq!(tried, swarm.seeds);

@@ -85,6 +85,7 @@ fn impossible_options_are_refused_with_what_would_do() {
             "lan, wan, cube, lossy, churn, peers, rough",
         ),
         ("simulate --detector god", "real, oracle"),
+        ("swarm --reckless", "--detector real"),
         ("simulate --seed 18446744073709551616", "too large"),
         // More failures than nodes, and nodes that come and go where the proof has not begun.
         ("simulate --nodes 2 --churn 5", "more than 2 nodes"),
@@ -171,7 +172,10 @@ fn a_swarm_prints_what_scripts_rely_on() {
 #[test]
 fn a_failing_seed_comes_with_the_command_that_shows_it_again() {
     let folder = folder();
-    let found = json("swarm --seeds 12 --minutes 2 --nodes 24 --detector real", 1);
+    let found = json(
+        "swarm --seeds 12 --minutes 2 --nodes 24 --detector real --reckless",
+        1,
+    );
     assert_eq!(found["seeds"], 12);
     let failed = &found["failed"][0];
     let (seed, property) = (failed["seed"].as_u64(), failed["property"].as_str());
@@ -300,7 +304,7 @@ fn an_interrupt_ends_a_run_with_what_there_is() {
 
 #[test]
 fn a_swarm_tells_of_failing_seeds_as_they_come_and_at_an_interrupt_how_many_there_were() {
-    let mut child = started("swarm --seeds 1000000000 --nodes 24 --detector real");
+    let mut child = started("swarm --seeds 1000000000 --nodes 24 --detector real --reckless");
     let mut first = String::new();
     let mut lines = BufReader::new(child.stdout.take().expect("it is piped"));
     lines.read_line(&mut first).expect("a seed fails");

@@ -34,10 +34,13 @@ pub(crate) struct Args {
     /// Members at the start, 8 to 10000
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(8..=10_000))]
     nodes: u32,
-    /// How nodes learn of deaths: from one who knows, who also sees to it that they fail only as the
-    /// proof of the protocol allows; or by themselves, and then the ring can be broken
+    /// How nodes learn of deaths: from one who knows, or by themselves, from refusals and silence
     #[arg(long, default_value = "oracle", value_parser = detectors())]
     detector: Detector,
+    /// Let whole successor lists die at once, and let pauses and partitions last long enough to be
+    /// taken for deaths: nothing is promised then. Only with `--detector real`
+    #[arg(long)]
+    reckless: bool,
     /// Reduce the first failing script, and write it here, for `tasks replay`
     #[arg(long, value_name = "FILE")]
     shrink: Option<PathBuf>,
@@ -47,6 +50,9 @@ pub(crate) struct Args {
 }
 
 pub(super) async fn run(args: Args, printer: Printer) -> Result<ExitCode> {
+    if args.reckless && args.detector == Detector::Oracle {
+        return Err(usage("--reckless needs --detector real"));
+    }
     let swarm = args.swarm();
     let failed = try_all(&args, swarm, printer).await?;
     let Some((seed, property)) = failed.first else {
@@ -143,6 +149,7 @@ impl Args {
             minutes: self.minutes,
             nodes: self.nodes,
             detector: self.detector,
+            careful: !self.reckless,
         }
     }
 
@@ -167,8 +174,9 @@ impl Args {
             Detector::Oracle => "",
             Detector::Real => " --detector real",
         };
+        let reckless = if self.reckless { " --reckless" } else { "" };
         format!(
-            "tasks swarm --seeds 1 --first {seed} --minutes {} --nodes {}{detector}",
+            "tasks swarm --seeds 1 --first {seed} --minutes {} --nodes {}{detector}{reckless}",
             self.minutes, self.nodes
         )
     }

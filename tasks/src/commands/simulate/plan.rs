@@ -43,6 +43,7 @@ impl Args {
             ownership: self.ownership,
             routing: self.routing,
             detector: self.detector,
+            careful: false,
             ms,
             lookups: self.lookups,
             content: (self.operations > 0).then_some(Content {
