@@ -3,10 +3,15 @@
 //! Iterative, as in the evaluation of the Chord papers: the node that wants to know asks one node
 //! after the other. It knows nothing of messages or time: whoever drives it asks [`Lookup::next`]
 //! what to do, does it, and tells it what came of it.
+//!
+//! Once a node has named its neighbour as the owner, or as the only way there, the search does not go back
+//! behind it: nobody farther away knows better who follows it. If that neighbour is dead, there is nothing
+//! to do but to tell the node, and to ask it again a little later.
 
 use alloc::vec::Vec;
 
 use crate::event::Hop;
+use crate::id::Id;
 use crate::message::{Link, LinkKind, Route, Routed, Routing};
 use crate::peer::{Address, Peer};
 
@@ -21,8 +26,14 @@ pub struct Lookup<A> {
     attempt: usize,
     /// Where to go, the best first.
     ways: Vec<Link<A>>,
+    /// Nothing that is farther from the key is a way to go.
+    reach: Id,
     /// Who is said to own the key.
     owner: Option<Link<A>>,
+    /// Who said last, in this attempt or in an earlier one, that its neighbour is the owner or leads there.
+    namer: Option<Link<A>>,
+    /// Whose neighbour is dead.
+    misled_by: Option<Peer<A>>,
     /// Those who were said to own it in this attempt, so that two that name each other end it.
     named: Vec<Peer<A>>,
     /// Whether the last node of the path called itself the owner.
@@ -52,7 +63,10 @@ impl<A: Address> Lookup<A> {
             path: Vec::new(),
             attempt: 0,
             ways,
+            reach: Id::MAX,
             owner: None,
+            namer: None,
+            misled_by: None,
             named: Vec::new(),
             confirmed: false,
         }
@@ -65,14 +79,13 @@ impl<A: Address> Lookup<A> {
         lookup
     }
 
-    /// A search that first asks a node that was the owner when last seen.
-    pub fn again(route: Route, me: &Peer<A>, owner: Link<A>) -> Lookup<A> {
-        let mut lookup = Lookup::from(route, me, Routed::Closer(Vec::new()));
-        lookup.owner = Some(owner);
-        lookup
+    /// First asks a node that was the owner when last seen.
+    pub fn suppose(&mut self, owner: Link<A>) {
+        self.owner = Some(owner);
     }
 
-    /// Starts over from the node that searches, keeping the path so far.
+    /// Starts over from the node that searches, keeping the path so far. Who has named an owner before
+    /// may name a better one now.
     pub fn retry(&mut self, me: &Peer<A>, known: Routed<A>) {
         self.attempt = self.path.len();
         self.confirmed = false;
@@ -80,9 +93,12 @@ impl<A: Address> Lookup<A> {
         self.owner = None;
         self.named.clear();
         self.begin(me, known);
+        let namer = self.namer.take().filter(|namer| namer.node != *me);
+        self.ways.splice(0..0, namer);
     }
 
     fn begin(&mut self, me: &Peer<A>, known: Routed<A>) {
+        self.reach = Id::MAX;
         if self.path.is_empty() {
             let start = Link {
                 node: me.clone(),
@@ -110,17 +126,21 @@ impl<A: Address> Lookup<A> {
         if self.path.len() - self.attempt > hops_max(self.route.routing) {
             return Next::TooLong;
         }
-        if let Some(owner) = self.owner.take()
-            && !self.has_failed(&owner.node)
-            && !self.named.contains(&owner.node)
-        {
-            self.named.push(owner.node.clone());
-            return Next::Confirm(owner);
+        if let Some(owner) = self.owner.take() {
+            if self.has_failed(&owner.node) {
+                self.lead_nowhere(&owner);
+            } else if !self.named.contains(&owner.node) {
+                self.named.push(owner.node.clone());
+                return Next::Confirm(owner);
+            }
         }
         while !self.ways.is_empty() {
             let way = self.ways.remove(0);
             if !self.was_asked(&way.node) {
                 return Next::Ask(way);
+            }
+            if self.has_failed(&way.node) {
+                self.lead_nowhere(&way);
             }
         }
         Next::Stuck
@@ -140,6 +160,12 @@ impl<A: Address> Lookup<A> {
     pub fn failed(&mut self, link: &Link<A>) {
         self.confirmed = false;
         self.hop(link, 0, false);
+        self.lead_nowhere(link);
+    }
+
+    /// A node that should have a look at its neighbour, for that one is dead.
+    pub fn misled_by(&mut self) -> Option<Peer<A>> {
+        self.misled_by.take()
     }
 
     /// What a node said of the way.
@@ -147,12 +173,26 @@ impl<A: Address> Lookup<A> {
         match routed {
             Routed::Owner(owner) => {
                 self.confirmed = owner == *from;
+                self.stay_beyond(from);
                 let kind = LinkKind::Owner;
                 self.owner = Some(Link { node: owner, kind });
             }
-            Routed::Closer(links) => {
-                let links = links.into_iter().take(crate::view::LINKS_MAX);
+            Routed::Closer(mut links) => {
+                links.truncate(crate::view::LINKS_MAX);
+                links.retain(|link| self.is_within_reach(link));
+                let is_nearer =
+                    |a: &Link<A>, b: &Link<A>| self.ahead(&a.node) <= self.ahead(&b.node);
+                let is_sorted = match (links.last(), self.ways.first()) {
+                    (Some(last), Some(first)) => is_nearer(last, first),
+                    _ => true,
+                };
                 self.ways.splice(0..0, links);
+                // Mostly they are: whoever is nearer names nodes that are nearer still.
+                if !is_sorted {
+                    let mut ways = core::mem::take(&mut self.ways);
+                    ways.sort_by_key(|way| self.ahead(&way.node));
+                    self.ways = ways;
+                }
                 self.ways.truncate(WAYS_MAX);
             }
         }
@@ -175,6 +215,48 @@ impl<A: Address> Lookup<A> {
     pub fn last(&self) -> Option<&Peer<A>> {
         let last = self.path.iter().rev().find(|hop| hop.ok);
         last.map(|hop| &hop.node)
+    }
+
+    /// A dead node was named. If it was named as a neighbour, there is nobody between the two.
+    fn lead_nowhere(&mut self, link: &Link<A>) {
+        let before = match link.kind {
+            LinkKind::Owner => self.namer.as_ref().map(|namer| &namer.node),
+            // Whatever else that one named lies nearer to the key, and has been tried.
+            LinkKind::Successor(1) => self
+                .last()
+                .filter(|last| self.ahead(&link.node) < self.ahead(last)),
+            _ => None,
+        };
+        if let Some(before) = before.cloned() {
+            self.stay_beyond(&before);
+            self.misled_by = Some(before);
+        }
+    }
+
+    /// Does not go back behind a node.
+    fn stay_beyond(&mut self, node: &Peer<A>) {
+        self.reach = self.reach.min(self.ahead(node));
+        let mut ways = core::mem::take(&mut self.ways);
+        ways.retain(|way| self.is_within_reach(way));
+        self.ways = ways;
+        self.namer = self.link_to(node);
+    }
+
+    /// How far a node is from the key; a node at the key is once around the ring from it.
+    fn ahead(&self, node: &Peer<A>) -> Id {
+        let target = self.route.rule.target(self.route.key);
+        node.id.distance_to(target).previous()
+    }
+
+    fn is_within_reach(&self, link: &Link<A>) -> bool {
+        self.ahead(&link.node) <= self.reach
+    }
+
+    /// As what a node was asked.
+    fn link_to(&self, node: &Peer<A>) -> Option<Link<A>> {
+        let hop = self.path.iter().rev().find(|hop| hop.node == *node)?;
+        let (node, kind) = (hop.node.clone(), hop.why);
+        Some(Link { node, kind })
     }
 
     fn hop(&mut self, link: &Link<A>, micros: u32, ok: bool) {
@@ -212,7 +294,6 @@ const WAYS_MAX: usize = 32;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::Id;
     use crate::ownership::Ownership;
 
     fn peer(number: u8) -> Peer<u8> {
@@ -273,6 +354,58 @@ mod tests {
     }
 
     #[test]
+    fn nobody_farther_away_is_asked_once_an_owner_was_named() {
+        let mut lookup = start(&[3, 2]);
+        assert_eq!(lookup.next(), Next::Ask(link(3)));
+        lookup.answered(&link(3), 5);
+        lookup.learn(&peer(3), Routed::Owner(peer(5)));
+        let Next::Confirm(owner) = lookup.next() else {
+            panic!("the owner is asked");
+        };
+        lookup.failed(&owner);
+        assert_eq!(lookup.misled_by(), Some(peer(3)));
+        // What lies nearer to the key may still know better; 2 does not.
+        lookup.learn(&peer(3), Routed::Closer([link(4), link(1)].into()));
+        assert_eq!(lookup.next(), Next::Ask(link(4)));
+        assert_eq!(lookup.next(), Next::Stuck);
+    }
+
+    #[test]
+    fn whoever_named_an_owner_is_asked_first_in_the_next_attempt() {
+        let mut lookup = start(&[3]);
+        assert_eq!(lookup.next(), Next::Ask(link(3)));
+        lookup.answered(&link(3), 5);
+        lookup.learn(&peer(3), Routed::Owner(peer(5)));
+        lookup.retry(&peer(0), Routed::Closer([link(2)].into()));
+        assert_eq!(lookup.next(), Next::Ask(link(3)));
+        assert_eq!(lookup.next(), Next::Ask(link(2)));
+    }
+
+    #[test]
+    fn a_node_whose_only_way_is_dead_is_told_and_nobody_farther_away_is_asked() {
+        let mut lookup = start(&[3, 2]);
+        assert_eq!(lookup.next(), Next::Ask(link(3)));
+        lookup.answered(&link(3), 5);
+        lookup.learn(&peer(3), Routed::Closer([link(4)].into()));
+        assert_eq!(lookup.next(), Next::Ask(link(4)));
+        lookup.failed(&link(4));
+        assert_eq!(lookup.misled_by(), Some(peer(3)));
+        assert_eq!(lookup.next(), Next::Stuck);
+    }
+
+    #[test]
+    fn a_supposed_owner_that_is_none_leads_nowhere_better_than_what_is_known() {
+        let mut lookup = start(&[3, 2]);
+        lookup.suppose(link(9));
+        assert!(matches!(lookup.next(), Next::Confirm(_)));
+        lookup.answered(&link(9), 5);
+        lookup.learn(&peer(9), Routed::Closer([link(1)].into()));
+        for number in [3, 2, 1] {
+            assert_eq!(lookup.next(), Next::Ask(link(number)));
+        }
+    }
+
+    #[test]
     fn two_nodes_that_name_each_other_end_it() {
         let mut lookup = start(&[]);
         lookup.learn(&peer(0), Routed::Owner(peer(1)));
@@ -309,10 +442,15 @@ mod tests {
     #[test]
     fn no_path_is_endless() {
         for routing in [Routing::Finger, Routing::Linear] {
-            let here = |number: u32| Peer {
-                id: Id::of(&number.to_be_bytes()),
-                address: number,
-                incarnation: 1,
+            // Each a step nearer to the key than the one before.
+            let here = |number: u32| {
+                let mut bytes = [0; Id::BYTES];
+                bytes[..4].copy_from_slice(&number.to_be_bytes());
+                Peer {
+                    id: Id::from_bytes(bytes),
+                    address: number,
+                    incarnation: 1,
+                }
             };
             let ahead = |number| Link {
                 node: here(number),

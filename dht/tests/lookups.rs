@@ -232,6 +232,26 @@ fn every_kind_of_asker_finds_the_owner() {
     }
 }
 
+/// Nobody looks after the ring by schedule, so its death is noticed by whoever asks for the key: the
+/// lookup does not wander about, but tells the node before the dead one, and comes again.
+#[test]
+fn a_key_whose_owner_has_just_died_is_found_without_a_detour() {
+    for ownership in [Ownership::Successor, Ownership::Predecessor] {
+        for seed in 0..8 {
+            let mut network = Network::ring(40, config(ownership), seed);
+            network.scheduled = false;
+            let key = Id::of(b"key");
+            let dead = network.owner(key);
+            network.kill(dead);
+            let asker = network.members()[seed as usize].address;
+            let path = find(&mut network, asker, key, Routing::Finger);
+            assert!(is_sound(&path, asker, network.owner(key)), "{path:?}");
+            let answered = path.iter().filter(|hop| hop.ok).count();
+            assert!(answered < 20, "{answered} answered: {path:?}");
+        }
+    }
+}
+
 #[test]
 fn who_is_no_member_is_told_so() {
     let mut network = Network::ring(3, Config::default(), 9);

@@ -55,18 +55,12 @@ impl<A: Address> Node<A> {
             rule: Ownership::Successor,
             routing: Routing::Finger,
         };
-        let me = &self.view.me;
-        let known = self
-            .finger_for(exponent)
-            .filter(|node| !self.detector.distrusts(node));
-        let lookup = match known {
-            Some(node) => {
-                let kind = LinkKind::Finger(exponent);
-                let node = node.clone();
-                Lookup::again(route, me, Link { node, kind })
-            }
-            None => Lookup::from(route, me, self.known(route)),
-        };
+        let mut lookup = Lookup::from(route, &self.view.me, self.known(route));
+        let known = self.finger_for(exponent);
+        if let Some(node) = known.filter(|node| !self.detector.distrusts(node)) {
+            let (node, kind) = (node.clone(), LinkKind::Finger(exponent));
+            lookup.suppose(Link { node, kind });
+        }
         self.operate(Operation::new(Purpose::Finger(exponent), lookup), out);
     }
 

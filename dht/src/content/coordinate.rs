@@ -297,6 +297,11 @@ impl<A: Address> Node<A> {
 
     /// No way is left: maintenance goes by schedule anyway, and a client's call is tried again.
     fn stuck(&mut self, ticket: Ticket, failure: Failure<A>, out: &mut Vec<Action<A>>) {
+        if let Some(operation) = self.operations.find(ticket) {
+            // Until that one has noticed that its neighbour is dead, the key has no owner.
+            let misled = operation.lookup.misled_by();
+            self.hint(misled, out);
+        }
         let Some(operation) = self.operations.find(ticket) else {
             return;
         };
