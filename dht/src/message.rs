@@ -8,6 +8,7 @@ use crate::id::{Arc, Id};
 use crate::ownership::Ownership;
 use crate::peer::Peer;
 use crate::record::{Change, Changed, Record};
+use crate::view::Finger;
 
 /// A question from one node to another. The envelope names both of them, the message does not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub enum Request<A> {
     Look,
     /// Where does this key belong, or who is closer to it? [`Reply::Routed`].
     Route(Route),
+    /// Your fingers, for I have just joined and have none: [`Reply::Fingers`].
+    Fingers,
     /// I am about to leave, and these are my neighbours: [`Reply::Noted`] once you can do without me,
     /// or [`Reply::Busy`].
     Leaving(State<A>),
@@ -48,6 +51,7 @@ impl<A> Request<A> {
             | Request::Notify
             | Request::Look
             | Request::Route(_)
+            | Request::Fingers
             | Request::Claim(_) => 300,
             // The one that is told asks somebody else before it answers.
             Request::Leaving(_) => 1_000,
@@ -65,6 +69,7 @@ impl<A> Request<A> {
             Request::Notify => matches!(reply, Reply::Noted | Reply::Buried | Reply::Gone),
             Request::Look => matches!(reply, Reply::Noted | Reply::Gone),
             Request::Route(_) => matches!(reply, Reply::Routed(_) | Reply::Gone),
+            Request::Fingers => matches!(reply, Reply::Fingers(_) | Reply::Gone),
             Request::Leaving(_) => matches!(reply, Reply::Noted | Reply::Busy | Reply::Gone),
             Request::Claim(_) => matches!(reply, Reply::Claimed(_) | Reply::Gone),
             Request::Transfer(_) => matches!(reply, Reply::Received | Reply::Declined(_)),
@@ -93,6 +98,8 @@ pub enum Reply<A> {
     Gone,
     /// To [`Request::Route`].
     Routed(Routed<A>),
+    /// To [`Request::Fingers`]: by rising exponent; none where there are none yet.
+    Fingers(Vec<Finger<A>>),
     /// To [`Request::Claim`].
     Claimed(Claimed<A>),
     /// To [`Request::Transfer`]: the batch is stored, and served if it was the last one.

@@ -131,6 +131,8 @@ pub(crate) enum Question<A> {
     Namesake(Peer<A>),
     /// A step of a lookup, or what it was for.
     Operation(Ticket, Link<A>),
+    /// The fingers of the predecessor.
+    Fingers(Peer<A>),
     /// A batch of the handover with this serial.
     Transfer(u32),
     /// An arc that nobody has handed over.
@@ -316,6 +318,7 @@ impl<A: Address> Node<A> {
                         .route(route.key, route.rule, route.routing, skipped),
                 )
             }
+            Request::Fingers => Reply::Fingers(self.fingers_to_lend()),
             Request::Leaving(state) => return self.neighbour_leaves(ticket, from, state, out),
             Request::Claim(arc) => Reply::Claimed(self.claimed(arc)),
         };
@@ -351,6 +354,8 @@ impl<A: Address> Node<A> {
             (Question::Operation(operation, link), reply) => {
                 self.hop_answered(operation, link, reply, micros, out);
             }
+            (Question::Fingers(_), Reply::Fingers(fingers)) => self.fingers_told(fingers, out),
+            (Question::Fingers(_), _) => self.fingers_told(Vec::new(), out),
             (Question::Transfer(serial), reply) => self.batch_answered(serial, reply, out),
             (Question::Claim(peer, arc), Reply::Claimed(claimed)) => {
                 self.claim_answered(peer, arc, claimed, out);
@@ -390,6 +395,10 @@ impl<A: Address> Node<A> {
                 self.join_later(out);
             }
             Question::Operation(operation, link) => self.hop_missed(operation, link, cause, out),
+            Question::Fingers(peer) => {
+                self.missed(peer, cause, out);
+                self.fingers_told(Vec::new(), out);
+            }
             Question::Transfer(serial) => self.batch_missed(serial, cause, out),
             Question::Giver(giver, _) => {
                 self.missed(giver, cause, out);

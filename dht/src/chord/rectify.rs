@@ -74,7 +74,6 @@ impl<A: Address> Node<A> {
         self.hint(old, out);
         self.heard = true;
         self.moves = self.moves.wrapping_add(1);
-        self.pass.hurry();
         self.stabilize_soon(out);
         self.reconcile(out);
     }

@@ -116,7 +116,6 @@ impl<A: Address> Node<A> {
         self.hint(self.view.predecessor.clone(), out);
         if moved {
             self.moves = self.moves.wrapping_add(1);
-            self.pass.hurry();
             note(Note::Successor(self.view.successor().clone()), out);
             self.reconcile(out);
         }
