@@ -7,7 +7,9 @@
 //!
 //! Beginning to end: `cast` says who can appear, `known` puts events to real nodes and remembers what
 //! they do, `hosts` adds what is on its way, `ring` says what can happen, `properties` what must hold,
-//! and `search` looks at all of it. `published` is Chord as it was printed, which must fail.
+//! and `search` looks at all of it. Two small models stand beside that of the real nodes: `zave`, the rules
+//! of the proof alone, whose states have been counted elsewhere, and `published`, Chord as it was
+//! printed, which must fail.
 
 mod cast;
 mod content;
@@ -23,6 +25,7 @@ mod story;
 #[cfg(test)]
 mod tests;
 mod words;
+mod zave;
 
 use std::time::Instant;
 
@@ -32,6 +35,7 @@ use crate::check::cast::{Cast, LIVES_MAX};
 use crate::check::published::Published;
 use crate::check::ring::{Ring, World};
 use crate::check::search::{Found, search};
+use crate::check::zave::{Choices, Zave};
 
 /// Which rules are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -39,6 +43,8 @@ use crate::check::search::{Found, search};
 pub enum Variant {
     /// Those of [`dht::Node`].
     Corrected,
+    /// Those of Zave's proof alone, without the nodes.
+    Zave,
     /// Those of the first papers.
     Published,
 }
@@ -81,10 +87,13 @@ impl Options {
             nodes,
             successors,
             identifiers: match variant {
-                Variant::Corrected => nodes,
+                Variant::Corrected | Variant::Zave => nodes,
                 Variant::Published => more,
             },
-            lives: more,
+            lives: match variant {
+                Variant::Corrected | Variant::Published => more,
+                Variant::Zave => nodes,
+            },
             variant,
             in_flight: false,
             reuse_ids: false,
@@ -151,6 +160,15 @@ pub fn check(
             let found = search(&mut ring, options.states_max, progress);
             (found, ring.known.len(), ring.rounds_max)
         }
+        Variant::Zave => {
+            let mut zave = Zave {
+                cast,
+                members_max: options.nodes.into(),
+                successors: options.successors.into(),
+                choices: Choices::default(),
+            };
+            (search(&mut zave, options.states_max, progress), 0, 0)
+        }
         Variant::Published => {
             let mut published = Published {
                 cast,
@@ -204,8 +222,14 @@ impl Options {
             || self.content
             || self.leaves
             || self.lives > self.identifiers;
-        if self.variant == Variant::Published && is_extra {
-            return refuse("the published rules are wrong enough without any extra".to_owned());
+        if self.variant != Variant::Corrected && is_extra {
+            return refuse(format!(
+                "the {} rules know nodes, successors and identifiers, and no other option",
+                match self.variant {
+                    Variant::Zave => "abstract",
+                    _ => "published",
+                }
+            ));
         }
         if self.content && (self.reuse_ids || self.false_suspicion) {
             return refuse("content is checked without deaths, true or false".to_owned());

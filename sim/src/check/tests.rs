@@ -54,7 +54,7 @@ fn small_rings_have_just_so_many_states() {
     assert_eq!(counts(&in_flight), (25_648, 155_367));
 }
 
-/// Zave's rules alone, in another checker: 5,464 and 36,308. Why not here stands in the module's head.
+/// Zave's rules alone have 5,464 and 36,308; `zave` says why not here.
 #[test]
 fn identifiers_that_come_back_are_survived_by_four_nodes() {
     let reuse = Options {
@@ -196,7 +196,15 @@ fn options_that_make_no_sense_are_refused_with_what_would() {
                 in_flight: true,
                 ..small()
             },
-            "published",
+            "nodes, successors and identifiers",
+        ),
+        (
+            Options {
+                variant: Variant::Zave,
+                leaves: true,
+                ..small()
+            },
+            "nodes, successors and identifiers",
         ),
     ] {
         let error = check(&options, |_, _| true).expect_err("it is refused");

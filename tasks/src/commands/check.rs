@@ -21,7 +21,8 @@ pub(crate) struct Args {
     /// Length of successor lists, 1 to 5; the ring starts with one member more
     #[arg(long, value_name = "N", default_value_t = 2)]
     successors: u8,
-    /// Whose rules: this code's, or those of the first papers, which are wrong
+    /// Whose rules: this code's; those of the proof alone, with identifiers used again; or those of the
+    /// first papers, which are wrong
     #[arg(long, default_value = "corrected", value_parser = variants())]
     variant: Variant,
     /// Let answers take their time, so that other things happen meanwhile
@@ -105,7 +106,7 @@ impl Args {
         // With everything at once a second restart makes an hour of seconds.
         let is_large = self.content || (self.in_flight && leaves);
         let lives = match self.variant {
-            Variant::Published => identifiers,
+            Variant::Published | Variant::Zave => identifiers,
             Variant::Corrected if self.reuse_ids => identifiers,
             Variant::Corrected if is_large => standard.lives.min(self.nodes.saturating_add(1)),
             Variant::Corrected => standard.lives,
@@ -125,7 +126,8 @@ impl Args {
 }
 
 fn variants() -> impl clap::builder::TypedValueParser<Value = Variant> {
-    PossibleValuesParser::new(["corrected", "published"]).map(|name| match name.as_str() {
+    PossibleValuesParser::new(["corrected", "zave", "published"]).map(|name| match name.as_str() {
+        "zave" => Variant::Zave,
         "published" => Variant::Published,
         _ => Variant::Corrected,
     })
