@@ -22,8 +22,14 @@
 //! looks after a dead predecessor without being notified; a joiner asks its successor in a step of its
 //! own, and is busy until then; and a list on its way counts as a list where somebody may die.
 
+mod member;
+mod rules;
+#[cfg(test)]
+mod tests;
+
 use crate::check::cast::{Cast, Life, Set, members};
 use crate::check::search::{Model, State};
+use crate::check::zave::member::{Member, SUCCESSORS_MAX};
 
 /// The model.
 pub(crate) struct Zave {
@@ -60,47 +66,6 @@ pub(crate) enum Step {
     Fail(Life),
 }
 
-/// A member's pointers, and what is under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Member {
-    predecessor: Life,
-    successors: [Life; SUCCESSORS_MAX],
-    /// Whom the second step of its stabilization asks.
-    candidate: Option<Life>,
-    /// Who has notified it.
-    notified: Set,
-}
-
-impl Member {
-    /// As a number: 1 bit says that there is a member, then 3 for each pointer, 4 for the candidate and
-    /// 8 for those that have notified it.
-    fn pack(&self) -> u32 {
-        let candidate = self.candidate.map_or(NOBODY, u32::from);
-        let start = 1 | u32::from(self.predecessor) << 1 | candidate << 4;
-        let start = start | u32::from(self.notified) << 8;
-        let entries = (0..).zip(self.successors);
-        entries.fold(start, |packed, (place, life)| {
-            packed | u32::from(life) << (16 + 3 * place)
-        })
-    }
-
-    fn unpack(packed: u32) -> Option<Member> {
-        let life = |shift: usize| (packed >> shift & 7) as Life;
-        let candidate = packed >> 4 & 15;
-        (packed & 1 == 1).then(|| Member {
-            predecessor: life(1),
-            successors: std::array::from_fn(|place| life(16 + 3 * place)),
-            candidate: (candidate != NOBODY).then_some(candidate as Life),
-            notified: (packed >> 8 & 255) as Set,
-        })
-    }
-}
-
-const NOBODY: u32 = 15;
-
-/// The longest list that a number has room for.
-pub(crate) const SUCCESSORS_MAX: usize = 5;
-
 impl Zave {
     fn member(&self, state: &State, life: Life) -> Option<Member> {
         Member::unpack(state[usize::from(life)])
@@ -121,125 +86,6 @@ impl Zave {
             .iter()
             .position(|entry| self.choices.shrinks && *entry == life);
         &list[..end.unwrap_or(list.len())]
-    }
-
-    fn perform(&self, state: &State, step: Step) -> State {
-        let mut after = *state;
-        match step {
-            Step::Join(life, via) => {
-                if let Some(told) = self.read(state, via) {
-                    let joiner = Member {
-                        predecessor: via,
-                        successors: self.cut(life, self.list(via, &told).iter().copied()),
-                        candidate: None,
-                        notified: 0,
-                    };
-                    after[usize::from(life)] = joiner.pack();
-                }
-            }
-            Step::Stabilize(life) => self.stabilize(&mut after, life),
-            Step::Candidate(life) => self.ask_candidate(&mut after, life),
-            Step::Rectify(life, from) => self.rectify(&mut after, life, from),
-            Step::Fail(life) => after[usize::from(life)] = 0,
-        }
-        after
-    }
-
-    /// First step: the successor's list and predecessor, or one successor fewer.
-    fn stabilize(&self, state: &mut State, life: Life) {
-        let Some(mut member) = self.member(state, life) else {
-            return;
-        };
-        let successor = member.successors[0];
-        if self.member(state, successor).is_none() {
-            let rest = self.list(life, &member)[1..].iter().copied();
-            let placeholder = (member.successors[self.successors - 1] + 1) % self.cast.places;
-            let placeholder = (!self.choices.shrinks).then_some(placeholder);
-            member.successors = self.cut(life, rest.chain(placeholder));
-            state[usize::from(life)] = member.pack();
-            return self.notify(state, member.successors[0], life);
-        }
-        let Some(told) = self.read(state, successor) else {
-            return;
-        };
-        let list = [&[successor], self.list(successor, &told)].concat();
-        member.successors = self.cut(life, list.into_iter());
-        let is_better = self.cast.is_between(life, told.predecessor, successor);
-        member.candidate = is_better.then_some(told.predecessor);
-        state[usize::from(life)] = member.pack();
-        match is_better {
-            true if self.choices.is_atomic => self.ask_candidate(state, life),
-            true => {}
-            false => self.notify(state, successor, life),
-        }
-    }
-
-    /// Second step: the candidate becomes the successor if it is there.
-    fn ask_candidate(&self, state: &mut State, life: Life) {
-        let Some(mut member) = self.member(state, life) else {
-            return;
-        };
-        let Some(candidate) = member.candidate.take() else {
-            return;
-        };
-        let told = self.read(state, candidate);
-        if let Some(told) = &told {
-            let list = [&[candidate], self.list(candidate, told)].concat();
-            member.successors = self.cut(life, list.into_iter());
-        }
-        state[usize::from(life)] = member.pack();
-        if told.is_some() || self.member(state, candidate).is_none() {
-            self.notify(state, member.successors[0], life);
-        }
-    }
-
-    /// What a member tells of itself; nothing if it is busy.
-    fn read(&self, state: &State, life: Life) -> Option<Member> {
-        let is_busy = |member: &Member| self.choices.is_busy && member.candidate.is_some();
-        self.member(state, life).filter(|member| !is_busy(member))
-    }
-
-    /// As much of a list as a node keeps.
-    fn cut(&self, life: Life, list: impl Iterator<Item = Life>) -> [Life; SUCCESSORS_MAX] {
-        let ends = |entry: &Life| self.choices.shrinks && *entry == life;
-        let mut list = list.take_while(|entry| !ends(entry)).take(self.successors);
-        let filler = if self.choices.shrinks { life } else { 0 };
-        std::array::from_fn(|place| {
-            let filler = if place < self.successors { filler } else { 0 };
-            list.next().unwrap_or(filler)
-        })
-    }
-
-    fn notify(&self, state: &mut State, to: Life, from: Life) {
-        let Some(mut member) = self.member(state, to) else {
-            return;
-        };
-        if self.choices.is_atomic {
-            return self.rectify(state, to, from);
-        }
-        if self.choices.is_silent && member.predecessor == from {
-            return;
-        }
-        let others = if self.choices.keeps_all {
-            member.notified
-        } else {
-            0
-        };
-        member.notified = others | 1 << from;
-        state[usize::from(to)] = member.pack();
-    }
-
-    fn rectify(&self, state: &mut State, life: Life, from: Life) {
-        let ring = self.ring(state);
-        let Some(mut member) = self.member(state, life) else {
-            return;
-        };
-        let old = member.predecessor;
-        member.notified &= !(1 << from);
-        if self.cast.is_between(old, from, life) || ring >> old & 1 == 0 {
-            member.predecessor = from;
-        }
-        state[usize::from(life)] = member.pack();
     }
 
     /// Members that no member's list skips.
@@ -423,63 +269,5 @@ impl Model for Zave {
             Step::Rectify(life, from) => format!("{life} is notified by {from}"),
             Step::Fail(life) => format!("{life} dies"),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::check::search::search;
-
-    fn counts(nodes: u8, successors: usize, choices: Choices) -> (usize, u64) {
-        let cast = Cast {
-            places: nodes,
-            lives: nodes,
-        };
-        let mut zave = Zave {
-            cast,
-            members_max: nodes.into(),
-            successors,
-            choices,
-        };
-        let found = search(&mut zave, usize::MAX, |_, _| true);
-        assert_eq!(found.violation, None);
-        (found.states, found.transitions)
-    }
-
-    #[test]
-    fn the_search_meets_the_count_of_another_checker() {
-        assert_eq!(counts(4, 2, Choices::default()), (5_464, 36_308));
-    }
-
-    #[test]
-    #[ignore = "about a minute in release"]
-    fn the_search_meets_the_larger_counts_of_another_checker() {
-        let alloy = Choices::default();
-        let atomic = Choices {
-            is_atomic: true,
-            ..alloy
-        };
-        assert_eq!(counts(5, 3, alloy), (50_282, 413_525));
-        assert_eq!(counts(6, 3, atomic), (37_071, 267_924));
-        assert_eq!(counts(6, 2, atomic), (781_184, 6_535_836));
-        assert_eq!(counts(5, 2, alloy), (3_581_938, 34_424_380));
-    }
-
-    #[test]
-    fn what_real_nodes_do_otherwise_changes_the_count_step_by_step() {
-        let mut choices = Choices {
-            keeps_all: true,
-            ..Choices::default()
-        };
-        assert_eq!(counts(4, 2, choices), (11_456, 85_216));
-        choices.is_silent = true;
-        assert_eq!(counts(4, 2, choices), (2_607, 15_904));
-        choices.keeps_all = false;
-        assert_eq!(counts(4, 2, choices), (2_607, 15_904));
-        choices.is_busy = true;
-        assert_eq!(counts(4, 2, choices), (559, 3_156));
-        choices.shrinks = true;
-        assert_eq!(counts(4, 2, choices), (3_375, 20_136));
     }
 }
