@@ -5,6 +5,12 @@
 //! messages in flight if asked for. Each state that comes about is judged, and what it violates comes
 //! with a shortest story.
 //!
+//! A checker of our own, and not stateright: a node is a function of its state and the event, so each
+//! pair is put to the real node once, and states of a ring are made of numbers. Four nodes with
+//! messages in flight are 1,027,885 states in 4 to 7 s on one core, 150,000 to 250,000 a second and 50
+//! bytes each, compared whole; stateright keeps 64-bit fingerprints of some 100,000 a second of
+//! hand-written models, and would have to copy and hash every [`dht::Node`] of every state.
+//!
 //! Beginning to end: `cast` says who can appear, `known` puts events to real nodes and remembers what
 //! they do, `hosts` adds what is on its way, `ring` says what can happen, `properties` what must hold,
 //! and `search` looks at all of it. Two small models stand beside that of the real nodes: `zave`, the rules
@@ -36,6 +42,8 @@ use crate::check::published::Published;
 use crate::check::ring::{Ring, World};
 use crate::check::search::{Found, search};
 use crate::check::zave::{Choices, Zave};
+
+pub use crate::check::story::LEGEND;
 
 /// Which rules are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -127,8 +135,8 @@ pub struct Report {
     pub complete: bool,
     /// Different states of single nodes.
     pub node_states: usize,
-    /// Most rounds of maintenance from any state to the ideal ring.
-    pub rounds: usize,
+    /// Most rounds of maintenance from any state to the ideal ring, where that is looked at.
+    pub rounds: Option<usize>,
     /// What did not hold: nothing, or the first thing.
     pub violations: Vec<Violation>,
 }
@@ -138,9 +146,8 @@ pub struct Report {
 pub struct Violation {
     /// What must hold.
     pub property: String,
-    /// A shortest story of how it came about, each step with the state after it: `1:[2 3]p0` is a
-    /// node with its successor list and predecessor, `!2` a notification on its way to 2, `?2` a
-    /// question on its way there, `=2` the answer on its way back.
+    /// A shortest story of how it came about: what happened, and the state after it as [`LEGEND`]
+    /// explains it.
     pub steps: Vec<String>,
 }
 
@@ -158,7 +165,8 @@ pub fn check(
         Variant::Corrected => {
             let mut ring = Ring::new(options.world(cast));
             let found = search(&mut ring, options.states_max, progress);
-            (found, ring.known.len(), ring.rounds_max)
+            let rounds = (!options.content).then_some(ring.rounds_max);
+            (found, ring.known.len(), rounds)
         }
         Variant::Zave => {
             let mut zave = Zave {
@@ -167,7 +175,7 @@ pub fn check(
                 successors: options.successors.into(),
                 choices: Choices::default(),
             };
-            (search(&mut zave, options.states_max, progress), 0, 0)
+            (search(&mut zave, options.states_max, progress), 0, None)
         }
         Variant::Published => {
             let mut published = Published {
@@ -175,7 +183,11 @@ pub fn check(
                 members_max: options.nodes.into(),
                 successors: options.successors.into(),
             };
-            (search(&mut published, options.states_max, progress), 0, 0)
+            (
+                search(&mut published, options.states_max, progress),
+                0,
+                None,
+            )
         }
     };
     Ok(options.report(found, node_states, rounds, start.elapsed().as_secs_f64()))
@@ -257,7 +269,13 @@ impl Options {
         }
     }
 
-    fn report(&self, found: Found, node_states: usize, rounds: usize, seconds: f64) -> Report {
+    fn report(
+        &self,
+        found: Found,
+        node_states: usize,
+        rounds: Option<usize>,
+        seconds: f64,
+    ) -> Report {
         let violations = found.violation.into_iter();
         Report {
             states: found.states,

@@ -158,8 +158,6 @@ impl Ring {
             .then(|| format!("{allowed} rounds make a ring ideal; this one takes {rounds}"))
     }
 
-    /// Zave's argument: dead heads go, then first pointers come right, then one more entry of every
-    /// list a round. In rings as small as these the three overlap.
     /// Whether a ring that does not become ideal is good enough. A node never takes back whom it took
     /// for dead, so where that may live, or come back as the same, it is enough that there is one
     /// ring, and a way to it from everyone.
@@ -169,6 +167,8 @@ impl Ring {
         is_lenient && ring != 0 && self.shape_problem(state, ring).is_none()
     }
 
+    /// Zave's argument: dead heads go, then first pointers come right, then one more entry of every
+    /// list a round. In rings as small as these the three overlap.
     fn rounds_allowed(&self) -> usize {
         self.world.members_max
     }

@@ -8,7 +8,7 @@ use crate::check::hosts::{Host, Letter, Stage};
 use crate::check::ring::Ring;
 
 impl Ring {
-    /// `1:[2 3]p0` is a node with its successor list and predecessor; see [`crate::check::Violation`].
+    /// `1:[2 3]p0` is a node with its successor list and predecessor; see [`LEGEND`].
     pub(crate) fn host_in_words(&self, life: Life, host: &Host) -> String {
         let Some(node) = host.node() else {
             return format!("{life}:over");
@@ -64,3 +64,9 @@ impl Ring {
         }
     }
 }
+
+/// How states are written in a [`Violation`](crate::check::Violation).
+pub const LEGEND: &str = "\
+Nodes are numbered clockwise. 1:[2 3]p0 is node 1 with its successor list and its predecessor.
+After that: !2 a notification on its way to 2, ?2 a question on its way there (??2: it has arrived),
+=2 the answer on its way back. 1:over is a node that has died or left.";

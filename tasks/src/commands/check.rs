@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use anyhow::Result;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use sim::check::{Options, Report, Variant, check};
+use indicatif::ProgressBar;
+use sim::check::{LEGEND, Options, Report, Variant, check};
 
 use crate::commands::simulate::until_interrupted;
 use crate::failure::{FAILED, Failure};
@@ -54,7 +55,7 @@ pub(crate) struct Args {
 
 pub(super) async fn run(args: Args, printer: Printer) -> Result<ExitCode> {
     let options = args.options();
-    let report = until_interrupted(move |stop| explore(&options, stop, printer)).await?;
+    let report = until_interrupted(move |stop| explore(&options, stop)).await?;
     printer.document(&report)?;
     show(&report, printer)?;
     if report.complete {
@@ -66,15 +67,18 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<ExitCode> {
     Ok(ExitCode::from(FAILED))
 }
 
-fn explore(options: &Options, stop: &AtomicBool, printer: Printer) -> Result<Report> {
+fn explore(options: &Options, stop: &AtomicBool) -> Result<Report> {
     let start = Instant::now();
+    let progress = ProgressBar::new_spinner();
     let report = check(options, |states, depth| {
         let per_s = states as f64 / start.elapsed().as_secs_f64();
-        printer.note(format_args!(
+        progress.set_message(format!(
             "{states} states, {per_s:.0} a second, {depth} steps from the start"
         ));
+        progress.tick();
         !stop.load(Ordering::Relaxed)
     });
+    progress.finish_and_clear();
     report.map_err(|refused| Failure::Usage(refused.to_string()).into())
 }
 
@@ -84,15 +88,18 @@ fn show(report: &Report, printer: Printer) -> Result<()> {
         for (number, step) in violation.steps.iter().enumerate() {
             printer.line(format_args!("{number:>4}  {step}"))?;
         }
+        printer.line(LEGEND)?;
     }
     printer.line(format_args!(
         "{} states, {} transitions, {} steps deep, {:.1} s",
         report.states, report.transitions, report.depth, report.seconds
     ))?;
-    if report.complete && report.variant == Variant::Corrected {
+    if report.complete {
+        printer.line("all that must hold holds")?;
+    }
+    if let (true, Some(rounds)) = (report.complete, report.rounds) {
         printer.line(format_args!(
-            "all that must hold holds; no ring takes more than {} rounds to become ideal",
-            report.rounds
+            "no ring takes more than {rounds} rounds to become ideal"
         ))?;
     }
     Ok(())
