@@ -1,6 +1,6 @@
 //! Zave: the corrected protocol by its abstract rules alone, as a small model of its own.
 //!
-//! Another checker has counted the states of these rules (LITERATURE: 5,464 for four nodes with lists
+//! Another checker has counted the states of these rules (5,464 for four nodes with lists
 //! of two). Meeting its counts shows that `search` looks at everything, and at nothing twice. The rules
 //! are those of Zave's Alloy model, which leaves nothing to choose:
 //! - Identifiers come back as if nothing had been, and there are no others than the nodes'.
