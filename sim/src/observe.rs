@@ -1,13 +1,24 @@
 //! Observers: what must hold of a network, checked from outside while it runs.
 //!
 //! They see what no node sees: who is really alive, who really owns a key, what was acknowledged. The
-//! engine knows nothing of them, and a node even less.
+//! engine knows nothing of them, and a node even less. What is checked when, however many nodes there are:
+//! - after each event: the invariant of the ring, one node's change at a time ([`watch`]); that no key is
+//!   served twice ([`owners`]); that nobody loses its place where an oracle tells deaths;
+//! - whenever something returns: a lookup's answer ([`lookups`]), and what was read and written
+//!   ([`content`]);
+//! - each millisecond of virtual time for each member, every second for a thousand: all of the invariant and
+//!   the ring itself, from scratch ([`invariant`]);
+//! - at the end: that the ring becomes ideal in time ([`ideal`]).
+//!
+//! Where nobody looks after the ring, since nothing happens to it, only answers are checked.
 
 pub mod content;
 pub mod fail;
 pub mod ideal;
 pub mod invariant;
 pub mod lookups;
+pub mod owners;
+pub mod watch;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,8 +1,11 @@
 //! Run: a plan carried out to its end, under the observers' eyes.
 //!
 //! First the script, the lookups and the clients, for as long as the plan says; then, where anything
-//! happened to the ring, quiet, until it is ideal. A violation ends a run at once.
+//! happened to the ring, quiet, until it is ideal. A violation ends a run at once, and so does a panic: a
+//! broken promise of a node to itself is a violation of its own, NodesDoNotPanic.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -13,6 +16,8 @@ use crate::engine::{Address, Network, Status};
 use crate::observe::content::Content;
 use crate::observe::ideal::{self, Ideal};
 use crate::observe::lookups::Lookups;
+use crate::observe::owners::Owners;
+use crate::observe::watch::Watch;
 use crate::observe::{Violation, fail, invariant};
 use crate::plan::{Detector, Impossible, Plan};
 use crate::random::Random;
@@ -25,6 +30,7 @@ pub struct Run {
     network: Network,
     lookups: Lookups,
     content: Option<Content>,
+    observers: Option<(Watch, Owners)>,
     stage: Stage,
     /// The next step of the script.
     next: usize,
@@ -86,6 +92,7 @@ impl Run {
             chance: Random::new(plan.seed, STREAM),
             plan,
             network,
+            observers: None,
             lookups: Lookups::default(),
             stage: Stage::Busy,
             next: 0,
@@ -101,6 +108,29 @@ impl Run {
     /// Carries it out, until it is over, something is violated, or `stop` is set.
     pub fn go(&mut self, stop: &AtomicBool, mut progress: impl FnMut(Progress)) -> Report {
         let start = Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.carry_on(stop, &mut progress)));
+        let violation = match outcome {
+            Ok(Ok(())) => None,
+            Ok(Err(violation)) => Some(violation),
+            Err(panic) => {
+                let text = words(&*panic);
+                let now_us = self.network.now_us();
+                Some(Violation::new("NodesDoNotPanic", now_us, text))
+            }
+        };
+        self.violations.extend(violation);
+        self.report(
+            start.elapsed(),
+            self.stage != Stage::Over && self.violations.is_empty(),
+        )
+    }
+
+    fn carry_on(
+        &mut self,
+        stop: &AtomicBool,
+        progress: &mut impl FnMut(Progress),
+    ) -> Result<(), Violation> {
+        self.begin_to_observe()?;
         let mut steps = 0_u64;
         while self.stage != Stage::Over && self.violations.is_empty() {
             steps += 1;
@@ -113,14 +143,9 @@ impl Run {
             if self.network.step().is_none() {
                 self.stage = Stage::Over;
             }
-            if let Err(violation) = self.after_step() {
-                self.violations.push(violation);
-            }
+            self.after_step()?;
         }
-        self.report(
-            start.elapsed(),
-            self.stage != Stage::Over && self.violations.is_empty(),
-        )
+        Ok(())
     }
 
     /// The network, to look at it or to plant mistakes.
@@ -167,19 +192,27 @@ impl Run {
                 content.returned(&self.network, *ticket, returned)?;
             }
         }
-        let has_changed = !moment.changed.is_empty() || moment.is_census_new;
-        if has_changed && self.network.census().len() <= WATCHED_MAX {
+        if let Some((watch, owners)) = &mut self.observers {
+            owners.look_at(&self.network, &moment.changed)?;
+            watch.look_at(&self.network, &moment.changed)?;
             for at in &moment.changed {
-                self.look_at(*at)?;
+                self.check_place(*at)?;
             }
-            invariant::check(&self.network)?;
         }
         self.network.give_back(moment);
         Ok(())
     }
 
-    fn look_at(&self, at: Address) -> Result<(), Violation> {
-        invariant::check_arcs(&self.network, at)?;
+    /// Whoever keeps up with each change is there where something can change.
+    fn begin_to_observe(&mut self) -> Result<(), Violation> {
+        if self.plan.schedule.is_some() && self.observers.is_none() {
+            let network = &self.network;
+            self.observers = Some((Watch::begin(network)?, Owners::begin(network)?));
+        }
+        Ok(())
+    }
+
+    fn check_place(&self, at: Address) -> Result<(), Violation> {
         let is_lost =
             self.network.status(at) != Status::Down && self.network.view(at).phase == Phase::Lost;
         if is_lost && self.plan.detector == Detector::Oracle {
@@ -324,8 +357,8 @@ impl Run {
         let members = self.network.census().len();
         let every_us = (members as u64 * 5).clamp(100_000, 2_000_000);
         // A look at the whole of a large ring takes as long as many thousands of events.
-        let check_us = self.looked_us + members as u64 * 100;
-        if members > WATCHED_MAX && !self.plan.is_quiet() && now_us >= check_us {
+        let check_us = self.looked_us + members as u64 * CHECK_US_PER_MEMBER;
+        if self.observers.is_some() && now_us >= check_us {
             self.looked_us = now_us;
             invariant::check(&self.network)?;
         }
@@ -423,6 +456,13 @@ impl Run {
     }
 }
 
+/// What a panic said.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "a panic without words".to_owned())
+}
+
 /// How long something that happens lasts.
 fn length_ms(fault: Fault) -> u64 {
     match fault {
@@ -453,8 +493,8 @@ fn due(kind: Due, number: u64) -> u64 {
     number << 8 | kind as u64
 }
 
-/// Up to this many members all is checked after each change; beyond, now and then.
-const WATCHED_MAX: usize = 300;
+/// Between two looks at the whole ring, for each member.
+const CHECK_US_PER_MEMBER: u64 = 1_000;
 
 /// Before a step that the proof does not allow is tried again, and how often.
 const RETRY_US: u64 = 20_000;

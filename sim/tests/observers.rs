@@ -1,6 +1,7 @@
 //! Observers: each sees what is wrong when something is. An observer that has never failed proves
 //! nothing.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 
 use dht::event::{Call, Returned};
@@ -8,7 +9,9 @@ use dht::message::{Reply, Request, Routed};
 use dht::{Action, Node, Peer};
 use sim::engine::Network;
 use sim::observe::content::Content as Watched;
-use sim::observe::{fail, invariant};
+use sim::observe::owners::Owners;
+use sim::observe::watch::Watch;
+use sim::observe::{Violation, fail, invariant};
 use sim::plan::{Content, Detector, Plan, Schedule};
 use sim::random::Random;
 use sim::report::Report;
@@ -162,7 +165,7 @@ fn a_list_out_of_order_is_seen() {
 #[test]
 fn an_arc_that_two_serve_is_seen() {
     let mut network = Network::new(&plan());
-    invariant::check_arcs(&network, 0).expect("an ideal ring is fine");
+    let mut owners = Owners::begin(&network).expect("an ideal ring is fine");
     let view = network.view(0).clone();
     let before = view.predecessor.expect("a member has one");
     let further = network.view(before.address).predecessor.expect("as well");
@@ -174,8 +177,92 @@ fn an_arc_that_two_serve_is_seen() {
         network.config(),
     );
     network.replace(node);
-    let violation = invariant::check_arcs(&network, 0).expect_err("served twice");
+    let violation = owners.look_at(&network, &[0]).expect_err("served twice");
     assert_eq!(violation.property, "OneOwner");
+    let violation = Owners::begin(&network).expect_err("it still is");
+    assert_eq!(violation.property, "OneOwner");
+    // If the other one is gone, it is served once.
+    network.crash(before.address);
+    Owners::begin(&network).expect("one has it");
+}
+
+#[test]
+fn an_arc_may_change_hands_in_one_moment() {
+    let mut network = Network::new(&plan());
+    let mut owners = Owners::begin(&network).expect("an ideal ring is fine");
+    let view = network.view(0).clone();
+    let before = view.predecessor.expect("a member has one");
+    let further = network.view(before.address).predecessor.expect("as well");
+    network.crash(before.address);
+    let taker = Node::placed(
+        view.me,
+        further,
+        view.successors,
+        Vec::new(),
+        network.config(),
+    );
+    network.replace(taker);
+    let changed = [view.me.address, before.address];
+    owners
+        .look_at(&network, &changed)
+        .expect("one gives, one takes");
+}
+
+/// Change by change or all at once: what breaks a ring is found at the same moment.
+#[test]
+fn the_watch_sees_what_a_look_at_everything_sees() {
+    let mut found = BTreeSet::new();
+    for seed in 0..300 {
+        let mut random = Random::new(seed, 9);
+        let mut network = Network::new(&Plan {
+            successors: random.between(2, 4) as u8,
+            ..plan()
+        });
+        let mut watch = Watch::begin(&network).expect("an ideal ring is fine");
+        for _ in 0..60 {
+            let at = random.below(16) as u32;
+            if !network.census().contains(at) {
+                continue;
+            }
+            let count = network.view(at).successors.len() as u64;
+            let place = random.below(count.max(1)) as usize;
+            match random.below(8) {
+                0 => network.crash(at),
+                1 if count > 1 && place > 0 => {
+                    misplace(&mut network, at, |list| list.swap(0, place))
+                }
+                _ if count > 1 => misplace(&mut network, at, |list| {
+                    list.remove(place);
+                }),
+                _ => continue,
+            }
+            let property = |outcome: Result<(), Violation>| outcome.err().map(|it| it.property);
+            let expected = property(invariant::check(&network));
+            assert_eq!(property(watch.look_at(&network, &[at])), expected, "{seed}");
+            if let Some(property) = expected {
+                found.insert(property);
+                break;
+            }
+        }
+    }
+    let properties = ["OneLiveSuccessor", "OrderedLists", "SufficientPrincipals"];
+    assert_eq!(found, properties.map(str::to_owned).into());
+}
+
+#[test]
+fn a_panic_is_a_violation_like_any_other() {
+    let mut count = 0;
+    let mut run = Run::new(plan()).expect("the plan is possible");
+    run.network().tamper(Box::new(move |_, _| {
+        count += 1;
+        assert!(count < 1_000, "planted after {count} actions");
+        true
+    }));
+    let report = run.go(&AtomicBool::new(false), |_| {});
+    let violation = report.violations.first().expect("it is noticed");
+    assert_eq!(violation.property, "NodesDoNotPanic");
+    assert_eq!(violation.text, "planted after 1000 actions");
+    assert!(violation.at_us > 0 && !report.partial);
 }
 
 #[test]

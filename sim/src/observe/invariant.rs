@@ -5,82 +5,59 @@
 //! as well, for a mistake in the reasoning would hide there: lists are clockwise and without
 //! duplicates, and there is just one ring, in order, that every member leads to.
 
-use dht::{Arc, Id, View};
+use dht::Id;
 
 use super::Violation;
-use crate::engine::{List, Network, Status};
+use crate::engine::{Address, List, Network};
 
 /// Checks the whole network: O(N L log N). Errors: the first property that does not hold.
 pub fn check(network: &Network) -> Result<(), Violation> {
-    let now_us = network.now_us();
-    let fail = |property: &str, text: String| Err(Violation::new(property, now_us, text));
     let ring = Ring::of(network);
-    let length = usize::from(network.config().successors);
     for (_, address) in &ring.members {
-        let view = network.view(*address);
-        let distances = view
-            .successors
-            .iter()
-            .map(|peer| view.me.id.distance_to(peer.id));
-        let is_clockwise = distances.is_sorted_by(|a, b| a < b)
-            && view.successors.iter().all(|peer| peer.id != view.me.id);
-        if !is_clockwise || view.successors.len() > length {
-            return fail(
-                "OrderedLists",
-                format!("{:?} has the successor list {:?}", view.me, view.successors),
-            );
-        }
-        if ring.best[ring.place(view.me.id)].is_none() {
-            return fail(
-                "OneLiveSuccessor",
-                format!(
-                    "nobody in the successor list {:?} of {:?} is alive",
-                    view.successors, view.me
-                ),
-            );
-        }
+        check_list(network, *address)?;
     }
     let principals = ring.principals(network, std::iter::empty());
-    if principals <= length.min(ring.members.len().saturating_sub(1)) {
-        return fail(
-            "SufficientPrincipals",
-            format!(
-                "{principals} of {} members are principal; {} are needed",
-                ring.members.len(),
-                length + 1
-            ),
-        );
+    let needed = principals_needed(network);
+    let fail = |property, text| Err(Violation::new(property, network.now_us(), text));
+    if principals < needed {
+        let members = ring.members.len();
+        let text = format!("{principals} of {members} members are principal; {needed} are needed");
+        return fail("SufficientPrincipals", text);
     }
     ring.one_ring().or_else(|text| fail("OneOrderedRing", text))
 }
 
-/// Checks one node that has changed: nobody else serves what it serves. O(N).
-pub fn check_arcs(network: &Network, at: u32) -> Result<(), Violation> {
-    if network.status(at) == Status::Down || network.find(at).is_none() {
-        return Ok(());
-    }
+/// Checks the list of one member: O(L). Errors: OrderedLists, or OneLiveSuccessor.
+pub(super) fn check_list(network: &Network, at: Address) -> Result<(), Violation> {
     let view = network.view(at);
-    let own: Vec<Arc> = served(view).collect();
-    for (_, address) in network.census().iter().filter(|(_, other)| *other != at) {
-        let other = network.view(address);
-        for theirs in served(other) {
-            let shared = own.iter().find_map(|arc| arc.intersection(theirs).next());
-            if let Some(both) = shared {
-                let text = format!("{:?} and {:?} both serve {both}", view.me, other.me);
-                return Err(Violation::new("OneOwner", network.now_us(), text));
-            }
-        }
+    let (me, list) = (view.me, &view.successors);
+    let distances = list.iter().map(|peer| me.id.distance_to(peer.id));
+    let is_clockwise =
+        distances.is_sorted_by(|a, b| a < b) && list.iter().all(|peer| peer.id != me.id);
+    let fail = |property, text| Err(Violation::new(property, network.now_us(), text));
+    if !is_clockwise || list.len() > usize::from(network.config().successors) {
+        let text = format!("{me:?} has the successor list {list:?}");
+        return fail("OrderedLists", text);
+    }
+    if !view.is_alone() && !list.iter().any(|peer| network.is_member(peer)) {
+        let text = format!("nobody in the successor list {list:?} of {me:?} is alive");
+        return fail("OneLiveSuccessor", text);
     }
     Ok(())
 }
 
-/// What a node answers for at this moment.
-fn served(view: &View<u32>) -> impl Iterator<Item = Arc> {
-    view.serves.iter().flat_map(|range| {
-        let whole = view.fenced.is_none().then_some(range.arc);
-        let rest = view.fenced.map(|fenced| range.arc.without(fenced));
-        whole.into_iter().chain(rest.into_iter().flatten())
-    })
+/// One more than lists are long, or all where there are fewer.
+pub(super) fn principals_needed(network: &Network) -> usize {
+    let length = usize::from(network.config().successors);
+    (length + 1).min(network.census().len())
+}
+
+/// The members that nobody's list skips.
+pub(super) fn principals(network: &Network) -> impl Iterator<Item = Id> {
+    let ring = Ring::of(network);
+    let places = ring.principal_places(network, std::iter::empty());
+    let members = ring.members.into_iter().zip(places);
+    members.filter_map(|((id, _), is_principal)| is_principal.then_some(id))
 }
 
 /// The members in order, and whom each takes for its successor.
