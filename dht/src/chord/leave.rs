@@ -184,7 +184,11 @@ impl<A: Address> Node<A> {
             let is_other = |peer: &&Peer<A>| {
                 **peer != view.me && **peer != leaver && !self.detector.is_gone(peer)
             };
-            let heir = state.successors.iter().find(is_other).cloned();
+            // What the leaver said may be older than what we know ourselves.
+            let successors = state.successors.iter().chain(&view.successors);
+            let heirs = successors.filter(is_other);
+            let heir = heirs.min_by_key(|peer| view.me.id.distance_to(peer.id));
+            let heir = heir.cloned();
             let known = view.successors.iter().chain(&view.predecessor);
             let mut others = known.chain(&state.predecessor).filter(is_other);
             match heir {
