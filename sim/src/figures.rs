@@ -19,6 +19,7 @@ mod load;
 mod load_keys;
 mod load_positions;
 mod mended;
+mod near;
 mod page;
 mod palette;
 mod paths;
@@ -28,6 +29,7 @@ mod series;
 mod stale;
 mod stretch;
 mod tally;
+mod trips;
 mod turnover;
 
 use std::fs;

@@ -317,7 +317,7 @@ Exit code 1 if something that must hold does not, or if not all states were look
     #[command(after_help = "\
 Examples:
   tasks figures                   into the folder `figures`; then look at figures/index.html
-  tasks figures --only stretch    one of them, in a second
+  tasks figures --only stretch    one of them, in seconds
   tasks figures other --seed 7    other chance, nearly the same numbers
   tasks figures --json | jq '.checks[] | select(.within | not)'
 

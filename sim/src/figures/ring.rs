@@ -15,7 +15,7 @@ use crate::random::Random;
 
 /// Real nodes with nothing between them.
 pub(super) struct Ring {
-    network: Network,
+    pub(super) network: Network,
 }
 
 /// What a lookup came to.
