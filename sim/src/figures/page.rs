@@ -61,10 +61,10 @@ fn overview(page: &mut String, figures: &[Figure]) {
             page,
             "<tr><td><a href=\"#{}\">{}</a></td><td>{}</td><td class=\"{}\">{count}</td><td>{}</td></tr>",
             figure.name,
-            escaped(figure.title),
-            escaped(figure.paper),
+            prose(figure.title),
+            prose(figure.paper),
             class(within == checks.len()),
-            escaped(&farthest),
+            prose(&farthest),
         );
     }
     page.push_str("</tbody></table></nav>");
@@ -78,14 +78,14 @@ fn section(page: &mut String, figure: &Figure, seed: u64) {
          <p class=\"shows\">{}</p><dl><dt>{}</dt><dd>{}</dd><dt>Ours</dt><dd>{}{}</dd>\
          <dt>Measured</dt><dd>{}</dd><dt>Again</dt><dd><code>tasks figures --only {name} --seed {seed}</code> \
          · <a href=\"{name}.svg\">{name}.svg</a> · <a href=\"{name}.csv\">{name}.csv</a></dd></dl>",
-        escaped(figure.title),
+        prose(figure.title),
         figure.svg(),
-        escaped(figure.shows),
-        escaped(figure.paper),
-        escaped(figure.known),
+        prose(figure.shows),
+        prose(figure.paper),
+        prose(figure.known),
         verdict(&figure.checks),
-        escaped(&figure.apart),
-        escaped(&figure.text),
+        prose(&figure.apart),
+        prose(&figure.text),
     );
     if !figure.checks.is_empty() {
         let all = figure.checks.len();
@@ -101,7 +101,7 @@ fn section(page: &mut String, figure: &Figure, seed: u64) {
     for row in &figure.table.rows {
         page.push_str("<tr>");
         for cell in row {
-            let _ = write!(page, "<td>{}</td>", escaped(cell));
+            let _ = write!(page, "<td>{}</td>", prose(cell));
         }
         page.push_str("</tr>");
     }
@@ -127,7 +127,7 @@ fn verdict(checks: &[Check]) -> String {
     let most = if all == 1 { "" } else { "the farthest is " };
     format!(
         "{count}: {most}“{}” with {} where {} has {}: {}. ",
-        escaped(&check.what),
+        prose(&check.what),
         number(check.ours, 3),
         match check.source {
             Source::Theory => "theory",
@@ -135,13 +135,21 @@ fn verdict(checks: &[Check]) -> String {
             Source::Replica => "the replica",
         },
         number(check.expected, 3),
-        apart(check),
+        prose(&apart(check)),
     )
 }
 
 fn apart(check: &Check) -> String {
-    // A number stays with its unit.
-    format!("{} ({})", check.distance(), check.allowed()).replace(" %", "\u{a0}%")
+    format!("{} ({})", check.distance(), check.allowed())
+}
+
+/// Text for the page: a number stays with what it counts.
+fn prose(text: &str) -> String {
+    let mut text = escaped(text).replace('\'', "’");
+    for (words, joined) in JOINED {
+        text = text.replace(words, joined);
+    }
+    text
 }
 
 fn class(is_within: bool) -> &'static str {
@@ -171,6 +179,15 @@ fn checks(page: &mut String, checks: &[Check]) {
     page.push_str("</tbody></table></div>");
 }
 
+/// What no line ends within.
+const JOINED: [(&str, &str); 5] = [
+    (" %", "\u{a0}%"),
+    ("× mean", "×\u{a0}mean"),
+    ("figure ", "figure\u{a0}"),
+    ("table I", "table\u{a0}I"),
+    ("s = ", "s\u{a0}=\u{a0}"),
+];
+
 const HEAD: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
 <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
 <title>The Chord papers’ figures, from this code</title><style>
@@ -183,11 +200,12 @@ header{padding-top:44px}
 h1{font-size:2rem;line-height:1.2;margin:0 0 12px}
 .unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);margin:0}
 a{color:var(--blue)}
+dd a{white-space:nowrap}
 section{background:var(--paper);border:1px solid var(--line);border-radius:12px;padding:24px 26px;margin:28px 0}
 .wide{overflow-x:auto}
 .chart svg{display:block;width:100%;min-width:480px;height:auto}
 .shows{font-size:1.2rem;line-height:1.4;margin:10px 0 14px}
-dl{display:grid;grid-template-columns:minmax(6em,12em) 1fr;gap:6px 18px;margin:0 0 12px}
+dl{display:grid;grid-template-columns:minmax(6em,14em) 1fr;gap:6px 18px;margin:0 0 12px}
 dt{color:var(--soft)}
 dd{margin:0;min-width:0;overflow-wrap:anywhere}
 code{font-size:.9em;background:var(--ground);padding:2px 6px;border-radius:5px}
@@ -245,6 +263,12 @@ mod tests {
         let text = verdict(&[check(2.0, 2.0), check(3.0, 3.0)]);
         assert!(text.ends_with("All 2 numbers compared are within what is allowed</strong>. "));
         assert_eq!(verdict(&[]), "");
+    }
+
+    #[test]
+    fn no_line_ends_between_a_number_and_what_it_counts() {
+        assert_eq!(prose("figure 8 & 5 %"), "figure\u{a0}8 &amp; 5\u{a0}%");
+        assert_eq!(prose("the paper's (× mean)"), "the paper’s (×\u{a0}mean)");
     }
 
     #[test]
