@@ -5,6 +5,7 @@ pub mod check;
 pub mod engine;
 pub mod faults;
 pub mod figures;
+pub mod history;
 pub mod latency;
 pub mod observe;
 pub mod plan;
