@@ -35,9 +35,29 @@ impl Process {
         running_since(self.pid).is_ok_and(|started| started == self.started)
     }
 
+    /// Whether it is stopped by [`Process::pause`], or by anyone else.
+    pub fn is_paused(&self) -> bool {
+        self.is_running() && stat(self.pid).is_ok_and(|(state, _)| state == 'T')
+    }
+
     /// Ends it at once, without asking it (SIGKILL). False if it had ended before: nobody is
     /// signalled then, whoever has its pid now.
     pub fn kill(&self) -> io::Result<bool> {
+        self.send(Signal::KILL)
+    }
+
+    /// Stops it where it stands (SIGSTOP): it does nothing, but its connections stay. False if it
+    /// had ended before.
+    pub fn pause(&self) -> io::Result<bool> {
+        self.send(Signal::STOP)
+    }
+
+    /// Lets it go on (SIGCONT), which does nothing to one that runs. False if it had ended before.
+    pub fn resume(&self) -> io::Result<bool> {
+        self.send(Signal::CONT)
+    }
+
+    fn send(&self, signal: Signal) -> io::Result<bool> {
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
         let Some(pid) = pid else {
             return Ok(false);
@@ -46,8 +66,8 @@ impl Process {
         // means this very process, whatever becomes of the number.
         match pidfd_open(pid, PidfdFlags::empty()) {
             Ok(_) if !self.is_running() => Ok(false),
-            Ok(handle) => sent(pidfd_send_signal(handle, Signal::KILL)),
-            Err(Errno::NOSYS) if self.is_running() => sent(kill_process(pid, Signal::KILL)),
+            Ok(handle) => sent(pidfd_send_signal(handle, signal)),
+            Err(Errno::NOSYS) if self.is_running() => sent(kill_process(pid, signal)),
             Err(Errno::SRCH | Errno::NOSYS) => Ok(false),
             Err(error) => Err(error.into()),
         }
@@ -144,6 +164,28 @@ mod tests {
         child.wait().expect("it ends");
         assert!(!process.is_running());
         assert!(!process.kill().expect("there is nobody to refuse"));
+    }
+
+    #[test]
+    fn a_paused_process_runs_but_does_nothing_until_it_is_resumed() {
+        let mut child = sleeper();
+        let process = process(child.id(), Started::of(child.id()).expect("it runs"));
+        assert!(!process.is_paused());
+        assert!(process.pause().expect("it may be stopped"));
+        while !process.is_paused() {
+            std::thread::yield_now();
+        }
+        assert!(process.is_running());
+        assert!(process.resume().expect("it may go on"));
+        while process.is_paused() {
+            std::thread::yield_now();
+        }
+        process.pause().expect("once more");
+        assert!(process.kill().expect("also one that is paused"));
+        child.wait().expect("it ends");
+        assert!(!process.is_paused());
+        assert!(!process.pause().expect("there is nobody to refuse"));
+        assert!(!process.resume().expect("there is nobody to refuse"));
     }
 
     #[test]

@@ -182,6 +182,21 @@ Examples:
 Also removes a node that has died by itself from the network's state.")]
     Kill(Node),
 
+    /// Stop a node where it stands, as an overloaded machine would; it keeps what it holds
+    #[command(after_help = "\
+Examples:
+  tasks pause PROC10003
+  tasks pause 10003 && sleep 5 && tasks resume 10003
+
+The others pass it over after a moment, and take it for dead after 30 s. `tasks resume` lets it go on.")]
+    Pause(Node),
+
+    /// Let a node go on that was paused
+    #[command(after_help = "\
+Examples:
+  tasks resume PROC10003")]
+    Resume(Node),
+
     /// End all nodes of the network at once; their content is lost
     #[command(
         name = "killall",

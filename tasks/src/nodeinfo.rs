@@ -3,11 +3,21 @@
 
 use dht::id::Id;
 use dht::ownership::Ownership;
+use dht_state::Process;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Another node, as nodes name each other.
 pub(crate) type Peer = dht::peer::Peer<String>;
+
+/// How nodes name the one that this process is.
+pub(crate) fn peer_of(process: &Process) -> Peer {
+    Peer {
+        id: Id::of(process.name.as_bytes()),
+        address: process.address.clone(),
+        incarnation: process.incarnation,
+    }
+}
 
 /// The answer to `GET /nodeinfo`.
 #[derive(Clone, Debug, Serialize, Deserialize)]

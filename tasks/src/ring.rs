@@ -60,6 +60,7 @@ pub(crate) async fn look(client: &Client, network: &Network) -> Vec<Member> {
                 Ok(info) => Sight::Answers(Box::new(info)),
                 // It may have ended just now, which says more than that it is silent.
                 Err(_) if !process.is_running() => Sight::Dead,
+                Err(_) if process.is_paused() => Sight::Silent("is paused".to_owned()),
                 Err(reason) => Sight::Silent(reason),
             }
         };

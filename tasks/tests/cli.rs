@@ -46,7 +46,7 @@ fn with_network(text: &str) -> TempDir {
     state
 }
 
-const NEED_A_NETWORK: [&str; 18] = [
+const NEED_A_NETWORK: [&str; 20] = [
     "add",
     "addmany 2",
     "store x",
@@ -58,6 +58,8 @@ const NEED_A_NETWORK: [&str; 18] = [
     "del a",
     "leave PROC10001",
     "kill PROC10001",
+    "pause PROC10001",
+    "resume PROC10001",
     "killall",
     "destroy --yes",
     "reboot",
@@ -119,7 +121,13 @@ fn without_a_network_everything_is_exit_code_4_and_creates_nothing() {
 fn a_network_of_dead_processes_is_exit_code_4() {
     let state = with_network(DEAD);
     for line in NEED_A_NETWORK {
-        if ["leave", "kill", "killall", "destroy", "reboot"].contains(&first_word(line)) {
+        let of_one = ["leave", "kill", "pause", "resume"];
+        let of_all = ["killall", "destroy", "reboot"];
+        if of_one
+            .iter()
+            .chain(&of_all)
+            .any(|word| *word == first_word(line))
+        {
             continue;
         }
         let outcome = outcome(&state, line);
@@ -134,6 +142,8 @@ fn a_recycled_pid_is_dead_and_not_signalled() {
     let state = with_network(DEAD);
     let leave = outcome(&state, "leave PROC10001");
     assert!(leave.contains("PROC10001 is dead"), "{leave}");
+    let pause = outcome(&state, "pause PROC10001");
+    assert!(pause.contains("PROC10001 is dead"), "{pause}");
     let kill = outcome(&state, "kill PROC10001");
     assert!(kill.contains("was dead already"), "{kill}");
     assert!(kill.ends_with("exit code 0\n"), "{kill}");

@@ -209,6 +209,41 @@ fn signal(child: &Child, name: &str) {
 }
 
 #[test]
+fn a_paused_node_stands_still_until_it_is_resumed() {
+    let network = Network::new("pause");
+    let booted = network.json("boot --nodes 3");
+    let name = &names(&booted)[1];
+    let paused = network.json(&format!("pause {name}"));
+    assert_eq!(paused["node"]["address"], booted["processes"][1]["address"]);
+    assert_eq!(
+        (&paused["paused"], &paused["was_paused"]),
+        (&true.into(), &false.into())
+    );
+    assert!(
+        network
+            .says(&format!("pause {name}"))
+            .contains("was paused already")
+    );
+    let ring = network.json_with("ring", Some(1));
+    let problems = ring["problems"].as_array().expect("a list");
+    assert!(
+        problems.contains(&format!("{name}: is paused").into()),
+        "{ring}"
+    );
+    let resumed = network.json(&format!("resume {name}"));
+    assert_eq!(
+        (&resumed["paused"], &resumed["was_paused"]),
+        (&false.into(), &true.into())
+    );
+    network.ideal_ring();
+    assert!(
+        network
+            .says(&format!("resume {name}"))
+            .contains("was not paused")
+    );
+}
+
+#[test]
 fn a_network_lives_from_boot_to_destroy() {
     let network = Network::new("life");
     let booted = network.json("boot");

@@ -5,12 +5,11 @@ use std::slice;
 use std::time::Instant;
 
 use anyhow::Result;
-use dht::id::Id;
 use serde_json::json;
 
 use crate::cli;
 use crate::cluster::{Cluster, end};
-use crate::nodeinfo::Peer;
+use crate::nodeinfo::peer_of;
 use crate::printer::Printer;
 
 pub(super) fn run(args: cli::Node, cluster: &Cluster, printer: Printer) -> Result<ExitCode> {
@@ -18,12 +17,8 @@ pub(super) fn run(args: cli::Node, cluster: &Cluster, printer: Printer) -> Resul
     let process = cluster.find(&args.node)?;
     let was_alive = !end(slice::from_ref(&process))?.is_empty();
     cluster.forget(&process.name)?;
+    let node = peer_of(&process);
     let name = process.name;
-    let node = Peer {
-        id: Id::of(name.as_bytes()),
-        address: process.address,
-        incarnation: process.incarnation,
-    };
     let ms = begun.elapsed().as_millis() as u64;
     printer.document(&json!({ "node": node, "moved": 0, "ms": ms }))?;
     printer.line(if was_alive {

@@ -18,9 +18,11 @@ mod logs;
 mod lookup;
 mod monitor;
 mod nodeinfo;
+mod pause;
 mod put;
 mod reboot;
 pub(crate) mod replay;
+mod resume;
 mod ring;
 pub(crate) mod simulate;
 mod store;
@@ -55,6 +57,8 @@ pub(crate) async fn run(command: Command, place: &Place, printer: Printer) -> Re
         Command::Del(args) => del::run(args, &cluster, printer).await,
         Command::Leave(args) => leave::run(args, &cluster, printer).await,
         Command::Kill(args) => kill::run(args, &cluster, printer),
+        Command::Pause(args) => pause::run(args, &cluster, printer),
+        Command::Resume(args) => resume::run(args, &cluster, printer),
         Command::KillAll => killall::run(&cluster, printer),
         Command::Destroy(args) => destroy::run(args, &cluster, printer),
         Command::Reboot => reboot::run(&cluster, printer).await,
