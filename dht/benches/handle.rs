@@ -42,8 +42,10 @@ impl Bench {
                 name: None,
                 value: Some(item.to_be_bytes().as_slice().into()),
                 condition: Condition::Always,
+                expires_ms: None,
+                now_ms: 0,
             };
-            store.change(key(item), change, Version::new(1, item));
+            store.change(key(item), change, Version::new(1, item), false);
         }
         Bench {
             node: Node::in_ring(ring[0], &ring, Config::default()),

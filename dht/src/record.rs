@@ -93,11 +93,46 @@ impl Version {
 pub struct Record {
     /// The key's bytes; nothing where the item is addressed by its content.
     pub name: Option<Blob>,
-    /// The value's bytes.
-    pub value: Blob,
+    /// The value's bytes; nothing where the item was deleted: such a record is a tombstone, and keeps
+    /// older writes from coming back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Blob>,
     /// Which write this is.
     pub version: Version,
+    /// Unix milliseconds. Of a value: from then on it reads as missing. Of a tombstone: from then on it
+    /// may be purged. Nothing: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_ms: Option<u64>,
 }
+
+impl Record {
+    /// Whether it reads as a value: it is no tombstone and has not expired.
+    ///
+    /// - `now_ms`: Unix milliseconds.
+    pub fn is_live(&self, now_ms: u64) -> bool {
+        self.value.is_some() && self.expires_ms.is_none_or(|expires| now_ms < expires)
+    }
+
+    /// Bytes of its name and value together.
+    pub fn bytes(&self) -> usize {
+        let length = |blob: &Option<Blob>| blob.as_ref().map_or(0, |blob| blob.len());
+        length(&self.name) + length(&self.value)
+    }
+
+    /// When nobody needs it any more, in Unix milliseconds; nothing if never. An expired value is as
+    /// good as a tombstone, so it stays as long as one.
+    pub fn purge_ms(&self) -> Option<u64> {
+        let expires_ms = self.expires_ms?;
+        Some(match self.value {
+            Some(_) => expires_ms.saturating_add(TOMBSTONE_MS),
+            None => expires_ms,
+        })
+    }
+}
+
+/// How long a tombstone is kept, in milliseconds: 24 hours. A copy that was away for longer may bring
+/// back what was deleted meanwhile, so it is not to be offered any more.
+pub const TOMBSTONE_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// What must hold of the present record for a write to happen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -114,7 +149,7 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// Whether it holds of the present record.
+    /// Whether it holds of the present record; one that is not live is not present.
     pub fn holds(&self, present: Option<&Record>) -> bool {
         match (self, present) {
             (Condition::Always, _) => true,
@@ -135,6 +170,17 @@ pub struct Change {
     pub value: Option<Blob>,
     /// What must hold for the change to be made.
     pub condition: Condition,
+    /// Unix milliseconds from which on the new value reads as missing; nothing if it stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_ms: Option<u64>,
+    /// Unix milliseconds by the clock of whoever took the change from its client: what has expired by
+    /// then is not present for the condition, and a tombstone's time counts from then.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub now_ms: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What became of a [`Change`].
@@ -154,6 +200,16 @@ pub enum Changed {
     Collision,
 }
 
+impl Changed {
+    /// Whether the change was made, so that something is different now.
+    pub fn is_made(self) -> bool {
+        matches!(
+            self,
+            Changed::Created(_) | Changed::Replaced(_) | Changed::Deleted
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,8 +217,9 @@ mod tests {
     fn record(version: Version) -> Record {
         Record {
             name: None,
-            value: b"value"[..].into(),
+            value: Some(b"value"[..].into()),
             version,
+            expires_ms: None,
         }
     }
 
@@ -189,6 +246,64 @@ mod tests {
         ] {
             assert_eq!(condition.holds(None), without, "{condition:?}");
             assert_eq!(condition.holds(Some(&present)), with, "{condition:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_live_until_it_expires_and_a_tombstone_never() {
+        let value = record(Version::new(1, 1));
+        assert!(value.is_live(u64::MAX));
+        let expiring = Record {
+            expires_ms: Some(1000),
+            ..value.clone()
+        };
+        assert!(expiring.is_live(999) && !expiring.is_live(1000));
+        assert_eq!(expiring.purge_ms(), Some(1000 + TOMBSTONE_MS));
+        let tombstone = Record {
+            value: None,
+            ..expiring
+        };
+        assert!(!tombstone.is_live(0));
+        assert_eq!(tombstone.purge_ms(), Some(1000));
+        assert_eq!((value.bytes(), tombstone.bytes()), (5, 0));
+    }
+
+    #[test]
+    fn records_and_changes_survive_json_and_are_short_where_nothing_is_special() {
+        let plain = record(Version::new(1, 1));
+        let json = serde_json::to_string(&plain).expect("plain data");
+        assert_eq!(
+            json,
+            r#"{"name":null,"value":"dmFsdWU=","version":4294967297}"#
+        );
+        let special = Record {
+            name: Some(b"name"[..].into()),
+            value: None,
+            expires_ms: Some(7),
+            ..plain.clone()
+        };
+        for record in [plain, special] {
+            let json = serde_json::to_string(&record).expect("plain data");
+            assert_eq!(serde_json::from_str::<Record>(&json).ok(), Some(record));
+        }
+        let plain = Change {
+            name: None,
+            value: None,
+            condition: Condition::Always,
+            expires_ms: None,
+            now_ms: 0,
+        };
+        let json = serde_json::to_string(&plain).expect("plain data");
+        assert_eq!(json, r#"{"name":null,"value":null,"condition":"Always"}"#);
+        let special = Change {
+            value: Some(b"value"[..].into()),
+            expires_ms: Some(7),
+            now_ms: 5,
+            ..plain.clone()
+        };
+        for change in [plain, special] {
+            let json = serde_json::to_string(&change).expect("plain data");
+            assert_eq!(serde_json::from_str::<Change>(&json).ok(), Some(change));
         }
     }
 

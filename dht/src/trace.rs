@@ -235,15 +235,22 @@ mod tests {
                     },
                     Action::Store {
                         ticket,
-                        command: Command::Change(
-                            Id::ZERO,
-                            crate::record::Change {
+                        command: Command::Change {
+                            key: Id::ZERO,
+                            change: crate::record::Change {
                                 name: None,
                                 value: Some(b"\xff\0"[..].into()),
                                 condition: crate::record::Condition::Always,
+                                expires_ms: None,
+                                now_ms: 0,
                             },
-                            Version::new(1, 2),
-                        ),
+                            version: Version::new(1, 2),
+                            tombstone: true,
+                            note: Some(crate::store::Note {
+                                name: b"\xff".into(),
+                                bytes: None,
+                            }),
+                        },
                     },
                 ])),
             ),

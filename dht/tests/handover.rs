@@ -97,6 +97,8 @@ impl Ledger {
             name: None,
             value: value.map(|value| value.to_string().into_bytes().into()),
             condition: Condition::Always,
+            expires_ms: None,
+            now_ms: 0,
         };
         let routing = Routing::Finger;
         let key = item.key;
@@ -157,10 +159,7 @@ impl Ledger {
                 match returned {
                     Returned::Record(record, path) => {
                         self.reads_answered += 1;
-                        let value = record.map(|record| {
-                            let text = core::str::from_utf8(&record.value).expect("text");
-                            text.parse().expect("a number")
-                        });
+                        let value = record.as_ref().and_then(number);
                         assert!(
                             acceptable.contains(&value),
                             "{}\n{} read as {value:?} instead of {acceptable:?} by {path:?}",
@@ -198,10 +197,7 @@ impl Ledger {
             let owner = network.owner(item.key);
             let record = network.hosts[&owner].store.read(item.key);
             there += usize::from(record.is_some());
-            let value = record.map(|record| {
-                let text = core::str::from_utf8(&record.value).expect("text");
-                text.parse().expect("a number")
-            });
+            let value = record.as_ref().and_then(number);
             assert!(
                 item.possible.contains(&value),
                 "{}\n{item:?} is {value:?} at its owner {owner}",
@@ -392,6 +388,12 @@ proptest! {
         network.settle(120);
         ledger.audit(&mut network);
     }
+}
+
+/// The number that a record's value is as text; nothing if it has none.
+fn number(record: &Record) -> Option<u32> {
+    let text = core::str::from_utf8(record.value.as_deref()?).expect("text");
+    Some(text.parse().expect("a number"))
 }
 
 /// A batch of a handover from 10 to 20: the only one, and so the last one.

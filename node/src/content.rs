@@ -2,10 +2,11 @@
 //!
 //! Only the driver changes it, in the order in which the protocol says so; doors read beside it.
 
+use std::iter;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use dht::record::Record;
-use dht::store::{Command, Limit, Memory, Outcome, Store as _, perform};
+use dht::store::{Command, Limit, Memory, Outcome, Store, perform};
 use dht::view::Range;
 use dht::{Arc, Id};
 
@@ -28,8 +29,9 @@ impl Content {
         self.engine().read(key)
     }
 
-    /// Number of records on the arcs that are served.
-    pub fn count(&self, serves: &[Range]) -> usize {
+    /// Number of values on the arcs that are served which have not expired by `now_ms`, in Unix
+    /// milliseconds.
+    pub fn count(&self, serves: &[Range], now_ms: u64) -> usize {
         let engine = self.engine();
         // Nearly everything that is here is served, so what is not is counted, and taken off.
         let everything = vec![Arc::new(Id::ZERO, Id::ZERO)];
@@ -39,17 +41,20 @@ impl Content {
                 .collect()
         });
         let strays: usize = rest.into_iter().map(|arc| engine.count(arc)).sum();
-        engine.len() - strays
+        let served = serves.iter();
+        let expired: usize = served.map(|range| engine.expired(range.arc, now_ms)).sum();
+        engine.len() - strays - expired
     }
 
-    /// Up to `limit` served records that follow clockwise after `after`, as far as `end`; and whether
-    /// there are more.
+    /// Up to `limit` served records that follow clockwise after `after`, as far as `end`, of those that
+    /// are live at `now_ms`, in Unix milliseconds; and whether there are more.
     pub fn page(
         &self,
         serves: &[Range],
         after: Id,
         end: Id,
         limit: Limit,
+        now_ms: u64,
     ) -> (Vec<(Id, Record)>, bool) {
         let mut arcs: Vec<Arc> = serves
             .iter()
@@ -59,26 +64,12 @@ impl Content {
         let engine = self.engine();
         let (mut items, mut bytes) = (Vec::new(), 0);
         for arc in arcs {
-            let left = Limit {
-                records: limit.records - items.len(),
-                bytes: limit.bytes.saturating_sub(bytes),
-            };
-            if left.records == 0 || left.bytes == 0 {
-                return (items, engine.count(arc) > 0);
-            }
-            let batch = engine.scan(arc, None, left);
-            bytes += batch
-                .iter()
-                .map(|(_, record)| record.value.len())
-                .sum::<usize>();
-            let last = batch.last().map(|(key, _)| *key);
-            items.extend(batch);
-            let one = Limit {
-                records: 1,
-                bytes: 0,
-            };
-            if last.is_some_and(|last| !engine.scan(arc, Some(last), one).is_empty()) {
-                return (items, true);
+            for (key, record) in live(&*engine, arc, now_ms) {
+                bytes += record.bytes();
+                if !items.is_empty() && (items.len() == limit.records || bytes > limit.bytes) {
+                    return (items, true);
+                }
+                items.push((key, record));
             }
         }
         (items, false)
@@ -88,6 +79,25 @@ impl Content {
         self.engine.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// The records on an arc that are live, in ring order, fetched a few at a time.
+fn live(engine: &impl Store, arc: Arc, now_ms: u64) -> impl Iterator<Item = (Id, Record)> {
+    let mut after = Some(None);
+    let batches = iter::from_fn(move || {
+        let batch = engine.scan(arc, after?, BATCH);
+        after = batch.last().map(|(key, _)| Some(*key));
+        (!batch.is_empty()).then_some(batch)
+    });
+    batches
+        .flatten()
+        .filter(move |(_, record)| record.is_live(now_ms))
+}
+
+/// What is looked at before it is known whether more is needed.
+const BATCH: Limit = Limit {
+    records: 128,
+    bytes: 1024 * 1024,
+};
 
 #[cfg(test)]
 mod tests {
@@ -113,8 +123,16 @@ mod tests {
                 name: None,
                 value: Some(b"value"[..].into()),
                 condition: Condition::Always,
+                expires_ms: None,
+                now_ms: 0,
             };
-            content.perform(Command::Change(id(*key), change, Version::new(1, 1)));
+            content.perform(Command::Change {
+                key: id(*key),
+                change,
+                version: Version::new(1, 1),
+                tombstone: false,
+                note: None,
+            });
         }
         content
     }
@@ -130,17 +148,17 @@ mod tests {
             records,
             bytes: 1 << 20,
         };
-        let (items, more) = content.page(serves, id(after), id(end), limit);
+        let (items, more) = content.page(serves, id(after), id(end), limit, 0);
         (items.into_iter().map(|(key, _)| key).collect(), more)
     }
 
     #[test]
     fn only_what_is_served_is_counted() {
         let content = content(&[1, 2, 3, 4, 5]);
-        assert_eq!(content.count(&[]), 0);
-        assert_eq!(content.count(&[range(1, 3)]), 2);
-        assert_eq!(content.count(&[range(4, 1), range(2, 3)]), 3);
-        assert_eq!(content.count(&[range(7, 7)]), 5);
+        assert_eq!(content.count(&[], 0), 0);
+        assert_eq!(content.count(&[range(1, 3)], 0), 2);
+        assert_eq!(content.count(&[range(4, 1), range(2, 3)], 0), 3);
+        assert_eq!(content.count(&[range(7, 7)], 0), 5);
     }
 
     #[test]
@@ -162,7 +180,39 @@ mod tests {
             records: 9,
             bytes: 1,
         };
-        let (items, more) = content.page(&[range(0, 0)], id(0), id(0), tiny);
+        let (items, more) = content.page(&[range(0, 0)], id(0), id(0), tiny, 0);
         assert_eq!((items.len(), more), (1, true));
+    }
+
+    #[test]
+    fn what_has_expired_or_was_deleted_is_neither_counted_nor_on_a_page() {
+        let content = content(&[2]);
+        let record = |value: Option<&[u8]>| Record {
+            name: None,
+            value: value.map(Into::into),
+            version: Version::new(1, 1),
+            expires_ms: Some(1000),
+        };
+        let put = vec![
+            (id(1), record(None)),
+            (id(3), record(Some(b"short-lived"))),
+            (id(4), record(None)),
+        ];
+        let (merge, forget, notes) = Default::default();
+        content.perform(Command::Write {
+            put,
+            merge,
+            forget,
+            notes,
+        });
+        let limit = Limit {
+            records: 1,
+            bytes: 1 << 20,
+        };
+        for (now_ms, count, more) in [(999, 2, true), (1000, 1, false)] {
+            assert_eq!(content.count(&[range(0, 0)], now_ms), count);
+            let (items, has_more) = content.page(&[range(0, 0)], id(0), id(0), limit, now_ms);
+            assert_eq!((items[0].0, has_more), (id(2), more), "at {now_ms}");
+        }
     }
 }

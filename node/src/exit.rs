@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use crate::Failure;
+use crate::clock::now_ms;
 use crate::service::{Failed, Service};
 
 /// Who ended it.
@@ -78,7 +79,10 @@ async fn try_leave(service: &Service) -> Result<(), Error> {
                 return Ok(());
             }
             Err(Failed(Failure::LastNode, _)) => {
-                let lost = service.driver().content().count(&service.view().serves);
+                let lost = service
+                    .driver()
+                    .content()
+                    .count(&service.view().serves, now_ms());
                 warn!(
                     lost,
                     "the last node of its ring ends, and its content with it"

@@ -32,6 +32,7 @@ pub mod schedule;
 pub mod server;
 pub mod service;
 
+mod clock;
 mod entry;
 mod exit;
 mod log;

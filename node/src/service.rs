@@ -17,6 +17,7 @@ use dht::record::{Change, Changed, Record};
 use dht::view::{Decision, Phase};
 use tokio::sync::Notify;
 
+use crate::clock::now_ms;
 use crate::driver::Driver;
 use crate::peers::Missed;
 use crate::service::acquaintances::Acquaintances;
@@ -70,8 +71,13 @@ impl Service {
         self.driver.view()
     }
 
-    /// The record under a key, if this node answers for it at this moment.
+    /// The value under a key, if this node answers for it at this moment. What has expired is missing.
     pub fn read_here(&self, key: Id) -> Option<Option<Record>> {
+        Some(live(self.record_here(key)?))
+    }
+
+    /// The record under a key, tombstones and what has expired included, if this node answers for it.
+    fn record_here(&self, key: Id) -> Option<Option<Record>> {
         let view = self.driver.view();
         let Decision::Serve(_) = view.decide(key) else {
             return None;
@@ -81,13 +87,14 @@ impl Service {
         Arc::ptr_eq(&view, &self.driver.view()).then_some(record)
     }
 
-    /// The record under a key, wherever it is. The last hop that is ok answers for it.
+    /// The value under a key, wherever it is. The last hop that is ok answers for it. What has expired is
+    /// missing.
     pub async fn read(&self, key: Id, routing: Routing) -> Result<(Option<Record>, Path), Failed> {
         if let Some(record) = self.read_here(key) {
             return Ok((record, vec![self.start()]));
         }
         match self.driver.called(Call::Read { key, routing }).await {
-            Returned::Record(record, path) => Ok((record, path)),
+            Returned::Record(record, path) => Ok((live(record), path)),
             other => Err(failed(other)),
         }
     }
@@ -153,7 +160,7 @@ impl Service {
     /// Answers another node.
     pub async fn answer(&self, from: Peer, request: Request) -> Reply {
         match request {
-            Request::Read(key) => match self.read_here(key) {
+            Request::Read(key) => match self.record_here(key) {
                 Some(record) => Reply::Record(record),
                 None => self.driver.asked(from, request).await,
             },
@@ -222,6 +229,15 @@ impl Service {
             ok: true,
         }
     }
+}
+
+/// The record, if it reads as a value now.
+fn live(record: Option<Record>) -> Option<Record> {
+    // Most never expire: those are not worth a look at the clock.
+    record.filter(|record| match record.expires_ms {
+        None => record.value.is_some(),
+        Some(_) => record.is_live(now_ms()),
+    })
 }
 
 fn failed(returned: Returned) -> Failed {

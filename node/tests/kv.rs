@@ -3,7 +3,8 @@
 mod support;
 
 use futures::future::join_all;
-use support::{Answer, TestNode, ring};
+use serde_json::json;
+use support::{Answer, TestNode, ring, until};
 
 /// A ring of two, and a key that the first one has.
 async fn two() -> (TestNode, TestNode, String) {
@@ -213,11 +214,63 @@ async fn consistency_is_one_of_two_words() {
 }
 
 #[rocket::async_test]
-async fn expiry_is_not_there_yet_and_says_so() {
+async fn a_value_with_a_time_to_live_is_missing_after_it() {
+    let (a, b, key) = two().await;
+    let put = send!(b.put(&key), "Ttl-Seconds": "2"; "short-lived");
+    assert_eq!(put.status, 201);
+    for node in [&a, &b] {
+        let got = send!(node.get(&key));
+        assert_eq!((got.status, &got.body[..]), (200, &b"short-lived"[..]));
+        let left = got.header("Ttl-Seconds");
+        assert!(matches!(left, Some("1" | "2")), "{left:?}");
+    }
+    assert_eq!(send!(a.get("/nodeinfo")).json()["keys"], 1);
+    let present = send!(b.put(&key), "If-None-Match": "*"; "other");
+    assert_eq!(present.error(), (412, "condition_failed".into()));
+    until("it has expired", async || send!(b.get(&key)).status == 404).await;
+    for node in [&a, &b] {
+        assert_eq!(send!(node.get(&key)).error(), (404, "not_found".into()));
+        assert_eq!(send!(node.delete(&key)).status, 404);
+    }
+    let id = put.json()["key"]
+        .as_str()
+        .expect("an identifier")
+        .to_owned();
+    assert_eq!(send!(a.get(format!("/get/{id}"))).status, 404);
+    let content = send!(a.get("/content")).json();
+    assert_eq!(
+        (&content["count"], &content["items"]),
+        (&0.into(), &json!([]))
+    );
+    assert_eq!(send!(a.get("/nodeinfo")).json()["keys"], 0);
+    let again = send!(b.put(&key), "If-None-Match": "*"; "stays");
+    assert_eq!(again.status, 201);
+    assert_eq!(send!(a.get(&key)).header("Ttl-Seconds"), None);
+}
+
+#[rocket::async_test]
+async fn a_time_to_live_is_whole_seconds_up_to_ten_years() {
     let (a, _b, key) = two().await;
-    let refused = send!(a.put(&key), "Ttl-Seconds": "60"; "1");
-    assert_eq!(refused.error(), (400, "not_yet".into()));
+    for ttl in [
+        "0",
+        "-1",
+        "1.5",
+        "",
+        "soon",
+        "315360001",
+        "99999999999999999999",
+    ] {
+        let refused = send!(a.put(&key), "Ttl-Seconds": ttl; "1");
+        assert_eq!(refused.error(), (400, "bad_ttl".into()), "{ttl}");
+    }
     assert_eq!(send!(a.get(&key)).status, 404);
+    assert_eq!(
+        send!(a.put(&key), "Ttl-Seconds": "315360000"; "1").status,
+        201
+    );
+    assert_eq!(send!(a.head(&key)).header("Ttl-Seconds"), Some("315360000"));
+    assert_eq!(send!(a.put(&key); "2").status, 200);
+    assert_eq!(send!(a.get(&key)).header("Ttl-Seconds"), None);
 }
 
 #[rocket::async_test]

@@ -159,7 +159,7 @@ fn keys_of(node: &TestNode) -> u64 {
     node.service
         .driver()
         .content()
-        .count(&node.service.view().serves) as u64
+        .count(&node.service.view().serves, 0) as u64
 }
 
 #[rocket::async_test]

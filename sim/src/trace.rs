@@ -169,7 +169,7 @@ fn is_change(line: &Line) -> bool {
             Action::Publish => !is_step,
             Action::Store { command, .. } => !matches!(
                 command,
-                Command::Read(_) | Command::Scan { .. } | Command::Collect(_)
+                Command::Read(_) | Command::Scan { .. } | Command::Collect(_) | Command::Sync
             ),
             _ => false,
         })

@@ -354,7 +354,7 @@ impl<A: Address> Node<A> {
 
 /// Cuts a batch that has grown too large in bytes; at least one record stays.
 fn split_by_bytes(mut records: Vec<(Id, Option<Record>)>) -> (Vec<(Id, Option<Record>)>, Vec<Id>) {
-    let size = |record: &Option<Record>| record.as_ref().map_or(0, |record| record.value.len());
+    let size = |record: &Option<Record>| record.as_ref().map_or(0, Record::bytes);
     let mut bytes = 0;
     let fits = records.iter().take_while(|(_, record)| {
         bytes += size(record);

@@ -80,7 +80,15 @@ impl<A: Address> Node<A> {
         self.sequence = self.sequence.wrapping_add(1);
         let version = Version::new(epoch, self.sequence);
         let errand = Errand::Change(Changing { key, changer });
-        self.store(Command::Change(key, change, version), errand, out);
+        // With one copy there is nobody to keep an older write from, so a delete leaves nothing.
+        let command = Command::Change {
+            key,
+            change,
+            version,
+            tombstone: false,
+            note: None,
+        };
+        self.store(command, errand, out);
     }
 
     /// The store has made it.

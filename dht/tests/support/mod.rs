@@ -290,7 +290,9 @@ impl Network {
                 routing: Routing::Finger,
             },
         ) {
-            Returned::Record(record, _) => record.map(|record| record.value.to_vec()),
+            Returned::Record(record, _) => record
+                .and_then(|record| record.value)
+                .map(|value| value.to_vec()),
             other => panic!("{key} was not read from {at}: {other:?}"),
         }
     }
@@ -784,6 +786,8 @@ pub fn write(key: Id, value: &str) -> Call<Address> {
         name: None,
         value: Some(value.as_bytes().into()),
         condition: Condition::Always,
+        expires_ms: None,
+        now_ms: 0,
     };
     Call::Change {
         key,

@@ -219,6 +219,8 @@ mod tests {
                 name: None,
                 value: Some(vec![0; 1024 * 1024].into()),
                 condition: Condition::Always,
+                expires_ms: None,
+                now_ms: 0,
             };
             (Ticket(number), Request::Change(Id::ZERO, change))
         };

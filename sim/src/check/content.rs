@@ -21,8 +21,9 @@ impl Ring {
             let (owner, _) = owner.expect("a ring has members");
             let record = Record {
                 name: None,
-                value: [place][..].into(),
+                value: Some([place][..].into()),
                 version: Version::new(1, 1),
+                expires_ms: None,
             };
             stores[owner].merge(self.item(place), record);
         }

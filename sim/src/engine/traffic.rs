@@ -95,7 +95,7 @@ fn change_size(change: &Change) -> usize {
 }
 
 fn record_size(record: &Record) -> usize {
-    12 + record.value.len() + record.name.as_ref().map_or(0, |name| name.len())
+    12 + record.bytes()
 }
 
 const PEER: usize = 28;

@@ -101,6 +101,8 @@ impl Content {
                     name: None,
                     value: value.map(|value| value.to_be_bytes()[..].into()),
                     condition: Condition::Always,
+                    expires_ms: None,
+                    now_ms: network.now_us() / 1000,
                 },
                 routing,
             },
@@ -146,10 +148,9 @@ impl Content {
             }
             (None, Returned::Record(record, path)) => {
                 self.acknowledged += 1;
-                let value = record.as_ref().map(|record| {
-                    let bytes = (*record.value).try_into().unwrap_or([0; 8]);
-                    u64::from_be_bytes(bytes)
-                });
+                let value = record.as_ref().and_then(|record| record.value.as_deref());
+                let value =
+                    value.map(|value| u64::from_be_bytes(value.try_into().unwrap_or([0; 8])));
                 if !key.allows(value) {
                     let text = format!(
                         "{:.8} was read at {} as {value:?} from {:?}; {} was expected",

@@ -15,13 +15,14 @@ use rocket::{Request, delete, get, head, put};
 use serde_json::{Map, Value, json};
 
 use crate::Path;
+use crate::clock::now_ms;
 use crate::doors::http::Node;
 use crate::doors::http::bytes;
 use crate::doors::http::condition::{Plan, tag};
 use crate::doors::http::error::{Error, collision};
 use crate::doors::http::guard::Native;
 use crate::doors::http::json::{hops, owner};
-use crate::doors::http::target::Target;
+use crate::doors::http::target::{TTL_HEADER, Target};
 
 /// The value under a key.
 #[get("/kv/<_..>")]
@@ -114,16 +115,21 @@ pub(crate) struct Found<'r> {
 
 impl<'r> Responder<'r, 'r> for Found<'r> {
     fn respond_to(self, _: &'r Request<'_>) -> response::Result<'r> {
-        let value = self.record.value;
         let mut response = Response::new();
         response.set_raw_header("ETag", tag(self.record.version));
         response.set_raw_header("X-Dht-Node", self.address);
         response.set_raw_header("X-Dht-Copies", "1");
+        if let Some(expires_ms) = self.record.expires_ms {
+            // Rounded up: what is there has some time left.
+            let left = expires_ms.saturating_sub(now_ms()).div_ceil(1000).max(1);
+            response.set_raw_header(TTL_HEADER, left.to_string());
+        }
         if self.is_known {
             response.set_status(Status::NotModified);
             return Ok(response);
         }
         response.set_header(ContentType::Binary);
+        let value = self.record.value.unwrap_or_else(|| Blob::from(&[][..]));
         // One more than needed, so that the end is found without another buffer.
         response.set_max_chunk_size((value.len() + 1).min(CHUNK_BYTES_MAX));
         response.set_sized_body(value.len(), Cursor::new(value));
@@ -157,10 +163,14 @@ async fn write(
     value: Option<Blob>,
 ) -> Result<(Changed, Path), Error> {
     let name = Some(Blob::from(&*target.name));
+    let ttl_seconds = target.ttl_seconds.filter(|_| value.is_some());
+    let expires_ms = ttl_seconds.map(|seconds| now_ms() + seconds * 1000);
     let change = |condition| Change {
         name: name.clone(),
         value: value.clone(),
         condition,
+        expires_ms,
+        now_ms: now_ms(),
     };
     let (versions, may_be_absent) = match target.conditions.plan() {
         Plan::At(condition) => return Ok(node.change(key, change(condition)).await?),

@@ -53,7 +53,7 @@ pub(crate) async fn answer(
 
 fn value_of(reply: &Reply) -> Option<&Blob> {
     match reply {
-        Reply::Record(Some(record)) => Some(&record.value),
+        Reply::Record(Some(record)) => record.value.as_ref(),
         _ => None,
     }
 }

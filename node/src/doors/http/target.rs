@@ -16,6 +16,8 @@ pub(crate) struct Target<'r> {
     pub(crate) name: Cow<'r, [u8]>,
     /// What must hold of the present version.
     pub(crate) conditions: Conditions,
+    /// How long what is written is to stay, in seconds; nothing if for ever.
+    pub(crate) ttl_seconds: Option<u64>,
 }
 
 #[rocket::async_trait]
@@ -44,15 +46,29 @@ fn target<'r>(request: &'r Request<'_>) -> Result<Target<'r>, Error> {
             return Err(Error::bad("bad_consistency", message));
         }
     }
-    if request.headers().contains("Ttl-Seconds") {
-        return Err(Error::bad(
-            "not_yet",
-            "items do not expire yet: leave Ttl-Seconds out",
-        ));
-    }
-    let conditions = Conditions::of(request.headers())?;
-    Ok(Target { name, conditions })
+    let ttl = request.headers().get_one(TTL_HEADER);
+    Ok(Target {
+        name,
+        conditions: Conditions::of(request.headers())?,
+        ttl_seconds: ttl.map(ttl_seconds).transpose()?,
+    })
 }
+
+fn ttl_seconds(text: &str) -> Result<u64, Error> {
+    match text.trim().parse() {
+        Ok(seconds @ 1..=TTL_SECONDS_MAX) => Ok(seconds),
+        _ => {
+            let message = format!("{TTL_HEADER} is 1 to {TTL_SECONDS_MAX} (10 years)");
+            Err(Error::bad("bad_ttl", message))
+        }
+    }
+}
+
+/// How long a value is to stay, in a request, and how long it will, in an answer.
+pub(crate) const TTL_HEADER: &str = "Ttl-Seconds";
+
+/// What is to stay for longer may as well stay.
+const TTL_SECONDS_MAX: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// Bytes of a key at most.
 const KEY_BYTES_MAX: usize = 1024;

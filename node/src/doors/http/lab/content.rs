@@ -5,6 +5,7 @@ use rocket::get;
 use rocket::serde::json::Json;
 use serde_json::{Value, json};
 
+use crate::clock::now_ms;
 use crate::doors::http::Node;
 use crate::doors::http::error::Error;
 use crate::doors::http::guard;
@@ -33,9 +34,10 @@ pub(crate) fn content(
         bytes: PAGE_BYTES_MAX,
     };
     let content = node.driver().content();
+    let now_ms = now_ms();
     let (items, more) = match after {
         Some(after) if after == end => Default::default(),
-        after => content.page(&view.serves, after.unwrap_or(end), end, limit),
+        after => content.page(&view.serves, after.unwrap_or(end), end, limit, now_ms),
     };
     let next = items.last().filter(|_| more).map(|(key, _)| *key);
     let items = items.iter().map(|(key, record)| {
@@ -44,7 +46,7 @@ pub(crate) fn content(
         item
     });
     Ok(Json(json!({
-        "count": content.count(&view.serves),
+        "count": content.count(&view.serves, now_ms),
         "items": items.collect::<Vec<_>>(),
         "next": next,
     })))

@@ -11,6 +11,7 @@ use rocket::{get, post};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::clock::now_ms;
 use crate::doors::http::Node;
 use crate::doors::http::bytes::{Json, Readable, VALUE_BYTES_MAX};
 use crate::doors::http::error::{Error, collision};
@@ -67,7 +68,7 @@ pub(crate) async fn read(
     let me = node.view().me;
     match node.answer(me, Request::Read(key)).await {
         Reply::Elsewhere(elsewhere) => Err(not_here(elsewhere)),
-        Reply::Record(Some(record)) => {
+        Reply::Record(Some(record)) if record.is_live(now_ms()) => {
             let mut answer = record_json(key, &record);
             answer.insert("node".to_owned(), json!(me));
             Ok((Status::Ok, Answer(answer)))
@@ -124,7 +125,9 @@ pub(crate) fn record_json(key: Id, record: &Record) -> Map<String, Value> {
     if let Some(name) = &record.name {
         put_bytes(&mut fields, "name", name);
     }
-    put_bytes(&mut fields, "value", &record.value);
+    if let Some(value) = &record.value {
+        put_bytes(&mut fields, "value", value);
+    }
     fields.insert("version".to_owned(), record.version.number().into());
     fields
 }

@@ -8,6 +8,7 @@ use rocket::{delete, get};
 use serde_json::{Map, Value, json};
 
 use crate::Path;
+use crate::clock::now_ms;
 use crate::doors::http::Node;
 use crate::doors::http::error::{Error, collision};
 use crate::doors::http::guard::{self, Native, Tail};
@@ -25,9 +26,9 @@ pub(crate) async fn lookup(
     let key = Id::of(&value);
     let (record, path) = node.read(key, routing).await?;
     let mut answer = found(key, &path);
-    let status = match record {
-        Some(record) => {
-            put_bytes(&mut answer, "value", &record.value);
+    let status = match record.and_then(|record| record.value) {
+        Some(value) => {
+            put_bytes(&mut answer, "value", &value);
             Status::Ok
         }
         None => {
@@ -52,6 +53,8 @@ pub(crate) async fn delete(
         name: None,
         value: None,
         condition: Condition::Always,
+        expires_ms: None,
+        now_ms: now_ms(),
     };
     let (changed, path) = node.change(key, change).await?;
     let mut answer = found(key, &path);

@@ -6,6 +6,7 @@ use rocket::get;
 use rocket::serde::json::Json;
 use serde_json::{Value, json};
 
+use crate::clock::now_ms;
 use crate::doors::http::Node;
 
 /// Everything of public interest, also before it has joined.
@@ -38,7 +39,7 @@ pub(crate) fn nodeinfo(node: &Node) -> Json<Value> {
         "fingers": fingers.collect::<Vec<_>>(),
         "serves": serves.collect::<Vec<_>>(),
         "handover": handover,
-        "keys": node.driver().content().count(&view.serves),
+        "keys": node.driver().content().count(&view.serves, now_ms()),
         "ownership": view.ownership,
         "routing": node.routing,
         "replicas": 1,

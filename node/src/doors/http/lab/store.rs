@@ -7,6 +7,7 @@ use rocket::post;
 use rocket::serde::json::Json;
 use serde_json::json;
 
+use crate::clock::now_ms;
 use crate::doors::http::Node;
 use crate::doors::http::bytes::Value;
 use crate::doors::http::error::{Error, collision};
@@ -38,5 +39,7 @@ pub(crate) fn writing(value: Vec<u8>) -> Change {
         name: None,
         value: Some(value.into()),
         condition: Condition::Always,
+        expires_ms: None,
+        now_ms: now_ms(),
     }
 }
