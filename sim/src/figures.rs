@@ -10,6 +10,7 @@
 
 pub mod check;
 pub mod table;
+pub mod timeline;
 
 mod axis;
 mod balance;

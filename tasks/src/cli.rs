@@ -280,6 +280,27 @@ Examples:
 Works for nodes that are gone too, until `tasks destroy`; those by name.")]
     Logs(Logs),
 
+    /// Break a network while clients work, and prove whether anything acknowledged is lost
+    #[command(after_help = "\
+Examples:
+  tasks prove                                 8 nodes and 8 clients for a minute, all kinds of faults
+  tasks prove --faults pause,join,leave       nobody is killed
+  tasks prove --seconds 10 --seed 7           short, and the same faults each time
+  tasks prove --runs 20                       20 minutes in a row, each with another seed
+  tasks prove --network default               a network that runs: only nodes that join for this leave
+  tasks prove --network default --faults kill its own nodes may die
+  tasks prove --json | jq '.lost | length'
+
+Boots a network of its own, which goes again whatever happens. Clients write, read and delete, with
+conditions too; meanwhile one thing after another is broken, each after the network is whole again. In the
+end every key is read back. An acknowledged change is lost if it is neither read back nor overwritten by a
+later one. Beyond that all answers about a key are explained by one order of its operations, or it is said
+of how many keys they are not. A time-out or a 504 leaves open whether a change was made; a 503 or a refused
+connection does not, and is tried again.
+
+Exit code 0 only if nothing is lost.")]
+    Prove(Box<crate::commands::prove::Args>),
+
     /// Run many nodes in this one process, in virtual time, and watch them
     #[command(after_help = "\
 Examples:

@@ -44,6 +44,9 @@ impl Client {
             .http
             .request(call.method.clone(), url)
             .timeout(Duration::from_millis(call.patience_ms));
+        if let Some((name, value)) = &call.header {
+            request = request.header(*name, value);
+        }
         if let Some(body) = &call.body {
             request = request
                 .header(reqwest::header::CONTENT_TYPE, "application/octet-stream")
@@ -128,6 +131,7 @@ pub(crate) struct Call {
     method: Method,
     path: String,
     body: Option<Vec<u8>>,
+    header: Option<(&'static str, String)>,
     /// Whether asking twice does the same as asking once.
     repeatable: bool,
     /// How long to wait for the answer.
@@ -141,6 +145,7 @@ impl Call {
             method,
             path: path.into(),
             body: None,
+            header: None,
             patience_ms: PATIENCE_MS,
         }
     }
@@ -169,6 +174,14 @@ impl Call {
         Call {
             body: Some(value),
             ..Call::new(Method::PUT, path)
+        }
+    }
+
+    /// The same with a header.
+    pub(crate) fn with_header(self, name: &'static str, value: String) -> Call {
+        Call {
+            header: Some((name, value)),
+            ..self
         }
     }
 

@@ -93,9 +93,14 @@ pub(crate) fn verdict(report: &Report) -> String {
 
 /// "1 node", "2 nodes".
 pub(crate) fn nodes(count: usize) -> String {
+    counted(count, "node")
+}
+
+/// So many of something, whose plural is regular.
+pub(crate) fn counted(count: usize, what: &str) -> String {
     match count {
-        1 => "1 node".to_owned(),
-        _ => format!("{count} nodes"),
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
     }
 }
 

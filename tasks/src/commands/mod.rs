@@ -19,6 +19,7 @@ mod lookup;
 mod monitor;
 mod nodeinfo;
 mod pause;
+pub(crate) mod prove;
 mod put;
 mod reboot;
 pub(crate) mod replay;
@@ -68,6 +69,7 @@ pub(crate) async fn run(command: Command, place: &Place, printer: Printer) -> Re
         Command::Monitor(args) => monitor::run(args, &cluster, printer).await,
         Command::Demo(args) => demo::run(args, &cluster, printer).await,
         Command::Logs(args) => logs::run(args, &cluster, printer).await,
+        Command::Prove(args) => prove::run(*args, place, printer).await,
         Command::Simulate(args) => simulate::run(*args, printer).await,
         Command::Swarm(args) => swarm::run(args, printer).await,
         Command::Replay(args) => replay::run(args, printer).await,

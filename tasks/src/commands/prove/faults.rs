@@ -1,0 +1,256 @@
+//! Faults: what is broken, one thing at a time, and when it is mended.
+//!
+//! What comes next is drawn from a seed. Nothing is broken before the network is whole again: so never
+//! more than one node at a time of those that hold the same content.
+
+use std::fmt;
+use std::slice;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use dht_state::Process;
+use sim::random::Random;
+use tokio::time::sleep;
+
+use super::ground::Ground;
+use super::record::{Fault, Record};
+use crate::cluster::end;
+use crate::commands::leave::leave;
+
+/// A way to break something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// A process ends at once; a new one joins in its place.
+    Kill,
+    /// A process stands still for a while.
+    Pause,
+    /// One more joins.
+    Join,
+    /// One hands over and goes.
+    Leave,
+}
+
+impl Kind {
+    /// As it is typed and printed.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Kind::Kill => "kill",
+            Kind::Pause => "pause",
+            Kind::Join => "join",
+            Kind::Leave => "leave",
+        }
+    }
+
+    /// The one that was typed; nothing for `none`.
+    pub(super) fn parse(word: &str) -> Result<Option<Kind>, String> {
+        match word {
+            "kill" => Ok(Some(Kind::Kill)),
+            "pause" => Ok(Some(Kind::Pause)),
+            "join" => Ok(Some(Kind::Join)),
+            "leave" => Ok(Some(Kind::Leave)),
+            "none" => Ok(None),
+            "partition" => Err(
+                "all nodes share one loopback interface, where nobody can part them: `tasks swarm` \
+                 and `tasks simulate` part rings in virtual time"
+                    .to_owned(),
+            ),
+            _ => Err("there are kill, pause, join, leave, and none alone".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Who breaks things.
+pub(super) struct Breaker<'a> {
+    pub(super) ground: &'a Ground,
+    pub(super) record: &'a std::cell::RefCell<Record>,
+    pub(super) kinds: Vec<Kind>,
+    pub(super) random: Random,
+    /// How many nodes there are at first, which is about as many as there will be.
+    pub(super) size: usize,
+    /// Whether a death leaves a ring of so many members whole.
+    pub(super) survives: &'a dyn Fn(usize) -> bool,
+    /// Whether also those may go that we did not let join.
+    pub(super) anyone_may_go: bool,
+    /// Longest pause.
+    pub(super) pause_ms_max: u64,
+    /// Told of each fault when it begins.
+    pub(super) tell: &'a dyn Fn(&Fault),
+}
+
+impl Breaker<'_> {
+    /// Breaks one thing after another. Nothing new is begun after `until`.
+    pub(super) async fn work(mut self, until: Instant) -> Result<()> {
+        if self.kinds.is_empty() {
+            return Ok(());
+        }
+        loop {
+            let calm_ms = self.random.between(CALM_MS_MIN, CALM_MS_MAX);
+            sleep(Duration::from_millis(calm_ms)).await;
+            if Instant::now() >= until {
+                return Ok(());
+            }
+            if !self.ground.is_whole().await? {
+                continue;
+            }
+            let Some((kind, victim)) = self.choose()? else {
+                continue;
+            };
+            self.inflict(kind, victim, until).await?;
+            if kind == Kind::Kill && Instant::now() < until {
+                self.inflict(Kind::Join, None, until).await?;
+            }
+        }
+    }
+
+    /// What to break next, and whom.
+    fn choose(&mut self) -> Result<Option<(Kind, Option<Process>)>> {
+        let mut running = self.ground.cluster.running()?;
+        running.sort_by(|a, b| a.name.cmp(&b.name));
+        let count = running.len();
+        let may_go = |process: &Process| self.anyone_may_go || self.ground.has_joined(process);
+        let candidates = |kind| {
+            let is_possible = match kind {
+                Kind::Join => count < self.size + SPREAD,
+                Kind::Leave => count > 2.max(self.size.saturating_sub(SPREAD)),
+                Kind::Kill => count + SPREAD > self.size && (self.survives)(count),
+                Kind::Pause => count > 1,
+            };
+            let any = running.iter().filter(|_| is_possible);
+            match kind {
+                Kind::Join => Vec::new(),
+                Kind::Pause => any.collect(),
+                Kind::Kill | Kind::Leave => any.filter(|process| may_go(process)).collect(),
+            }
+        };
+        let possible = self.kinds.iter().copied().filter(|kind| match kind {
+            Kind::Join => count < self.size + SPREAD,
+            kind => !candidates(*kind).is_empty(),
+        });
+        let possible: Vec<Kind> = possible.collect();
+        if possible.is_empty() {
+            return Ok(None);
+        }
+        let kind = possible[self.random.below(possible.len() as u64) as usize];
+        let candidates = candidates(kind);
+        let victim = match candidates.len() as u64 {
+            0 => None,
+            some => Some(candidates[self.random.below(some) as usize].clone()),
+        };
+        Ok(Some((kind, victim)))
+    }
+
+    /// Breaks it, and waits until the network is whole again.
+    async fn inflict(&mut self, kind: Kind, victim: Option<Process>, until: Instant) -> Result<()> {
+        let name = victim.as_ref().map(|process| process.name.clone());
+        let fault = Fault {
+            kind,
+            node: name.unwrap_or_default(),
+            at: self.record.borrow().now(),
+            whole: None,
+            error: None,
+        };
+        (self.tell)(&fault);
+        let place = {
+            let faults = &mut self.record.borrow_mut().faults;
+            faults.push(fault);
+            faults.len() - 1
+        };
+        let done = self.act(kind, victim, until).await;
+        let whole_by = until.max(Instant::now() + Duration::from_millis(MEND_MS_MAX));
+        match done {
+            Ok(node) => self.record.borrow_mut().faults[place].node = node,
+            Err(error) => {
+                self.record.borrow_mut().faults[place].error = Some(format!("{error:#}"));
+            }
+        }
+        if self.ground.becomes_whole(whole_by).await? {
+            let now = self.record.borrow().now();
+            self.record.borrow_mut().faults[place].whole = Some(now);
+        }
+        self.ground.refresh()
+    }
+
+    /// Breaks it; returns the name of the node.
+    async fn act(&mut self, kind: Kind, victim: Option<Process>, until: Instant) -> Result<String> {
+        let cluster = &self.ground.cluster;
+        let Some(process) = victim else {
+            let joined = self.ground.join().await?;
+            self.ground.refresh()?;
+            return Ok(joined.name);
+        };
+        match kind {
+            Kind::Kill => {
+                end(slice::from_ref(&process))?;
+                cluster.forget(&process.name)?;
+            }
+            Kind::Pause => {
+                let left = until.saturating_duration_since(Instant::now());
+                let most = self.pause_ms_max.min(left.as_millis() as u64);
+                let ms = self.random.between(PAUSE_MS_MIN, most.max(PAUSE_MS_MIN));
+                let paused = Paused::new(&process)?;
+                sleep(Duration::from_millis(ms)).await;
+                paused.resume()?;
+            }
+            Kind::Leave => {
+                leave(cluster, &process).await?;
+            }
+            Kind::Join => unreachable!("nobody has to suffer from a join"),
+        }
+        Ok(process.name)
+    }
+}
+
+/// A process that stands still, and goes on at the latest when this is dropped.
+struct Paused<'a>(&'a Process);
+
+impl<'a> Paused<'a> {
+    fn new(process: &'a Process) -> Result<Paused<'a>> {
+        let paused = process.pause();
+        paused.with_context(|| format!("cannot pause {}", process.name))?;
+        Ok(Paused(process))
+    }
+
+    fn resume(self) -> Result<()> {
+        let resumed = self.0.resume();
+        resumed.with_context(|| format!("cannot resume {}", self.0.name))?;
+        Ok(())
+    }
+}
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        // Where it fails, the process is gone or not ours any more: nobody is held up by it.
+        let _ = self.0.resume();
+    }
+}
+
+/// How long nothing is broken after the network is whole again.
+const CALM_MS_MIN: u64 = 200;
+const CALM_MS_MAX: u64 = 2_000;
+const PAUSE_MS_MIN: u64 = 1_000;
+/// How many nodes more or less than at first there may be.
+const SPREAD: usize = 2;
+/// How long to wait for a network that becomes whole after the last fault.
+const MEND_MS_MAX: u64 = 30_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_name_kinds_and_a_partition_is_refused_with_the_reason() {
+        for kind in [Kind::Kill, Kind::Pause, Kind::Join, Kind::Leave] {
+            assert_eq!(Kind::parse(kind.name()), Ok(Some(kind)));
+        }
+        assert_eq!(Kind::parse("none"), Ok(None));
+        let refused = Kind::parse("partition").expect_err("it can't be had");
+        assert!(refused.contains("loopback"), "{refused}");
+        assert!(Kind::parse("flood").is_err());
+    }
+}

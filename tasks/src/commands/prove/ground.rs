@@ -1,0 +1,148 @@
+//! Ground: the network that is put to the proof: one of our own, or one that runs.
+
+use std::cell::RefCell;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use dht_state::Process;
+use futures::future::join_all;
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use crate::cluster::Cluster;
+use crate::commands::{destroy::destroy, leave::leave};
+use crate::converge::survey;
+use crate::grow;
+
+/// The network that is put to the proof.
+pub(super) struct Ground {
+    pub(super) cluster: Cluster,
+    /// Where one of our own lies. It goes with all its processes when this is dropped.
+    own: Option<TempDir>,
+    /// Names of nodes that we let join.
+    joined: RefCell<Vec<String>>,
+    /// Addresses of the nodes, as clients know them.
+    pub(super) nodes: RefCell<Vec<String>>,
+}
+
+impl Ground {
+    /// A place for a network of our own; nothing runs there yet.
+    pub(super) fn own() -> Result<Ground> {
+        let folder = tempfile::Builder::new().prefix("dht-prove-").tempdir();
+        let folder = folder
+            .context("cannot make a temporary folder: is there room, and is TMPDIR writable?")?;
+        Ok(Ground {
+            cluster: Cluster::new(folder.path().to_owned(), "prove")?,
+            own: Some(folder),
+            joined: RefCell::default(),
+            nodes: RefCell::default(),
+        })
+    }
+
+    /// One that runs. Errors: [`crate::failure::Failure::NoNetwork`].
+    pub(super) fn running(cluster: Cluster) -> Result<Ground> {
+        let ground = Ground {
+            cluster,
+            own: None,
+            joined: RefCell::default(),
+            nodes: RefCell::default(),
+        };
+        ground.refresh()?;
+        Ok(ground)
+    }
+
+    /// Whether it is one of our own.
+    pub(super) fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// Tells clients which nodes there are.
+    pub(super) fn refresh(&self) -> Result<()> {
+        let running = self.cluster.running()?;
+        *self.nodes.borrow_mut() = running.into_iter().map(|process| process.address).collect();
+        Ok(())
+    }
+
+    /// Lets a node join.
+    pub(super) async fn join(&self) -> Result<Process> {
+        let process = grow::join(&self.cluster, None).await?;
+        self.joined.borrow_mut().push(process.name.clone());
+        Ok(process)
+    }
+
+    /// Whether a node is one that we let join.
+    pub(super) fn has_joined(&self, process: &Process) -> bool {
+        self.joined.borrow().contains(&process.name)
+    }
+
+    /// Whether the ring is ideal, and every node of it serves.
+    pub(super) async fn is_whole(&self) -> Result<bool> {
+        let report = survey(&self.cluster).await?;
+        if !report.ideal {
+            return Ok(false);
+        }
+        let client = &self.cluster.client;
+        let ready = report.nodes.iter().map(|node| client.ready(&node.address));
+        Ok(join_all(ready).await.iter().all(Result::is_ok))
+    }
+
+    /// Waits until it is whole; whether it is by then.
+    pub(super) async fn becomes_whole(&self, deadline: Instant) -> Result<bool> {
+        loop {
+            if self.is_whole().await? {
+                return Ok(true);
+            }
+            if Instant::now() > deadline {
+                return Ok(false);
+            }
+            sleep(Duration::from_millis(POLL_MS)).await;
+        }
+    }
+
+    /// Lets those leave that we let join, if the network is not ours.
+    pub(super) async fn tidy(&self) -> Result<()> {
+        if self.own.is_some() {
+            return Ok(());
+        }
+        let ours = self.cluster.running()?.into_iter();
+        let ours: Vec<_> = ours.filter(|process| self.has_joined(process)).collect();
+        for process in ours {
+            let name = &process.name;
+            let left = leave(&self.cluster, &process).await;
+            left.with_context(|| format!("{name} joined for this, and is still there"))?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the logs of a network of our own.
+    pub(super) fn keep_logs(&self, folder: &Path) -> Result<()> {
+        if self.own.is_none() {
+            return Ok(());
+        }
+        let failed = || format!("cannot keep the logs in {}", folder.display());
+        fs::create_dir_all(folder).with_context(failed)?;
+        let logs = self.cluster.folder.log("any");
+        let logs = logs.parent().expect("logs lie in a folder");
+        for entry in fs::read_dir(logs).with_context(failed)? {
+            let entry = entry.with_context(failed)?;
+            fs::copy(entry.path(), folder.join(entry.file_name())).with_context(failed)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        // Also after Ctrl-C, and where something went wrong.
+        if self.own.is_some()
+            && self.cluster.folder.exists()
+            && let Err(error) = destroy(&self.cluster)
+        {
+            eprintln!("error: something of the network is left: {error:#}");
+        }
+    }
+}
+
+const POLL_MS: u64 = 50;

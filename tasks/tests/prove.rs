@@ -1,0 +1,168 @@
+//! `tasks prove` on real processes: what it says, and what it leaves behind.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use assert_cmd::cargo::cargo_bin;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A command whose every file lies in `folder`.
+fn tasks(folder: &Path, line: &str) -> Command {
+    let mut command = Command::new(cargo_bin!("tasks"));
+    for (variable, _) in std::env::vars_os() {
+        if variable.to_string_lossy().starts_with("DHT_") {
+            command.env_remove(variable);
+        }
+    }
+    let temporary = folder.join("temporary");
+    fs::create_dir_all(&temporary).expect("a folder");
+    command
+        .env("DHT_STATE", folder.join("state"))
+        .env("TMPDIR", temporary)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .args(line.split_whitespace());
+    command
+}
+
+fn run(folder: &Path, line: &str) -> Output {
+    tasks(folder, line).output().expect("it runs")
+}
+
+/// The document that a command prints; it must succeed.
+fn json(folder: &Path, line: &str) -> Value {
+    let output = run(folder, &format!("{line} --json"));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "tasks {line}: {error}");
+    serde_json::from_slice(&output.stdout).expect(line)
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// Processes that run from a folder.
+fn processes_in(folder: &Path) -> usize {
+    let processes = fs::read_dir("/proc").expect("there are processes");
+    let is_in = |entry: &fs::DirEntry| {
+        let place = fs::read_link(entry.path().join("cwd"));
+        place.is_ok_and(|place| place.starts_with(folder))
+    };
+    processes.flatten().filter(is_in).count()
+}
+
+#[test]
+fn joins_and_leaves_lose_nothing() {
+    let folder = folder();
+    let line = "prove --seconds 5 --nodes 4 --faults join,leave --seed 1 --to out";
+    let proof = json(folder.path(), line);
+    assert_eq!(proof["verdict"], "nothing lost");
+    assert_eq!(proof["lost"], Value::Array(vec![]));
+    assert_eq!(proof["seed"], 1);
+    assert!(
+        proof["seconds"].as_f64().is_some_and(|s| s >= 5.0),
+        "{proof}"
+    );
+    assert!(proof["acknowledged"].as_u64() > Some(100), "{proof}");
+    for count in [
+        "stale_reads",
+        "non_monotonic_reads",
+        "linearizability_violations",
+    ] {
+        assert_eq!(proof[count], 0, "{count}");
+    }
+    assert!(proof["errors"].is_object());
+    let faults = proof["faults"].as_array().expect("faults");
+    assert!(!faults.is_empty());
+    for fault in faults {
+        assert!(["join", "leave"].contains(&fault["kind"].as_str().expect("a kind")));
+        assert!(fault["node"].as_str().expect("a name").starts_with("PROC"));
+        for number in ["at_ms", "longest_write_gap_ms", "longest_read_gap_ms"] {
+            assert!(fault[number].is_u64(), "{number} of {fault}");
+        }
+    }
+    let picture = fs::read_to_string(folder.path().join("out/seed-1.svg")).expect("a picture");
+    assert!(picture.contains("writes") && picture.contains("nothing lost"));
+    let numbers = fs::read_to_string(folder.path().join("out/seed-1.csv")).expect("numbers");
+    assert_eq!(numbers.lines().count(), 6, "{numbers}");
+    let left = fs::read_dir(folder.path().join("temporary")).expect("a folder");
+    assert_eq!(left.count(), 0);
+    assert_eq!(processes_in(folder.path()), 0);
+}
+
+#[test]
+fn a_network_that_runs_is_left_as_it_was() {
+    let folder = folder();
+    let lab = |line: &str| format!("{line} --network lab");
+    json(folder.path(), &lab("boot --nodes 3"));
+    let names = || {
+        let ring = json(folder.path(), &lab("ring"));
+        let nodes = ring["nodes"].as_array().expect("nodes").iter();
+        let nodes = nodes.map(|node| (node["name"].clone(), node["keys"].clone()));
+        nodes.collect::<Vec<_>>()
+    };
+    let before = names();
+    let proof = json(folder.path(), &lab("prove --seconds 4 --seed 3"));
+    assert_eq!(proof["verdict"], "nothing lost");
+    let faults = proof["faults"].as_array().expect("faults");
+    assert!(
+        faults.iter().any(|fault| fault["kind"] == "join"),
+        "{proof}"
+    );
+    assert_eq!(names(), before);
+    assert!(run(folder.path(), &lab("destroy --yes")).status.success());
+}
+
+#[test]
+fn an_interrupted_proof_proves_nothing_and_leaves_nothing() {
+    let folder = folder();
+    let mut command = tasks(
+        folder.path(),
+        "prove --seconds 60 --nodes 3 --faults pause --seed 1",
+    );
+    let mut child: Child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    // Itself and three nodes.
+    while processes_in(folder.path()) < 4 {
+        assert!(Instant::now() < deadline, "no node starts");
+        sleep(Duration::from_millis(20));
+    }
+    sleep(Duration::from_millis(500));
+    let pid = child.id().to_string();
+    let told = Command::new("kill").args(["-INT", &pid]).status();
+    assert!(told.expect("kill runs").success());
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.code(), Some(1));
+    let left = fs::read_dir(folder.path().join("temporary")).expect("a folder");
+    assert_eq!(left.count(), 0);
+    assert_eq!(processes_in(folder.path()), 0);
+}
+
+#[test]
+fn what_can_not_be_had_is_refused_with_the_reason() {
+    let folder = folder();
+    for (line, reason) in [
+        ("prove --faults partition", "loopback"),
+        ("prove --nodes 4", "may not survive a death"),
+        ("prove --faults none,kill", "alone"),
+    ] {
+        let output = run(folder.path(), line);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{line}: {error}");
+        assert!(error.contains(reason), "{line}: {error}");
+    }
+    fs::write(folder.path().join("file"), "").expect("a file");
+    let output = run(folder.path(), "prove --to file/out");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("--to"), "{error}");
+    let absent = run(folder.path(), "prove --network nowhere");
+    assert_eq!(absent.status.code(), Some(4));
+}
