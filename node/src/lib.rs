@@ -31,6 +31,7 @@ pub mod peers;
 pub mod schedule;
 pub mod server;
 pub mod service;
+pub mod store;
 
 mod clock;
 mod entry;

@@ -1,0 +1,488 @@
+use std::io;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use dht::record::Condition;
+use dht::store::{Memory, conformance};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use redb::StorageBackend;
+use tempfile::TempDir;
+
+use super::*;
+
+#[test]
+fn a_disk_conforms() {
+    let folder = folder();
+    conformance(&mut open(&folder));
+}
+
+#[test]
+fn a_disk_conforms_where_everything_is_read_from_the_file() {
+    let folder = folder();
+    conformance(&mut Committed(open(&folder)));
+}
+
+/// Engines differ in nothing that can be asked of them, whatever is still in memory, on its way or in the
+/// file, and however often they are opened again.
+#[test]
+fn a_disk_does_what_a_map_does() {
+    let folder = folder();
+    let (mut memory, mut disk) = (Memory::default(), open(&folder));
+    let mut random = StdRng::seed_from_u64(1);
+    for step in 0..10_000 {
+        let command = command(&mut random);
+        let expected = perform(&mut memory, command.clone());
+        assert_eq!(
+            disk.perform(command.clone()),
+            expected,
+            "step {step}: {command:?}"
+        );
+        match random.random_range(0..500) {
+            0 => {
+                drop(disk);
+                disk = open(&folder);
+            }
+            1..20 => wait(&disk),
+            20 => {
+                let now_ms = random.random_range(0..NOW_MS_MAX);
+                // What is purged first is not said, so all of it.
+                while memory.purge(now_ms) > 0 {}
+                while disk.purge(now_ms) > 0 {}
+            }
+            _ => {}
+        }
+        let (arc, now_ms) = (arc(&mut random), random.random_range(0..NOW_MS_MAX));
+        assert_eq!(disk.len(), memory.len(), "step {step}: {command:?}");
+        assert_eq!(disk.count(arc), memory.count(arc), "step {step}");
+        assert_eq!(
+            disk.expired(arc, now_ms),
+            memory.expired(arc, now_ms),
+            "step {step}: {command:?}"
+        );
+        assert_eq!(disk.notes(), memory.notes(), "step {step}");
+    }
+}
+
+#[test]
+fn a_store_keeps_the_number_that_it_was_made_with() {
+    let folder = folder();
+    assert_eq!(DiskStore::open(folder.path(), 7).expect("new").number(), 7);
+    assert_eq!(DiskStore::open(folder.path(), 9).expect("old").number(), 7);
+}
+
+#[test]
+fn a_folder_has_one_store_at_a_time() {
+    let folder = folder();
+    let first = open(&folder);
+    let second = DiskStore::open(folder.path(), 2).expect_err("it is in use");
+    assert!(matches!(second, Error::InUse(_)), "{second}");
+    drop(first);
+    open(&folder);
+}
+
+#[test]
+fn a_file_that_is_damaged_or_foreign_is_refused_and_left_as_it_is() {
+    let folder = folder();
+    let path = folder.path().join("content.redb");
+    let mut disk = open(&folder);
+    for number in 0..1000 {
+        disk.put(
+            Id::of(&[number as u8, (number >> 8) as u8]),
+            record("value"),
+        );
+    }
+    drop(disk);
+    let whole = std::fs::read(&path).expect("it is there");
+    let mut no_head = whole.clone();
+    no_head[..512].fill(0xff);
+    for (what, bytes) in [
+        ("empty", &[][..]),
+        ("foreign", &b"#!/bin/sh\n".repeat(1000)),
+        ("short", &b"redb"[..]),
+        ("torn", &whole[..whole.len() / 2]),
+        ("cut to its first page", &whole[..4096]),
+        ("without its head", &no_head),
+    ] {
+        std::fs::write(&path, bytes).expect("it can be written");
+        let error = DiskStore::open(folder.path(), 1).expect_err(what);
+        assert!(matches!(error, Error::Damaged { .. }), "{what}: {error}");
+        assert!(error.to_string().contains("move it away"), "{error}");
+        assert_eq!(std::fs::read(&path).expect("it is there"), bytes, "{what}");
+    }
+    std::fs::write(&path, &whole).expect("it can be written");
+    assert_eq!(open(&folder).len(), 1000);
+}
+
+#[test]
+fn a_store_that_was_being_made_is_made_anew() {
+    let folder = folder();
+    std::fs::write(folder.path().join("content.new"), b"half of it").expect("it can be written");
+    assert!(open(&folder).is_empty());
+}
+
+#[test]
+fn a_file_of_another_format_is_refused() {
+    let folder = folder();
+    let path = folder.path().join("content.redb");
+    drop(open(&folder));
+    let database = redb::Database::create(&path).expect("it is one of redb");
+    let transaction = database.begin_write().expect("it can be written");
+    let about = redb::TableDefinition::<&str, u64>::new("about");
+    let mut table = transaction.open_table(about).expect("it is there");
+    table.insert("format", 2).expect("it can be written");
+    drop(table);
+    transaction.commit().expect("it can be written");
+    drop(database);
+    let error = DiskStore::open(folder.path(), 1).expect_err("a newer format");
+    assert!(matches!(error, Error::Format { found: 2, .. }), "{error}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_refused() {
+    // Nobody may make files there, root included.
+    let error = DiskStore::open(Path::new("/proc/self/fdinfo"), 1).expect_err("no folder for this");
+    assert!(matches!(error, Error::Folder { .. }), "{error}");
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let error = DiskStore::open(&file.path().join("data"), 1).expect_err("no folder at all");
+    assert!(matches!(error, Error::Folder { .. }), "{error}");
+    assert!(error.to_string().contains("--data"), "{error}");
+}
+
+#[test]
+fn a_disk_that_is_full_at_the_start_is_named() {
+    let folder = folder();
+    let locked = Folder::lock(folder.path()).expect("a folder");
+    let error = locked.open(1, |file| filling(file, 0));
+    assert!(matches!(error.err(), Some(Error::Full(_))));
+    drop(locked);
+    open(&folder);
+}
+
+/// Whenever a disk fills up: what was durable before is there after a start with room, whole, and what
+/// was performed can be read until the end of this one.
+#[test]
+fn a_store_whose_disk_fills_up_can_be_read_and_promises_nothing_more() {
+    for room in (0..24).map(|step| step * 50_000) {
+        let folder = folder();
+        drop(open(&folder));
+        let locked = Folder::lock(folder.path()).expect("a folder");
+        let opened = locked.open(1, |file| filling(file, room));
+        let disk = match opened {
+            Ok(opened) => DiskStore::start(locked, opened),
+            Err(error) => {
+                assert!(matches!(error, Error::Full(_)), "{room}: {error}");
+                continue;
+            }
+        };
+        let (sender, durable) = mpsc::channel();
+        let pairs =
+            |number: u32| [0, 1].map(|half| Id::of(&[&[half], &number.to_be_bytes()[..]].concat()));
+        for number in 0..200 {
+            let put = pairs(number)
+                .map(|key| (key, record(&"v".repeat(2000))))
+                .into();
+            let command = Command::Write {
+                put,
+                merge: Vec::new(),
+                forget: Vec::new(),
+                notes: Vec::new(),
+            };
+            assert_eq!(disk.perform(command), Outcome::Done);
+            let sender = sender.clone();
+            disk.sync(move || {
+                let _ = sender.send(number);
+            });
+            if number % 10 == 9 {
+                let everything = (number + 1) as usize * 2;
+                assert_eq!(disk.len(), everything, "{room}");
+                assert_eq!(count(&disk), everything, "{room}: all is read");
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+        wait_for_end(&disk);
+        assert_eq!(count(&disk), 400, "{room}: all is read at the end");
+        let is_full = disk.failure().is_some();
+        drop(disk);
+        drop(sender);
+        let promised: Vec<u32> = durable.iter().collect();
+        assert!(is_full || promised.len() == 200, "{room}: {promised:?}");
+        let disk = open(&folder);
+        for number in promised {
+            for key in pairs(number) {
+                assert!(disk.read(key).is_some(), "{room}: {number} was promised");
+            }
+        }
+        for number in 0..200 {
+            let [first, second] = pairs(number).map(|key| disk.read(key).is_some());
+            assert_eq!(first, second, "{room}: {number} is whole or not there");
+        }
+        assert_eq!(disk.len(), count(&disk), "{room}: the count is right");
+    }
+}
+
+#[test]
+fn a_store_whose_disk_has_failed_keeps_no_more_than_there_is_room_for() {
+    let folder = folder();
+    drop(open(&folder));
+    let locked = Folder::lock(folder.path()).expect("a folder");
+    let opened = locked.open(1, |file| filling(file, 1_000_000));
+    let mut disk = DiskStore::start(locked, opened.unwrap_or_else(|error| panic!("{error}")));
+    let value = "v".repeat(100_000);
+    for number in 0..1000_u32 {
+        disk.put(Id::of(&number.to_be_bytes()), record(&value));
+    }
+    wait_for_end(&disk);
+    assert!(disk.failure().is_some_and(|cause| !cause.is_empty()));
+    assert!(disk.shared.layers().pending.bytes < writer::PENDING_BYTES_MAX + 200_000);
+    let outcome = disk.perform(Command::Discard([everything()].into()));
+    assert_eq!((outcome, disk.len()), (Outcome::Done, 0), "it can forget");
+    disk.sync(|| panic!("nothing is durable any more"));
+}
+
+/// A disk with room for so many bytes more.
+#[derive(Debug)]
+struct Filling {
+    file: Box<dyn StorageBackend>,
+    room: AtomicI64,
+}
+
+fn filling(file: Box<dyn StorageBackend>, room: i64) -> Box<dyn StorageBackend> {
+    let room = AtomicI64::new(room);
+    Box::new(Filling { file, room })
+}
+
+impl StorageBackend for Filling {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let length = data.len() as i64;
+        let room = self.room.fetch_sub(length, Ordering::Relaxed);
+        if room >= length {
+            return self.file.write(offset, data);
+        }
+        // A part of it, as disks do.
+        let part = room.clamp(0, length) as usize;
+        self.file.write(offset, &data[..part])?;
+        Err(io::ErrorKind::StorageFull.into())
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.file.close()
+    }
+}
+
+/// A store whose every write is in the file before it is read.
+struct Committed(DiskStore);
+
+impl Store for Committed {
+    fn read(&self, key: Id) -> Option<Record> {
+        self.0.read(key)
+    }
+
+    fn change(
+        &mut self,
+        key: Id,
+        change: Change,
+        version: Version,
+        keep_tombstone: bool,
+    ) -> Changed {
+        let changed = self.0.change(key, change, version, keep_tombstone);
+        wait(&self.0);
+        changed
+    }
+
+    fn merge(&mut self, key: Id, record: Record) {
+        self.0.merge(key, record);
+        wait(&self.0);
+    }
+
+    fn put(&mut self, key: Id, record: Record) {
+        self.0.put(key, record);
+        wait(&self.0);
+    }
+
+    fn forget(&mut self, key: Id) {
+        self.0.forget(key);
+        wait(&self.0);
+    }
+
+    fn scan(&self, arc: RingArc, after: Option<Id>, limit: Limit) -> Vec<(Id, Record)> {
+        self.0.scan(arc, after, limit)
+    }
+
+    fn count(&self, arc: RingArc) -> usize {
+        self.0.count(arc)
+    }
+
+    fn expired(&self, arc: RingArc, now_ms: u64) -> usize {
+        self.0.expired(arc, now_ms)
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn note(&mut self, note: Note) {
+        self.0.note(note);
+        wait(&self.0);
+    }
+
+    fn notes(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.0.notes()
+    }
+
+    fn purge(&mut self, now_ms: u64) -> usize {
+        let purged = self.0.purge(now_ms);
+        wait(&self.0);
+        purged
+    }
+}
+
+/// Something that a node might want, of few keys, so that they meet.
+fn command(random: &mut StdRng) -> Command {
+    match random.random_range(0..10) {
+        0 => Command::Read(key(random)),
+        1..5 => Command::Change {
+            key: key(random),
+            change: Change {
+                name: None,
+                value: random.random_bool(0.7).then(|| b"changed"[..].into()),
+                condition: match random.random_range(0..4) {
+                    0 => Condition::Absent,
+                    1 => Condition::Present,
+                    _ => Condition::Always,
+                },
+                expires_ms: expires_ms(random),
+                now_ms: random.random_range(0..NOW_MS_MAX),
+            },
+            version: version(random),
+            tombstone: random.random_bool(0.5),
+            note: random.random_bool(0.2).then(|| note(random)),
+        },
+        5 => Command::Scan {
+            arc: arc(random),
+            after: random.random_bool(0.3).then(|| key(random)),
+            limit: Limit {
+                records: random.random_range(1..20),
+                bytes: random.random_range(0..200),
+            },
+        },
+        6 => Command::Collect((0..3).map(|_| key(random)).collect()),
+        7 => Command::Note(note(random)),
+        8 => Command::Write {
+            put: records(random),
+            merge: records(random),
+            forget: (0..2).map(|_| key(random)).collect(),
+            notes: vec![note(random)],
+        },
+        _ if random.random_bool(0.1) => Command::Discard(vec![arc(random)]),
+        _ => {
+            let records = records(random).into_iter();
+            let kept = |(key, record): (Id, Record)| {
+                let is_there = record.version.number() % 2 == 0;
+                (key, is_there.then_some(record))
+            };
+            Command::Merge(records.map(kept).collect())
+        }
+    }
+}
+
+fn records(random: &mut StdRng) -> Vec<(Id, Record)> {
+    let record = |random: &mut StdRng| Record {
+        name: random.random_bool(0.2).then(|| b"name"[..].into()),
+        value: random.random_bool(0.7).then(|| b"another"[..].into()),
+        version: version(random),
+        expires_ms: expires_ms(random),
+    };
+    (0..random.random_range(0..4))
+        .map(|_| (key(random), record(random)))
+        .collect()
+}
+
+fn note(random: &mut StdRng) -> Note {
+    Note {
+        name: vec![random.random_range(0..5)],
+        bytes: random.random_bool(0.7).then(|| vec![random.random()]),
+    }
+}
+
+fn key(random: &mut StdRng) -> Id {
+    Id::from_bytes([random.random_range(0..40) * 6; Id::BYTES])
+}
+
+fn arc(random: &mut StdRng) -> RingArc {
+    RingArc::new(key(random), key(random))
+}
+
+fn version(random: &mut StdRng) -> Version {
+    Version::new(1, random.random_range(0..100))
+}
+
+fn expires_ms(random: &mut StdRng) -> Option<u64> {
+    random
+        .random_bool(0.3)
+        .then(|| random.random_range(0..NOW_MS_MAX))
+}
+
+/// Two days.
+const NOW_MS_MAX: u64 = 2 * dht::record::TOMBSTONE_MS;
+
+fn record(text: &str) -> Record {
+    Record {
+        name: None,
+        value: Some(text.as_bytes().into()),
+        version: Version::new(1, 1),
+        expires_ms: None,
+    }
+}
+
+fn everything() -> RingArc {
+    RingArc::new(Id::ZERO, Id::ZERO)
+}
+
+fn count(disk: &DiskStore) -> usize {
+    disk.count(everything())
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn open(folder: &TempDir) -> DiskStore {
+    DiskStore::open(folder.path(), 1).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Waits until all is durable.
+fn wait(disk: &DiskStore) {
+    let (sender, receiver) = mpsc::channel();
+    disk.sync(move || {
+        let _ = sender.send(());
+    });
+    receiver.recv().expect("the disk has room");
+}
+
+/// Waits until all is durable, or nothing will be.
+fn wait_for_end(disk: &DiskStore) {
+    let (sender, receiver) = mpsc::channel();
+    disk.sync(move || {
+        let _ = sender.send(());
+    });
+    // Whoever is never told is dropped.
+    let _ = receiver.recv();
+}
