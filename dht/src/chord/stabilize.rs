@@ -142,7 +142,7 @@ impl<A: Address> Node<A> {
     pub(crate) fn state_for(&mut self, from: &Peer<A>) -> Reply<A> {
         self.heard |= self.view.predecessor.as_ref() == Some(from);
         self.welcome(from);
-        if self.exchange || !self.is_in_ring() {
+        if self.exchange || !self.is_in_ring() || self.is_parting() {
             Reply::Busy
         } else {
             Reply::State(self.view.state())
