@@ -61,6 +61,14 @@ fn measure(keys: u32) -> Anything<()> {
         "to count {count} values one by one: {:.0?}",
         began.elapsed()
     );
+    let began = Instant::now();
+    for number in 0..READS {
+        // A step that has no factor in common with a round number of keys.
+        let number = (u64::from(number) * 7_919 % u64::from(keys)) as u32;
+        disk.read(key(number)).ok_or("a key is not there")?;
+    }
+    let reads = f64::from(READS) / began.elapsed().as_secs_f64();
+    println!("{reads:.0} reads a second by one thread, here and there");
     println!("memory: {}", memory()?);
     drop(disk);
     opened("after an end", folder.path())?;
@@ -130,7 +138,7 @@ fn opened(when: &str, folder: &Path) -> Anything<DiskStore> {
 
 fn write(number: u32) -> Command {
     Command::Change {
-        key: Id::of(&number.to_be_bytes()),
+        key: key(number),
         change: Change {
             name: None,
             value: Some([7; VALUE][..].into()),
@@ -142,6 +150,10 @@ fn write(number: u32) -> Command {
         tombstone: false,
         note: None,
     }
+}
+
+fn key(number: u32) -> Id {
+    Id::of(&number.to_be_bytes())
 }
 
 /// What this process has written so far, in bytes.
@@ -159,3 +171,4 @@ fn memory() -> Anything<String> {
 
 const VICTIM: &str = "DHT_DISK_BENCH";
 const VALUE: usize = 100;
+const READS: u32 = 200_000;

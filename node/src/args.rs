@@ -94,6 +94,17 @@ pub struct Args {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub self_check_ms: Option<u64>,
 
+    /// What keeps the content: memory, as long as the node runs, or a disk [env: DHT_STORE] [default:
+    /// memory]
+    #[arg(long, value_parser = ["memory", "disk"])]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
+
+    /// Folder for what is kept on disk; one node at a time can have it [env: DHT_DATA] [default: nowhere]
+    #[arg(long, value_name = "FOLDER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+
     /// Threads. One serves some 50,000 small requests a second [env: DHT_WORKERS] [default: 1]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]

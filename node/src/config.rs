@@ -20,7 +20,7 @@ use dht::ownership::Ownership;
 pub use self::member::{Member, NotAMember};
 use crate::Peer;
 use crate::args::Args;
-use crate::config::draft::Draft;
+use crate::config::draft::{Draft, Engine};
 
 /// What a node is told at its start.
 #[derive(Clone, Debug)]
@@ -41,6 +41,8 @@ pub struct Config {
     pub successors: u8,
     /// How often the ring is looked after.
     pub intervals: Intervals,
+    /// Where it keeps its content.
+    pub storage: Storage,
     /// Threads.
     pub workers: NonZeroUsize,
     /// Where all that happens to it is written down, if anywhere.
@@ -54,6 +56,15 @@ pub enum Entry {
     Ring(Vec<Peer>),
     /// Through the first of these members that answers: host and port.
     Join(Vec<String>),
+}
+
+/// Where a node keeps its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// In memory, as long as it runs.
+    Memory,
+    /// On disk, in this folder.
+    Disk(PathBuf),
 }
 
 /// How often the ring is looked after.
@@ -116,6 +127,7 @@ impl Config {
             routing: draft.values.routing,
             successors: draft.values.successors,
             intervals: intervals(&draft)?,
+            storage: storage(&draft)?,
             workers: workers(&draft)?,
             trace: draft.values.trace,
             name,
@@ -246,6 +258,14 @@ fn intervals(draft: &Draft) -> Result<Intervals, Error> {
         predecessor: interval("predecessor_ms", values.predecessor_ms)?,
         self_check: interval("self_check_ms", values.self_check_ms)?,
     })
+}
+
+fn storage(draft: &Draft) -> Result<Storage, Error> {
+    match (draft.values.store, &draft.values.data) {
+        (Engine::Memory, _) => Ok(Storage::Memory),
+        (Engine::Disk, Some(folder)) => Ok(Storage::Disk(folder.clone())),
+        (Engine::Disk, None) => Err(draft.refuse("store", "disk", "it needs a folder: `data`")),
+    }
 }
 
 fn workers(draft: &Draft) -> Result<NonZeroUsize, Error> {

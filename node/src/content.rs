@@ -3,36 +3,82 @@
 //! Only the driver changes it, in the order in which the protocol says so; doors read beside it.
 
 use std::iter;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 
 use dht::record::Record;
 use dht::store::{Command, Limit, Memory, Outcome, Store, perform};
 use dht::view::Range;
 use dht::{Arc, Id};
 
-/// The content of one node, in memory.
-#[derive(Debug, Default)]
-pub struct Content {
-    engine: RwLock<Memory>,
+use crate::store::DiskStore;
+
+/// The content of one node.
+#[derive(Debug)]
+pub enum Content {
+    /// In memory.
+    Memory(RwLock<Memory>),
+    /// On disk.
+    Disk(DiskStore),
 }
 
 impl Content {
     /// Does what the protocol asks for.
     pub fn perform(&self, command: Command) -> Outcome {
-        // An engine that panicked half-way has lost nothing that it had.
-        let mut engine = self.engine.write().unwrap_or_else(PoisonError::into_inner);
-        perform(&mut *engine, command)
+        match self {
+            Content::Memory(engine) => perform(&mut *changing(engine), command),
+            Content::Disk(engine) => engine.perform(command),
+        }
+    }
+
+    /// Whether [`Content::sync`] has to wait for anything.
+    pub fn is_durable_at_once(&self) -> bool {
+        matches!(self, Content::Memory(_))
+    }
+
+    /// Calls back, at once or from another thread, when everything that was performed before is as durable
+    /// as it will ever be: never, if the disk fails.
+    pub fn sync(&self, then: impl FnOnce() + Send + 'static) {
+        match self {
+            Content::Memory(_) => then(),
+            Content::Disk(engine) => engine.sync(then),
+        }
+    }
+
+    /// Why changes are to be refused, if so: they could not be kept.
+    pub fn refusal(&self) -> Option<&str> {
+        match self {
+            Content::Memory(_) => None,
+            Content::Disk(engine) => engine.failure(),
+        }
+    }
+
+    /// Forgets some of what nobody needs any more; `now_ms` in Unix milliseconds. It is quick, and to be
+    /// called often.
+    pub fn purge(&self, now_ms: u64) {
+        let purged = match self {
+            Content::Memory(engine) => changing(engine).purge(now_ms),
+            Content::Disk(engine) => engine.purge(now_ms),
+        };
+        if purged > 0 {
+            tracing::debug!(purged, "forgot what had expired or was deleted long ago");
+        }
+    }
+
+    /// Makes everything durable. What is performed later may not be.
+    pub fn close(&self) {
+        if let Content::Disk(engine) = self {
+            engine.close();
+        }
     }
 
     /// The record under `key`, whoever serves it.
     pub fn read(&self, key: Id) -> Option<Record> {
-        self.engine().read(key)
+        self.with(|engine| engine.read(key))
     }
 
     /// Number of values on the arcs that are served which have not expired by `now_ms`, in Unix
     /// milliseconds.
     pub fn count(&self, serves: &[Range], now_ms: u64) -> usize {
-        let engine = self.engine();
         // Nearly everything that is here is served, so what is not is counted, and taken off.
         let everything = vec![Arc::new(Id::ZERO, Id::ZERO)];
         let rest = serves.iter().fold(everything, |rest, range| {
@@ -40,10 +86,12 @@ impl Content {
                 .flat_map(|arc| arc.without(range.arc))
                 .collect()
         });
-        let strays: usize = rest.into_iter().map(|arc| engine.count(arc)).sum();
-        let served = serves.iter();
-        let expired: usize = served.map(|range| engine.expired(range.arc, now_ms)).sum();
-        engine.len() - strays - expired
+        self.with(|engine| {
+            let strays: usize = rest.into_iter().map(|arc| engine.count(arc)).sum();
+            let served = serves.iter();
+            let expired: usize = served.map(|range| engine.expired(range.arc, now_ms)).sum();
+            engine.len().saturating_sub(strays + expired)
+        })
     }
 
     /// Up to `limit` served records that follow clockwise after `after`, as far as `end`, of those that
@@ -61,27 +109,44 @@ impl Content {
             .flat_map(|range| Arc::new(after, end).intersection(range.arc))
             .collect();
         arcs.sort_unstable_by_key(|arc| after.distance_to(arc.start.next()));
-        let engine = self.engine();
         let (mut items, mut bytes) = (Vec::new(), 0);
-        for arc in arcs {
-            for (key, record) in live(&*engine, arc, now_ms) {
+        self.with(|engine| {
+            for (key, record) in arcs.into_iter().flat_map(|arc| live(engine, arc, now_ms)) {
                 bytes += record.bytes();
                 if !items.is_empty() && (items.len() == limit.records || bytes > limit.bytes) {
                     return (items, true);
                 }
                 items.push((key, record));
             }
-        }
-        (items, false)
+            (items, false)
+        })
     }
 
-    fn engine(&self) -> RwLockReadGuard<'_, Memory> {
-        self.engine.read().unwrap_or_else(PoisonError::into_inner)
+    /// Reads; what is on disk may change between two reads, what is in memory does not.
+    fn with<T>(&self, read: impl FnOnce(&dyn Store) -> T) -> T {
+        match self {
+            Content::Memory(engine) => {
+                read(&*engine.read().unwrap_or_else(PoisonError::into_inner))
+            }
+            Content::Disk(engine) => read(engine),
+        }
     }
 }
 
+impl Default for Content {
+    /// Nothing, in memory.
+    fn default() -> Content {
+        Content::Memory(RwLock::default())
+    }
+}
+
+/// An engine that panicked half-way has lost nothing that it had.
+fn changing(engine: &RwLock<Memory>) -> RwLockWriteGuard<'_, Memory> {
+    engine.write().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The records on an arc that are live, in ring order, fetched a few at a time.
-fn live(engine: &impl Store, arc: Arc, now_ms: u64) -> impl Iterator<Item = (Id, Record)> {
+fn live(engine: &dyn Store, arc: Arc, now_ms: u64) -> impl Iterator<Item = (Id, Record)> {
     let mut after = Some(None);
     let batches = iter::from_fn(move || {
         let batch = engine.scan(arc, after?, BATCH);

@@ -7,6 +7,7 @@
 
 mod note;
 mod outbox;
+mod storage;
 mod trace;
 
 use std::collections::{HashMap, VecDeque};
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, Guard};
 use dht::event::{Cause, Delay, Ticket};
 use rand::RngExt as _;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 pub use self::trace::Trace;
@@ -34,6 +35,8 @@ pub struct Driver {
     core: Mutex<Core>,
     view: ArcSwap<View>,
     content: Content,
+    /// Which questions of the node whether all is durable are answered.
+    durable: mpsc::UnboundedSender<Ticket>,
     peers: Peers,
     outbox: Outbox,
     tickets: AtomicU64,
@@ -68,9 +71,10 @@ struct Wants {
 }
 
 impl Driver {
-    /// A driver for a node with an empty store, which is traced or not.
-    pub fn new(node: Node, peers: Peers, trace: Option<Trace>) -> Arc<Driver> {
-        Arc::new(Driver {
+    /// A driver for a node with this content, which is traced or not.
+    pub fn new(node: Node, peers: Peers, content: Content, trace: Option<Trace>) -> Arc<Driver> {
+        let (durable, told) = mpsc::unbounded_channel();
+        let driver = Arc::new(Driver {
             view: ArcSwap::from_pointee(node.view().clone()),
             core: Mutex::new(Core {
                 node,
@@ -79,11 +83,16 @@ impl Driver {
                 events: VecDeque::new(),
                 actions: Vec::new(),
             }),
-            content: Content::default(),
+            content,
+            durable,
             peers,
             outbox: Outbox::default(),
             tickets: AtomicU64::new(0),
-        })
+        });
+        if !driver.content.is_durable_at_once() {
+            tokio::spawn(storage::tell(Arc::downgrade(&driver), told));
+        }
+        driver
     }
 
     /// The node as it is at this moment.
@@ -174,8 +183,8 @@ impl Driver {
                 match action {
                     Action::Publish => self.view.store(Arc::new(node.view().clone())),
                     Action::Store { ticket, command } => {
-                        let outcome = self.content.perform(command);
-                        queue.push_back(Event::Stored { ticket, outcome });
+                        let outcome = self.store(ticket, command);
+                        queue.extend(outcome.map(|outcome| Event::Stored { ticket, outcome }));
                     }
                     Action::Ask {
                         ticket,

@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
+use dht::store::Store as _;
 use dht::trace::Birth;
 use tracing::info;
 
 use crate::args::Args;
-use crate::config::{Config, Entry};
+use crate::config::{Config, Entry, Storage};
+use crate::content::Content;
 use crate::driver::{Driver, Trace};
 use crate::entry::enter;
 use crate::exit::{End, Signals, leave};
@@ -16,6 +19,7 @@ use crate::peers::Peers;
 use crate::schedule::Maintenance;
 use crate::server::{self, Server};
 use crate::service::Service;
+use crate::store::{self, DiskStore};
 use crate::{Address, config, entry, exit, log, schedule};
 
 /// Runs a node until it is told to stop. Exit codes: 0 it has left its ring, 1 it failed, 2 it can't
@@ -46,6 +50,8 @@ enum Error {
     #[error("cannot write the trace {0:?}: {1}")]
     Trace(PathBuf, std::io::Error),
     #[error(transparent)]
+    Store(#[from] store::disk::Error),
+    #[error(transparent)]
     Server(#[from] server::Error),
     #[error(transparent)]
     Schedule(#[from] schedule::Error),
@@ -68,7 +74,8 @@ async fn live(config: &Config) -> Result<(), Error> {
     let mut signals = Signals::listen().map_err(Error::Signals)?;
     let peers = Peers::new(&config.network);
     let birth = birth(config);
-    let driver = Driver::new(birth.node(), peers, trace(config, birth)?);
+    let content = content(config)?;
+    let driver = Driver::new(birth.node(), peers, content, trace(config, birth)?);
     let service = Arc::new(Service::new(driver, config));
     // Listening comes first: a port that is taken is the end of it, and members call back.
     let rocket = server::build(service.clone(), config.workers);
@@ -95,6 +102,7 @@ async fn live(config: &Config) -> Result<(), Error> {
         End::Signal => leave(&service, &mut signals).await,
     };
     server.stop().await;
+    service.driver().content().close();
     Ok(left?)
 }
 
@@ -112,6 +120,23 @@ fn birth(config: &Config) -> Birth<Address> {
             Entry::Join(_) => None,
         },
     }
+}
+
+/// What it has kept, if it keeps anything.
+fn content(config: &Config) -> Result<Content, Error> {
+    let Storage::Disk(folder) = &config.storage else {
+        return Ok(Content::default());
+    };
+    let began = Instant::now();
+    let store = DiskStore::open(folder, config.me.incarnation)?;
+    let (values, number) = (store.len(), store.number());
+    info!(
+        values,
+        number,
+        ms = began.elapsed().as_millis(),
+        "opened the store"
+    );
+    Ok(Content::Disk(store))
 }
 
 fn trace(config: &Config, birth: Birth<Address>) -> Result<Option<Trace>, Error> {

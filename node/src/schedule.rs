@@ -13,6 +13,7 @@ use std::time::Duration;
 use rand::RngExt as _;
 
 use crate::Timer;
+use crate::clock::now_ms;
 use crate::config::Intervals;
 use crate::driver::Driver;
 use crate::schedule::cron::Cron;
@@ -65,12 +66,18 @@ impl Maintenance {
             };
             cron.every(interval, job).await?;
         }
+        let driver = driver.clone();
+        let job: Job = Arc::new(move || driver.content().purge(now_ms()));
+        ticker.every(PURGE, job).await?;
         Ok(Maintenance {
             _ticker: ticker,
             _cron: cron,
         })
     }
 }
+
+/// Between two looks for what has expired.
+const PURGE: Duration = Duration::from_secs(1);
 
 /// A random part of `time`.
 fn part_of(time: Duration) -> Duration {

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use dht::Id;
 use dht::event::Hop;
-use dht::message::{Declined, LinkKind, Routing, State};
+use dht::message::{Declined, Elsewhere, LinkKind, Routing, State};
 use dht::ownership::Ownership;
 use dht::record::{Change, Changed, Record};
 use dht::view::{Decision, Phase};
@@ -164,6 +164,13 @@ impl Service {
                 Some(record) => Reply::Record(record),
                 None => self.driver.asked(from, request).await,
             },
+            // What can't be kept is not to be taken.
+            Request::Change(..) if self.driver.content().refusal().is_some() => {
+                Reply::Elsewhere(Elsewhere::Overloaded)
+            }
+            Request::Transfer(_) if self.driver.content().refusal().is_some() => {
+                Reply::Declined(Declined::Full)
+            }
             // These change pointers, or who serves what, so they count only if they come from where
             // they say.
             Request::Notify | Request::Leaving(_) if self.visit(from).await.is_err() => {

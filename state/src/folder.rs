@@ -54,6 +54,11 @@ impl Folder {
         self.path.join("logs").join(format!("{name}.trace"))
     }
 
+    /// Where a process of this name keeps its content, if it keeps any.
+    pub fn data(&self, name: &str) -> PathBuf {
+        self.path.join("data").join(name)
+    }
+
     /// Whether anything of the network is there, be it only logs.
     pub fn exists(&self) -> bool {
         self.path.is_dir()

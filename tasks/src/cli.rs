@@ -599,7 +599,8 @@ mod tests {
 
     #[test]
     fn settings_have_the_names_of_the_network_state() {
-        let line = "tasks boot --ownership predecessor --routing linear --successors 7";
+        let line =
+            "tasks boot --ownership predecessor --routing linear --successors 7 --store disk";
         let Command::Boot(boot) = parsed(line).expect(line).command else {
             panic!("it is boot");
         };
@@ -607,6 +608,7 @@ mod tests {
         assert_eq!(settings["ownership"], "predecessor");
         assert_eq!(settings["routing"], "linear");
         assert_eq!(settings["successors"], 7);
+        assert_eq!(settings["store"], "disk");
     }
 
     #[test]

@@ -43,6 +43,17 @@ pub(crate) struct Settings {
     )]
     pub(crate) successors: u8,
 
+    /// What keeps a node's content: memory, as long as it runs, or its data folder on disk
+    #[arg(
+        long,
+        env = "DHT_STORE",
+        value_enum,
+        default_value_t = Store::Memory,
+        hide_env = true
+    )]
+    #[serde(default)]
+    pub(crate) store: Store,
+
     /// Milliseconds between two checks of the successor
     #[arg(
         long,
@@ -89,17 +100,31 @@ pub(crate) struct Settings {
     pub(crate) trace: bool,
 }
 
+/// What keeps the content of a node.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Store {
+    #[default]
+    Memory,
+    Disk,
+}
+
 impl Settings {
-    /// As flags of a node; where it writes its trace is not for the whole network to say.
+    /// As flags of a node; where it writes its trace and its data is not for the whole network to say.
     pub(crate) fn flags(&self) -> Vec<String> {
         let ownership = match self.ownership {
             Ownership::Successor => "successor",
             Ownership::Predecessor => "predecessor",
         };
+        let store = match self.store {
+            Store::Memory => "memory",
+            Store::Disk => "disk",
+        };
         [
             ("--ownership", ownership.to_owned()),
             ("--routing", routing_name(self.routing).to_owned()),
             ("--successors", self.successors.to_string()),
+            ("--store", store.to_owned()),
             ("--stabilize-ms", self.stabilize_ms.to_string()),
             ("--fingers-ms", self.fingers_ms.to_string()),
             ("--predecessor-ms", self.predecessor_ms.to_string()),
@@ -152,6 +177,7 @@ pub(crate) mod tests {
             ownership: Ownership::Successor,
             routing: Routing::Finger,
             successors: 4,
+            store: Store::Memory,
             stabilize_ms: 1_000,
             fingers_ms: 3_000,
             predecessor_ms: 2_000,

@@ -18,7 +18,7 @@ use tokio::time::sleep;
 
 use crate::client::Client;
 use crate::failure::Failure;
-use crate::settings::Settings;
+use crate::settings::{Settings, Store};
 
 /// A node that is to be started: what nobody had before it.
 #[derive(Clone, Copy, Debug)]
@@ -118,6 +118,10 @@ impl Spawned {
         if settings.trace {
             command.arg("--trace").arg(folder.trace(&name));
         }
+        let data = (settings.store == Store::Disk).then(|| folder.data(&name));
+        if let Some(data) = &data {
+            command.arg("--data").arg(data);
+        }
         match way {
             Way::Ring(members) => command.args(["--ring", members]),
             Way::Join(members) => command.args(["--join", members]),
@@ -146,7 +150,7 @@ impl Spawned {
             pid: child.id(),
             started,
             log,
-            data: None,
+            data,
         };
         Ok(Spawned {
             process,

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -318,6 +319,36 @@ fn a_network_lives_from_boot_to_destroy() {
         again.iter().all(|name| name.as_str() > "PROC10009"),
         "{again:?}"
     );
+}
+
+#[test]
+fn what_is_on_disk_outlives_the_network_until_it_is_destroyed() {
+    let network = Network::new("disk");
+    let booted = network.json("boot --store disk");
+    let folder = network.state.path().join("disk");
+    let data = |name: &String| folder.join("data").join(name);
+    for process in booted["processes"].as_array().expect("processes") {
+        let name = process["name"].as_str().expect("a name").to_owned();
+        assert_eq!(
+            process["data"].as_str().map(PathBuf::from),
+            Some(data(&name))
+        );
+    }
+    let values = network.store(20, Ownership::Successor);
+    // Those that come later keep their content likewise.
+    network.says("addmany 2");
+    network.assert_placed(&values, Ownership::Successor);
+    let members = network.processes();
+    network.says(&format!("leave {}", members[0]));
+    network.assert_placed(&values, Ownership::Successor);
+    network.says("killall");
+    for name in &members {
+        assert!(data(name).join("content.redb").is_file(), "{name}");
+    }
+    network.says("destroy --yes");
+    assert!(!folder.exists());
+    // It is destroyed at the end of each test, so there must be one.
+    network.says("boot");
 }
 
 #[test]

@@ -38,6 +38,8 @@ pub(super) struct Values {
     pub(super) fingers_ms: u64,
     pub(super) predecessor_ms: u64,
     pub(super) self_check_ms: u64,
+    pub(super) store: Engine,
+    pub(super) data: Option<PathBuf>,
     pub(super) workers: usize,
     pub(super) trace: Option<PathBuf>,
 }
@@ -59,10 +61,20 @@ impl Default for Values {
             fingers_ms: 3_000,
             predecessor_ms: 2_000,
             self_check_ms: 30_000,
+            store: Engine::Memory,
+            data: None,
             workers: 1,
             trace: None,
         }
     }
+}
+
+/// What keeps the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Engine {
+    Memory,
+    Disk,
 }
 
 /// What kind of value a key has.
@@ -74,7 +86,7 @@ pub(super) enum Form {
 }
 
 /// Every key of [`Values`].
-pub(super) const KEYS: [(&str, Form); 16] = [
+pub(super) const KEYS: [(&str, Form); 18] = [
     ("address", Form::Text),
     ("name", Form::Text),
     ("network", Form::Text),
@@ -89,6 +101,8 @@ pub(super) const KEYS: [(&str, Form); 16] = [
     ("fingers_ms", Form::Number),
     ("predecessor_ms", Form::Number),
     ("self_check_ms", Form::Number),
+    ("store", Form::Text),
+    ("data", Form::Text),
     ("workers", Form::Number),
     ("trace", Form::Text),
 ];

@@ -66,6 +66,8 @@ fn the_defaults_are_those_that_the_help_names() {
                 "self_check_ms",
                 intervals.self_check.as_millis().to_string(),
             ),
+            ("store", "memory".to_owned()),
+            ("data", "nowhere".to_owned()),
             ("workers", config.workers.to_string()),
             (
                 "trace",
@@ -124,6 +126,8 @@ fn every_key_can_stand_in_the_environment() {
             ("REPLICAS", "1"),
             ("WORKERS", "2"),
             ("TRACE", "1.jsonl"),
+            ("STORE", "disk"),
+            ("DATA", "folder"),
             ("STATE", "of no interest to a node"),
         ] {
             jail.set_env(format!("DHT_{key}"), value);
@@ -141,6 +145,21 @@ fn every_key_can_stand_in_the_environment() {
             (Ownership::Predecessor, Routing::Linear),
         );
         assert_eq!(config.workers.get(), 2);
+        assert_eq!(config.storage, Storage::Disk("folder".into()));
+    });
+}
+
+#[test]
+fn a_store_on_disk_needs_a_folder() {
+    jailed(|jail| {
+        let join = ["--join", "127.0.0.1:1"];
+        assert_eq!(load(&join).storage, Storage::Memory);
+        refused(
+            &[&join[..], &["--store", "disk"]].concat(),
+            &["store = disk", "`data`", "the command line"],
+        );
+        jail.set_env("DHT_STORE", "tape");
+        refused(&join, &["store", "tape", "DHT_STORE"]);
     });
 }
 

@@ -119,6 +119,11 @@ impl DiskStore {
         }
     }
 
+    /// See [`Store::purge`].
+    pub fn purge(&self, now_ms: u64) -> usize {
+        self.write(|layers| layers.purge(now_ms))
+    }
+
     /// Why nothing can be made durable any more, if so: the disk has failed, or is full. Whatever is
     /// performed now is gone when the process ends, so the node should refuse it.
     pub fn failure(&self) -> Option<&str> {
@@ -208,7 +213,7 @@ impl Store for DiskStore {
     }
 
     fn purge(&mut self, now_ms: u64) -> usize {
-        self.write(|layers| layers.purge(now_ms))
+        DiskStore::purge(self, now_ms)
     }
 }
 

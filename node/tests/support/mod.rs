@@ -7,6 +7,8 @@
     reason = "each test file uses its own part of this"
 )]
 
+pub mod process;
+
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -14,7 +16,8 @@ use std::time::Duration;
 
 use dht::message::Routing;
 use dht::{Id, Ownership};
-use node::config::{Config, Entry, Intervals};
+use node::config::{Config, Entry, Intervals, Storage};
+use node::content::Content;
 use node::driver::Driver;
 use node::peers::Peers;
 use node::schedule::Maintenance;
@@ -76,7 +79,7 @@ pub async fn loner_by(ownership: Ownership, name: &str) -> TestNode {
 }
 
 async fn start(node: Node, config: &Config) -> TestNode {
-    let driver = Driver::new(node, Peers::new(&config.network), None);
+    let driver = Driver::new(node, Peers::new(&config.network), Content::default(), None);
     let service = Arc::new(Service::new(driver, config));
     let rocket = server::build(service.clone(), config.workers);
     let server = Server::start(rocket, config.me.address)
@@ -104,6 +107,7 @@ fn config(ownership: Ownership, name: &str, me: Peer, entry: Entry) -> Config {
         routing: Routing::Finger,
         successors: 4,
         intervals: OFTEN,
+        storage: Storage::Memory,
         workers: NonZeroUsize::MIN,
         trace: None,
     }

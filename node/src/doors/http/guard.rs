@@ -53,6 +53,32 @@ impl<'r> FromRequest<'r> for Native {
     }
 }
 
+/// A request that comes while this node can keep what it is to keep. Every change of content needs it.
+pub(crate) struct Writable;
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Writable {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Writable, ()> {
+        let node = request
+            .rocket()
+            .state::<std::sync::Arc<crate::service::Service>>();
+        match node.and_then(|node| node.driver().content().refusal()) {
+            None => Outcome::Success(Writable),
+            Some(cause) => Outcome::Error((refuse(request, read_only(cause)), ())),
+        }
+    }
+}
+
+/// Nothing can be written any more at this node.
+pub(crate) fn read_only(cause: &str) -> Error {
+    let message = format!(
+        "this node can store nothing more ({cause}): mend its disk and start it again; reads go on"
+    );
+    Error::busy("read_only", message)
+}
+
 /// A request that names this node's network, or none.
 pub(crate) struct SameNetwork {
     /// Whether it names it.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::doors::http::Node;
 use crate::doors::http::error::Error;
+use crate::doors::http::guard::read_only;
 
 /// Alive: it listens, whatever else.
 #[get("/healthz")]
@@ -14,9 +15,12 @@ pub(crate) fn healthz() -> Json<Value> {
     Json(json!({"status": "alive"}))
 }
 
-/// Ready: it is part of a ring, and serves what is its own there.
+/// Ready: it is part of a ring, serves what is its own there, and can keep what it is given.
 #[get("/readyz")]
 pub(crate) fn readyz(node: &Node) -> Result<Json<Value>, Error> {
+    if let Some(cause) = node.driver().content().refusal() {
+        return Err(read_only(cause));
+    }
     let view = node.view();
     let reason = match view.phase {
         Phase::Member if !node.is_settled() => "its neighbours do not all listen yet",

@@ -20,7 +20,7 @@ use crate::doors::http::Node;
 use crate::doors::http::bytes;
 use crate::doors::http::condition::{Plan, tag};
 use crate::doors::http::error::{Error, collision};
-use crate::doors::http::guard::Native;
+use crate::doors::http::guard::{Native, Writable};
 use crate::doors::http::json::{hops, owner};
 use crate::doors::http::target::{TTL_HEADER, Target};
 
@@ -67,6 +67,7 @@ pub(crate) async fn head<'r>(node: &'r Node, target: Target<'_>) -> Result<Found
 pub(crate) async fn put(
     node: &Node,
     _native: Native,
+    _writable: Writable,
     target: Target<'_>,
     value: bytes::Value,
 ) -> Result<Written, Error> {
@@ -91,6 +92,7 @@ pub(crate) async fn put(
 pub(crate) async fn delete(
     node: &Node,
     _native: Native,
+    _writable: Writable,
     target: Target<'_>,
 ) -> Result<Written, Error> {
     let key = Id::of_key(&target.name);

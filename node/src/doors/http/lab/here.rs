@@ -15,7 +15,7 @@ use crate::clock::now_ms;
 use crate::doors::http::Node;
 use crate::doors::http::bytes::{Json, Readable, VALUE_BYTES_MAX};
 use crate::doors::http::error::{Error, collision};
-use crate::doors::http::guard::{self, Native, SameNetwork};
+use crate::doors::http::guard::{self, Native, SameNetwork, Writable};
 use crate::doors::http::json::put_bytes;
 use crate::doors::http::lab::store::writing;
 use crate::{Address, Reply, Request};
@@ -35,6 +35,7 @@ pub(crate) struct Item {
 pub(crate) async fn insert(
     node: &Node,
     _native: Native,
+    _writable: Writable,
     _network: SameNetwork,
     item: Json<Item>,
 ) -> Result<(Status, Answer<Value>), Error> {

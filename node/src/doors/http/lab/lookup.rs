@@ -11,7 +11,7 @@ use crate::Path;
 use crate::clock::now_ms;
 use crate::doors::http::Node;
 use crate::doors::http::error::{Error, collision};
-use crate::doors::http::guard::{self, Native, Tail};
+use crate::doors::http::guard::{self, Native, Tail, Writable};
 use crate::doors::http::json::{hops, owner, path_json, put_bytes};
 
 /// Looks a value up by its identifier.
@@ -45,6 +45,7 @@ pub(crate) async fn lookup(
 pub(crate) async fn delete(
     node: &Node,
     _native: Native,
+    _writable: Writable,
     value: Tail<'_>,
 ) -> Result<(Status, Json<Map<String, Value>>), Error> {
     let value = value.up_to(VALUE_BYTES_MAX, "value")?;

@@ -11,7 +11,7 @@ use crate::clock::now_ms;
 use crate::doors::http::Node;
 use crate::doors::http::bytes::Value;
 use crate::doors::http::error::{Error, collision};
-use crate::doors::http::guard::Native;
+use crate::doors::http::guard::{Native, Writable};
 use crate::doors::http::json::{hops, owner};
 
 /// Stores the body, wherever it belongs.
@@ -19,6 +19,7 @@ use crate::doors::http::json::{hops, owner};
 pub(crate) async fn store(
     node: &Node,
     _native: Native,
+    _writable: Writable,
     value: Value,
 ) -> Result<(Status, Json<serde_json::Value>), Error> {
     if value.0.is_empty() {

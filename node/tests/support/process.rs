@@ -1,0 +1,133 @@
+//! Process: a node as an executable of its own.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+/// A node process in a folder of its own; it ends with this.
+pub struct Process {
+    pub child: Child,
+    pub address: SocketAddr,
+    pub folder: TempDir,
+}
+
+impl Process {
+    pub fn start(address: SocketAddr, flags: &[&str]) -> Process {
+        Process::start_by(Command::new(env!("CARGO_BIN_EXE_node")), address, flags)
+    }
+
+    /// Starts it by this command, which has all but the flags.
+    pub fn start_by(mut command: Command, address: SocketAddr, flags: &[&str]) -> Process {
+        let folder = TempDir::new().expect("a temporary folder");
+        let file = |name| fs::File::create(folder.path().join(name)).expect("a file");
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DHT_")) {
+            command.env_remove(name);
+        }
+        let child = command
+            .args(["--address", &address.to_string()])
+            .args(["--stabilize-ms", "100", "--fingers-ms", "100"])
+            .args(flags)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(file("out"))
+            .stderr(file("err"))
+            .spawn()
+            .expect("the executable runs");
+        Process {
+            child,
+            address,
+            folder,
+        }
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(name)).expect("a file")
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).expect("it runs");
+    }
+
+    /// Waits until it is part of a ring and serves.
+    pub async fn is_ready(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self
+            .get("/readyz")
+            .await
+            .is_none_or(|(status, _)| status != 200)
+        {
+            let ended = self.child.try_wait().expect("it is ours");
+            let log = self.read("err");
+            assert!(ended.is_none(), "it ended: {log}");
+            assert!(Instant::now() < deadline, "it does not get ready: {log}");
+            sleep(POLL).await;
+        }
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it is ours") {
+                return status;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "it does not end: {}",
+                self.read("err")
+            );
+            sleep(POLL).await;
+        }
+    }
+
+    /// Its exit code and the last line that it said.
+    pub async fn failure(&mut self) -> (Option<i32>, String) {
+        let status = self.ended().await;
+        let log = self.read("err");
+        (
+            status.code(),
+            log.lines().last().unwrap_or_default().to_owned(),
+        )
+    }
+
+    pub async fn get(&self, path: &str) -> Option<(u16, Value)> {
+        self.send(reqwest::Method::GET, path, "").await
+    }
+
+    pub async fn send(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: &str,
+    ) -> Option<(u16, Value)> {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .build()
+            .expect("a client");
+        let url = format!("http://{}{path}", self.address);
+        let response = client
+            .request(method, url)
+            .body(body.to_owned())
+            .send()
+            .await
+            .ok()?;
+        Some((response.status().as_u16(), response.json().await.ok()?))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Fails where it has ended by itself, which is as good.
+        let _ = self.child.kill().and_then(|()| self.child.wait());
+    }
+}
+
+pub const PATIENCE: Duration = Duration::from_secs(15);
+pub const POLL: Duration = Duration::from_millis(10);
