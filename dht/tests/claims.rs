@@ -10,7 +10,7 @@ use dht::message::{Claimed, Reply, Request, Transfer};
 use dht::store::{Command, Outcome};
 use dht::{Action, Arc};
 use support::Address;
-use support::hand::{Hand, at, model, small};
+use support::hand::{Hand, at, model, small, state};
 
 /// What node 20 misses once 10 is dead.
 const MISSING: (Address, Address) = (90, 10);
@@ -183,6 +183,24 @@ fn wait_for(newcomer: Address) {
         hand.elapse(Timer::Predecessor);
     }
     assert_eq!(asked_next(&mut hand).len(), 2);
+}
+
+#[test]
+fn a_newcomer_that_was_pointed_to_and_is_gone_again_is_not_waited_for() {
+    let ring: Vec<Address> = (1..10).map(|number| number * 10).collect();
+    let mut hand = Hand::member(20, &ring, model(2));
+    let is_free = |hand: &mut Hand| {
+        let reply = hand.asked(30, Request::Claim(arc((70, 80))));
+        matches!(reply, Some(Reply::Claimed(claimed)) if claimed.free)
+    };
+    hand.asked(35, Request::State);
+    assert!(!is_free(&mut hand), "it may have been given the arc");
+    for list in [[35, 40], [40, 50]] {
+        hand.elapse(Timer::Stabilize);
+        let ticket = hand.asks_once(30, &Request::State);
+        hand.answer(ticket, 30, state(20, &list));
+        assert!(is_free(&mut hand), "after {list:?}");
+    }
 }
 
 #[test]

@@ -27,6 +27,13 @@ impl<A: Address> Node<A> {
         self.newcomers.retain(|(_, rounds)| *rounds > 0);
     }
 
+    /// One that is pointed to is new no more: if it is missing later it has left or died, and others know.
+    pub(crate) fn settle_newcomers(&mut self) {
+        let mut newcomers = core::mem::take(&mut self.newcomers);
+        newcomers.retain(|(peer, _)| !self.points_to(peer));
+        self.newcomers = newcomers;
+    }
+
     /// Whether somebody stands close by and is not pointed to yet.
     pub(crate) fn is_crowded(&self) -> bool {
         self.newcomers
@@ -39,11 +46,15 @@ impl<A: Address> Node<A> {
         let view = &self.view;
         let first = view.predecessor.as_ref().unwrap_or(&view.me);
         let last = view.successors.last().unwrap_or(&view.me);
-        let is_known = |known: &Peer<A>| known.id == peer.id;
         peer.id.is_between(first.id, last.id)
-            && !is_known(&view.me)
-            && !view.successors.iter().any(is_known)
+            && peer.id != view.me.id
+            && !self.points_to(peer)
             && !self.detector.is_gone(peer)
+    }
+
+    fn points_to(&self, peer: &Peer<A>) -> bool {
+        let neighbours = self.view.predecessor.iter().chain(&self.view.successors);
+        neighbours.into_iter().any(|known| known.id == peer.id)
     }
 }
 

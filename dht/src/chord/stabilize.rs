@@ -112,6 +112,7 @@ impl<A: Address> Node<A> {
         let moved = list.first() != self.view.successors.first();
         self.is_orphan &= list.is_empty();
         self.view_mut().successors = list;
+        self.settle_newcomers();
         self.stabilize_soon(out);
         self.hint(self.view.predecessor.clone(), out);
         if moved {
