@@ -2,9 +2,8 @@
 
 mod support;
 
-use dht::event::{Call, Event, Failure, Note, Returned, Timer};
+use dht::event::{Call, Failure, Note, Returned, Timer};
 use dht::message::{Reply, Request, Routing, State};
-use dht::store::Outcome;
 use dht::view::Phase;
 use dht::{Config, Id, Ownership, Peer};
 use support::hand::{Hand, all, at, model, small, state};
@@ -400,39 +399,6 @@ fn a_farewell_may_be_older_than_what_its_reader_knows() {
     let ticket = hand.asks_once(25, &Request::State);
     hand.answer(ticket, 25, state(20, &[30, 40]));
     assert_eq!(hand.successors(), [25, 30]);
-}
-
-/// To the proof a leaver is gone once it says farewell. Who took over its list after that would lose its
-/// only living successor with it, and the leaver would not know whom to tell.
-#[test]
-fn whoever_says_farewell_lends_its_list_to_nobody() {
-    let mut hand = Hand::member(20, &RING, model(2));
-    hand.call(Call::Leave);
-    let is_lent = |hand: &mut Hand| match hand.asked(15, Request::State) {
-        Some(Reply::State(_)) => true,
-        Some(Reply::Busy) => false,
-        reply => panic!("{reply:?}"),
-    };
-    let scan = hand.stores()[0];
-    assert!(is_lent(&mut hand), "its arc is not handed over yet");
-    let outcome = Outcome::Records(Vec::new());
-    hand.feed(Event::Stored {
-        ticket: scan,
-        outcome: outcome.clone(),
-    });
-    let rest = hand.stores()[0];
-    hand.feed(Event::Stored {
-        ticket: rest,
-        outcome,
-    });
-    let (ticket, taker, _) = hand.asks()[0];
-    hand.answer(ticket, taker, Reply::Received);
-    let [(ticket, 10, Request::Leaving(_))] = hand.asks()[..] else {
-        panic!("{:?}", hand.actions);
-    };
-    assert!(!is_lent(&mut hand), "it has begun to say farewell");
-    hand.answer(ticket, 10, Reply::Busy);
-    assert!(!is_lent(&mut hand), "it is to say farewell again");
 }
 
 /// A leave is over in less time than a death takes to be noticed, and nobody asks the leaver again.

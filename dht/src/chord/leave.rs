@@ -122,13 +122,6 @@ impl<A: Address> Node<A> {
         self.farewell_answered(peer, reply, out);
     }
 
-    /// Whether it has begun to say farewell. To the proof it is gone from then on, so nobody may take
-    /// over its pointers any more: who did could lose its last living successor with it, and the leaver
-    /// would not know whom to tell.
-    pub(crate) fn is_parting(&self) -> bool {
-        self.leave.as_ref().is_some_and(|leave| leave.farewells > 0)
-    }
-
     fn finish_leave(&mut self, out: &mut Vec<Action<A>>) {
         self.view_mut().phase = Phase::Left;
         note(Note::Left, out);

@@ -143,7 +143,7 @@ impl<A: Address> Node<A> {
     pub(crate) fn state_for(&mut self, from: &Peer<A>) -> Reply<A> {
         self.heard |= self.view.predecessor.as_ref() == Some(from);
         self.welcome(from);
-        if self.exchange || !self.is_in_ring() || self.is_parting() {
+        if self.exchange || !self.is_in_ring() {
             Reply::Busy
         } else {
             Reply::State(self.view.state())

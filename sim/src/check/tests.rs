@@ -54,21 +54,6 @@ fn small_rings_have_just_so_many_states() {
     assert_eq!(counts(&in_flight), (25_648, 155_367));
 }
 
-/// Two leaves, a join and a stabilization within one exchange: a member took over the list of a node that
-/// was already saying farewell, and then skipped whom only the leavers knew. That took 15 steps and 82,450
-/// states to find, and in a first mend of it 16 steps and 98,332.
-#[test]
-fn leavers_side_by_side_take_nobody_along() {
-    let five = Options {
-        lives: 5,
-        states_max: 200_000,
-        ..Options::new(5, 2, Variant::Corrected)
-    };
-    let report = checked(&five);
-    assert!(report.violations.is_empty(), "{report:#?}");
-    assert!(report.depth > 16, "{report:#?}");
-}
-
 /// Zave's rules alone have 5,464 and 36,308; `zave` says why not here.
 #[test]
 fn identifiers_that_come_back_are_survived_by_four_nodes() {
