@@ -101,7 +101,7 @@ impl Ground {
         }
     }
 
-    /// Lets those leave that we let join, if the network is not ours.
+    /// Lets those leave that we let join, if the network is not ours, and waits until it is as it was.
     pub(super) async fn tidy(&self) -> Result<()> {
         if self.own.is_some() {
             return Ok(());
@@ -113,6 +113,8 @@ impl Ground {
             let left = leave(&self.cluster, &process).await;
             left.with_context(|| format!("{name} joined for this, and is still there"))?;
         }
+        self.becomes_whole(Instant::now() + Duration::from_millis(TIDY_MS_MAX))
+            .await?;
         Ok(())
     }
 
@@ -145,4 +147,6 @@ impl Drop for Ground {
     }
 }
 
+/// How long the others may take to close the gaps.
+const TIDY_MS_MAX: u64 = 10_000;
 const POLL_MS: u64 = 50;
