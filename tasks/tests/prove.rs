@@ -94,9 +94,20 @@ fn joins_and_leaves_lose_nothing() {
     assert_eq!(processes_in(folder.path()), 0);
 }
 
+/// A folder whose network `lab` does not outlive its test.
+struct Lab(TempDir);
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let ended = run(self.0.path(), "destroy --yes --network lab");
+        assert!(ended.status.success() || std::thread::panicking());
+    }
+}
+
 #[test]
 fn a_network_that_runs_is_left_as_it_was() {
-    let folder = folder();
+    let lab_folder = Lab(folder());
+    let folder = &lab_folder.0;
     let lab = |line: &str| format!("{line} --network lab");
     json(folder.path(), &lab("boot --nodes 3"));
     let names = || {
@@ -114,7 +125,6 @@ fn a_network_that_runs_is_left_as_it_was() {
         "{proof}"
     );
     assert_eq!(names(), before);
-    assert!(run(folder.path(), &lab("destroy --yes")).status.success());
 }
 
 #[test]
