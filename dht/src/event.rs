@@ -87,6 +87,9 @@ pub enum Timer<A> {
     Predecessor,
     /// Look the own identifier up through somebody else. Scheduled.
     SelfCheck,
+    /// Show those that keep content with this node that it is there. Scheduled, some times a second,
+    /// where content is kept by groups.
+    Beat,
     /// Try to join again.
     Join,
     /// Ask a node that refused once more before it is taken for dead.
@@ -147,8 +150,8 @@ pub enum Returned<A> {
     Found(Vec<Hop<A>>),
     /// Of [`Call::Read`]: the last hop is the owner, which vouches for the answer.
     Record(Option<Record>, Vec<Hop<A>>),
-    /// Of [`Call::Change`]: the last hop is the owner.
-    Changed(Changed, Vec<Hop<A>>),
+    /// Of [`Call::Change`]: what became of it, and how many members have it; the last hop is the owner.
+    Changed(Changed, u8, Vec<Hop<A>>),
     /// Of [`Call::Leave`]: number of records that others have taken over.
     Left(usize),
     /// It could not be done.
@@ -281,6 +284,10 @@ pub enum Note<A> {
     Received(Arc, Peer<A>),
     /// It serves this arc, since the node that did is dead; what that one held is lost.
     TookOver(Arc),
+    /// It belongs to the group that keeps this arc in this epoch, under this leader.
+    Epoch(Arc, u32, Peer<A>),
+    /// It leads that group now, and serves.
+    Leads(Arc, u32),
     /// It has lost its place in the ring: it serves nothing any more and joins again.
     Lost,
     /// It has left the ring.

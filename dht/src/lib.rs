@@ -60,6 +60,7 @@ pub mod ownership;
 pub mod peer;
 pub mod placement;
 pub mod record;
+pub mod replication;
 pub mod store;
 pub mod trace;
 pub mod view;

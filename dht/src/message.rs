@@ -1,5 +1,6 @@
 //! Messages: everything that one node can ask another, and what it can be told.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use crate::id::{Arc, Id};
 use crate::ownership::Ownership;
 use crate::peer::Peer;
 use crate::record::{Change, Changed, Record};
+use crate::replication::message::{Ask, GroupRequest, Told};
 use crate::view::Finger;
 
 /// A question from one node to another. The envelope names both of them, the message does not.
@@ -37,6 +39,8 @@ pub enum Request<A> {
     Read(Id),
     /// Make a change to this key, which you serve: [`Reply::Changed`], or [`Reply::Elsewhere`].
     Change(Id, Change),
+    /// One member of a group to another: [`Reply::Group`].
+    Group(Box<GroupRequest<A>>),
 }
 
 impl<A> Request<A> {
@@ -56,6 +60,11 @@ impl<A> Request<A> {
             // The one that is told asks somebody else before it answers.
             Request::Leaving(_) => 1_000,
             Request::Read(_) | Request::Change(..) | Request::Transfer(_) => 2_000,
+            Request::Group(request) => match request.ask {
+                // What only moves content must not count its giver as silent when that is busy.
+                Ask::Fetch(_) => 2_000,
+                _ => 1_000,
+            },
         }
     }
 }
@@ -74,7 +83,11 @@ impl<A> Request<A> {
             Request::Claim(_) => matches!(reply, Reply::Claimed(_) | Reply::Gone),
             Request::Transfer(_) => matches!(reply, Reply::Received | Reply::Declined(_)),
             Request::Read(_) => matches!(reply, Reply::Record(_) | Reply::Elsewhere(_)),
-            Request::Change(..) => matches!(reply, Reply::Changed(_) | Reply::Elsewhere(_)),
+            Request::Change(..) => matches!(reply, Reply::Changed(..) | Reply::Elsewhere(_)),
+            Request::Group(request) => match reply {
+                Reply::Group(told) => request.ask.is_answered_by(told),
+                _ => false,
+            },
         }
     }
 }
@@ -108,11 +121,13 @@ pub enum Reply<A> {
     Declined(Declined),
     /// To [`Request::Read`].
     Record(Option<Record>),
-    /// To [`Request::Change`].
-    Changed(Changed),
+    /// To [`Request::Change`]: what became of it, and how many members have it.
+    Changed(Changed, u8),
     /// To [`Request::Read`] and [`Request::Change`]: nothing was done, since this node does not
     /// serve the key.
     Elsewhere(Elsewhere<A>),
+    /// To [`Request::Group`].
+    Group(Box<Told<A>>),
 }
 
 /// What a node knows of an arc that somebody misses.
@@ -236,6 +251,9 @@ pub enum Elsewhere<A> {
     Moving,
     /// Too much is going on here: ask again later (503).
     Overloaded,
+    /// It led the group of the key when the change came, and does no more: the change may have been made
+    /// or not (504).
+    Unsure,
 }
 
 #[cfg(test)]

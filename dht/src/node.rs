@@ -15,13 +15,17 @@ use crate::chord::leave::Leave;
 use crate::content::claim::Gap;
 use crate::content::coordinate::Operation;
 use crate::content::give::{Outgoing, RESEND};
-use crate::content::serve::Changing;
+use crate::content::serve::{Changing, Reader};
 use crate::content::take::{Incoming, Receipt, Taken};
 use crate::event::{Action, Call, Cause, Delay, Event, Failure, Note, Returned, Ticket, Timer};
 use crate::id::Arc;
 use crate::message::{Link, Reply, Request};
 use crate::ownership::Ownership;
 use crate::peer::{Address, Peer};
+use crate::replication::fetch::Reading;
+use crate::replication::group::{Member, Tag};
+use crate::replication::replica::{Ordered, Synced};
+use crate::replication::{GroupQuestion, Groups, keep};
 use crate::slots::Slots;
 use crate::store::{self, Command};
 use crate::view::{Finger, Phase, Range, View};
@@ -37,6 +41,12 @@ pub struct Config {
     /// Refusals in a row after which a node is taken for dead. 3 where a refusal may be an accident;
     /// 1 where it is certain, as in a model.
     pub probes: u8,
+    /// Members of the groups that keep content, 1 to [`REPLICAS_MAX`]. With 1 there are no groups: an
+    /// arc is handed from node to node, and what a dead node held is lost. More need
+    /// [`Ownership::Successor`], for copies lie on successors.
+    pub replicas: u8,
+    /// Which store the node runs on: the incarnation in which that was made, at least 1.
+    pub store: u32,
 }
 
 impl Default for Config {
@@ -45,9 +55,14 @@ impl Default for Config {
             ownership: Ownership::Successor,
             successors: 4,
             probes: 3,
+            replicas: 1,
+            store: 1,
         }
     }
 }
+
+/// The largest groups: more copies would cost more than they are worth, and a write waits for a majority.
+pub const REPLICAS_MAX: u8 = 7;
 
 /// The longest successor list: twice log2 of 65,536 nodes, which the papers find ample.
 pub const SUCCESSORS_MAX: u8 = 32;
@@ -110,6 +125,8 @@ pub struct Node<A> {
     pub(crate) sequence: u32,
     /// The highest epoch seen.
     pub(crate) epoch: u32,
+    /// The groups that it belongs to, where content is kept by groups.
+    pub(crate) groups: Option<Box<Groups<A>>>,
 }
 
 /// What an open question was about.
@@ -143,28 +160,43 @@ pub(crate) enum Question<A> {
     Farewell(Peer<A>),
     /// Our successor leaves and waits for an answer to this ticket: the state of its own successor.
     Heir(Ticket, Peer<A>, Peer<A>),
+    /// Something between members of a group.
+    Group(Box<GroupQuestion<A>>),
 }
 
 /// What the store was asked to do.
 #[derive(Clone, Debug)]
 pub(crate) enum Errand<A> {
-    /// Read a record for a client of ours.
-    Read(Ticket),
-    /// Read a record for another node.
-    ReadFor(Ticket),
+    /// Read a record.
+    Read(Reader),
     /// Make a change.
     Change(Changing),
     /// Fetch a batch for the handover with this serial.
     Batch(u32),
     /// Keep a batch of a handover, and tell its giver.
     Receive(Ticket, Peer<A>, Receipt),
-    /// Forget what is no longer ours.
+    /// Nobody waits for it.
     Discard,
+    /// Read a record of a group that this node leads.
+    GroupRead(Tag, Reader),
+    /// Make a change in the order of a group.
+    Order(Box<Ordered>),
+    /// Read a page for another member.
+    Page(Reading),
+    /// All before this is durable.
+    Synced(Synced),
 }
 
 impl<A: Address> Node<A> {
     /// A node that is in no ring yet; [`Call::Join`] brings it into one.
     pub fn new(me: Peer<A>, config: Config) -> Node<A> {
+        assert!(
+            config.replicas == 1
+                || config.ownership == Ownership::Successor
+                    && (1..=REPLICAS_MAX).contains(&config.replicas)
+                    && config.store > 0,
+            "copies lie on successors, and there are up to {REPLICAS_MAX} of them"
+        );
         assert!(
             (1..=SUCCESSORS_MAX).contains(&config.successors) && config.probes > 0,
             "a node needs 1 to {SUCCESSORS_MAX} successors and at least one probe"
@@ -180,7 +212,9 @@ impl<A: Address> Node<A> {
             fenced: None,
             handover: None,
             receives: Vec::new(),
+            groups: Vec::new(),
         };
+        let is_replicated = config.replicas > 1;
         Node {
             config,
             view,
@@ -210,6 +244,7 @@ impl<A: Address> Node<A> {
             serial: 0,
             sequence: 0,
             epoch: 1,
+            groups: is_replicated.then(|| Box::new(Groups::new())),
         }
     }
 
@@ -224,8 +259,19 @@ impl<A: Address> Node<A> {
         let predecessor = others.last().unwrap_or(&me).clone();
         let nearest = others.iter().take(config.successors.into());
         let nearest = nearest.cloned().collect();
-        let mut node = Node::placed(me, predecessor, nearest, Vec::new(), config);
+        let mut node = Node::placed(me.clone(), predecessor, nearest, Vec::new(), config);
         node.point_fingers(&others);
+        if node.is_replicated() {
+            // The stores of a new ring are as old as its nodes.
+            let member = |peer: &Peer<A>| Member {
+                peer: peer.clone(),
+                store: peer.incarnation,
+            };
+            let mut members: Vec<Member<A>> = others.iter().map(member).collect();
+            members.insert(0, node.member());
+            let groups = keep::groups_of(me.id, &members, config.replicas.into());
+            node.found_groups(groups);
+        }
         node
     }
 
@@ -247,6 +293,9 @@ impl<A: Address> Node<A> {
         node.view.successors = successors;
         node.view.fingers = fingers;
         node.view.phase = Phase::Member;
+        if node.is_replicated() {
+            return node;
+        }
         let own = node.view.own_arc();
         node.view.serves = own.map(|arc| Range { arc, epoch: 1 }).into_iter().collect();
         node
@@ -255,6 +304,7 @@ impl<A: Address> Node<A> {
     /// Takes one event, and appends to `actions` what is to be done because of it, in order.
     pub fn handle(&mut self, event: Event<A>, actions: &mut Vec<Action<A>>) {
         let before = actions.len();
+        self.keep_founded(actions);
         match event {
             Event::Asked {
                 ticket,
@@ -297,6 +347,8 @@ impl<A: Address> Node<A> {
             Request::Transfer(transfer) => return self.receive(ticket, from, transfer, out),
             Request::Read(key) => return self.read_for(ticket, key, out),
             Request::Change(key, change) => return self.change_for(ticket, key, change, out),
+            // A group counts on its members also where these are out of the ring.
+            Request::Group(request) => return self.group_asked(ticket, from, *request, out),
             _ if self.view.phase == Phase::Left => Reply::Gone,
             Request::Ping => Reply::Pong,
             Request::State => self.state_for(&from),
@@ -369,6 +421,10 @@ impl<A: Address> Node<A> {
             }
             (Question::Heir(ticket, ..), _) => self.heir_untold(ticket, out),
             (Question::Tell(peer), Reply::Buried) => self.buried_by(peer, out),
+            (Question::Group(question), Reply::Group(told)) => {
+                self.group_told(*question, *told, out);
+            }
+            (Question::Group(question), _) => self.group_untold(*question, Cause::Silent, out),
             (
                 Question::Claim(..) | Question::Giver(..) | Question::Probe(_) | Question::Tell(_),
                 _,
@@ -405,6 +461,7 @@ impl<A: Address> Node<A> {
                 self.handover_later(RESEND, out);
             }
             Question::Farewell(peer) => self.farewell_missed(peer, cause, out),
+            Question::Group(question) => self.group_untold(*question, cause, out),
             Question::Heir(ticket, _, heir) => {
                 self.missed(heir, cause, out);
                 self.heir_untold(ticket, out);
@@ -418,6 +475,7 @@ impl<A: Address> Node<A> {
             Timer::Fingers => self.fix_fingers(out),
             Timer::Predecessor => self.check_predecessor(out),
             Timer::SelfCheck => self.check_self(out),
+            Timer::Beat => self.beat(out),
             Timer::Join => self.look_for_place(out),
             Timer::Probe(peer) => self.probe(peer, out),
             Timer::Silence(peer, number) => self.silence_over(peer, number, out),
@@ -433,12 +491,8 @@ impl<A: Address> Node<A> {
             return;
         };
         match (errand, outcome) {
-            (Errand::Read(operation), store::Outcome::Record(record)) => {
-                self.finish_read(operation, record, out);
-            }
-            (Errand::ReadFor(ticket), store::Outcome::Record(record)) => {
-                let reply = Reply::Record(record);
-                out.push(Action::Reply { ticket, reply });
+            (Errand::Read(reader), store::Outcome::Record(record)) => {
+                self.finish_reading(reader, record, out);
             }
             (Errand::Change(changing), store::Outcome::Changed(changed)) => {
                 self.finish_change(changing, changed, out);
@@ -450,6 +504,16 @@ impl<A: Address> Node<A> {
                 self.batch_kept(ticket, giver, receipt, out);
             }
             (Errand::Discard, _) => {}
+            (Errand::GroupRead(tag, reader), store::Outcome::Record(record)) => {
+                self.group_has_read(tag, reader, record, out);
+            }
+            (Errand::Order(ordered), store::Outcome::Changed(changed)) => {
+                self.ordered(*ordered, changed, out);
+            }
+            (Errand::Page(reading), store::Outcome::Records(records)) => {
+                self.page_read(reading, records, out);
+            }
+            (Errand::Synced(synced), _) => self.synced(synced, out),
             (errand, outcome) => panic!("the store answered {errand:?} with {outcome:?}"),
         }
     }

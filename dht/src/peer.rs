@@ -2,14 +2,15 @@
 
 use core::fmt::{self, Debug, Display};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::id::Id;
 
 /// What a node is reached by: a socket address in the server, a small integer in a simulator.
-pub trait Address: Clone + Eq + Ord + Debug {}
+pub trait Address: Clone + Eq + Ord + Debug + Serialize + DeserializeOwned {}
 
-impl<A: Clone + Eq + Ord + Debug> Address for A {}
+impl<A: Clone + Eq + Ord + Debug + Serialize + DeserializeOwned> Address for A {}
 
 /// One life of one node: its position, where to reach it, and which of its starts is meant.
 ///

@@ -82,6 +82,16 @@ impl Version {
         Version(number)
     }
 
+    /// The epoch.
+    pub const fn epoch(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    /// The sequence number within the epoch.
+    pub const fn sequence(self) -> u32 {
+        self.0 as u32
+    }
+
     /// As one number, in the order of versions.
     pub const fn number(self) -> u64 {
         self.0

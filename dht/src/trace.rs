@@ -71,15 +71,23 @@ pub struct Birth<A> {
     /// The members of the ideal ring that it was part of from the beginning; nothing where it had
     /// yet to join one.
     pub ring: Option<Vec<Peer<A>>>,
+    /// What its store had noted for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl<A: Address> Birth<A> {
     /// The node as it was then.
     pub fn node(&self) -> Node<A> {
-        match &self.ring {
+        let mut node = match &self.ring {
             Some(ring) => Node::in_ring(self.me.clone(), ring, self.config),
             None => Node::new(self.me.clone(), self.config),
+        };
+        // In a ring that was stopped, the groups are those that were there before.
+        if !self.notes.is_empty() {
+            node.restore(&self.notes);
         }
+        node
     }
 }
 
@@ -157,6 +165,7 @@ mod tests {
             me: peer(1),
             config: Config::default(),
             ring: Some(Vec::from([peer(1), peer(2)])),
+            notes: Vec::new(),
         };
         let heads = [
             (Origin::Plan(u64::MAX), "\"plan\":18446744073709551615"),
@@ -181,6 +190,7 @@ mod tests {
             me: ring[0],
             config: Config::default(),
             ring: Some(ring.into()),
+            notes: Vec::new(),
         };
         let node = Node::in_ring(ring[0], &ring, Config::default());
         assert_eq!(birth.node().view(), node.view());

@@ -13,6 +13,8 @@ use crate::id::{Arc, Id};
 use crate::message::{Elsewhere, Link, LinkKind, Routed, Routing, State};
 use crate::ownership::Ownership;
 use crate::peer::{Address, Peer};
+use crate::ranges;
+use crate::replication::group::Group;
 
 /// A node at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub struct View<A> {
     pub handover: Option<Handover<A>>,
     /// Handovers that it receives: the arc, and from whom.
     pub receives: Vec<(Arc, Peer<A>)>,
+    /// The groups that it belongs to, where content is kept by groups; it serves where it leads one.
+    pub groups: Vec<Held<A>>,
 }
 
 /// How far a node's life has gone.
@@ -85,6 +89,16 @@ pub struct Handover<A> {
     pub sent: usize,
 }
 
+/// A group that a node belongs to, as that node knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held<A> {
+    /// Which.
+    pub group: Group<A>,
+    /// Members that have all of its content: all that there are, by its leader; only the node itself, if
+    /// at all, by others.
+    pub synced: Vec<Id>,
+}
+
 /// Whether a node may answer for a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision<A> {
@@ -106,10 +120,25 @@ impl<A: Address> View<A> {
         }
     }
 
+    /// The group that keeps `key`, if this node belongs to it.
+    pub fn held(&self, key: Id) -> Option<&Held<A>> {
+        self.groups.iter().find(|held| held.group.arc.contains(key))
+    }
+
+    /// Whether this node has a copy of all that its group had when it began, and most of what came since.
+    pub fn has_copy(&self, key: Id) -> bool {
+        self.held(key)
+            .is_some_and(|held| held.synced.contains(&self.me.id))
+    }
+
     /// Who may serve a key that this node does not: whoever is handing it over, or else the
     /// neighbour that a joiner gets its arc from, if the key is this node's by its pointers, or
     /// else whom the pointers name.
     fn hint(&self, key: Id) -> Option<Peer<A>> {
+        if let Some(held) = self.held(key) {
+            let leader = &held.group.leader().peer;
+            return (leader.id != self.me.id).then(|| leader.clone());
+        }
         let giver = self.receives.iter().find(|(arc, _)| arc.contains(key));
         if let Some((_, giver)) = giver {
             return Some(giver.clone());
@@ -245,7 +274,10 @@ impl<A: Address> View<A> {
 
     /// Whether it is a member and serves all that is its own: whether it is ready for clients.
     pub fn is_ready(&self) -> bool {
-        let served = |arc: Arc| self.serves.iter().any(|range| range.arc.covers(arc));
+        let served = |arc: Arc| {
+            let serves = self.serves.iter().map(|range| range.arc);
+            ranges::missing(arc, serves).is_empty()
+        };
         self.phase == Phase::Member && self.own_arc().is_some_and(served)
     }
 

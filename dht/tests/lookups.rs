@@ -180,7 +180,7 @@ proptest! {
             let key = id(&network, key);
             let owner = network.owner(key);
             let returned = network.wait_for(at, write(key, "value"));
-            let Returned::Changed(_, path) = returned else {
+            let Returned::Changed(_, _, path) = returned else {
                 panic!("{key} was not written: {returned:?}");
             };
             prop_assert!(is_sound(&path, at, owner), "{:?}", path);

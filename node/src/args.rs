@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use dht::node::SUCCESSORS_MAX;
+use dht::node::{REPLICAS_MAX, SUCCESSORS_MAX};
 use serde::Serialize;
 
 /// Flags of a node. Each can also stand in the environment or in `node.toml`.
@@ -67,10 +67,12 @@ pub struct Args {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub successors: Option<u8>,
 
-    /// Copies of each item; only 1 for now [env: DHT_REPLICAS] [default: 1]
-    #[arg(long, value_name = "N")]
+    /// Copies of each item. From 2 on an item is kept by a group of that many nodes, and a write is
+    /// acknowledged when a majority has it: 3 survive that one dies, 5 that two do. At most the length of
+    /// the successor list [env: DHT_REPLICAS] [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(REPLICAS_MAX)))]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub replicas: Option<u32>,
+    pub replicas: Option<u8>,
 
     /// Milliseconds between two comparisons of notes with the successor. Less finds failures sooner,
     /// more saves work: each costs a small request [env: DHT_STABILIZE_MS] [default: 1000]

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use dht::Id;
 use dht::message::Routing;
-use dht::node::SUCCESSORS_MAX;
+use dht::node::{REPLICAS_MAX, SUCCESSORS_MAX};
 use dht::ownership::Ownership;
 
 pub use self::member::{Member, NotAMember};
@@ -39,6 +39,8 @@ pub struct Config {
     pub routing: Routing,
     /// Length of the successor list, 1 to [`SUCCESSORS_MAX`].
     pub successors: u8,
+    /// Members of the groups that keep content; 1 where there are none.
+    pub replicas: u8,
     /// How often the ring is looked after.
     pub intervals: Intervals,
     /// Where it keeps its content.
@@ -111,14 +113,11 @@ impl Config {
         let (host, address) = address(&draft)?;
         let name = name(&draft, host)?;
         let (me, entry) = place(&draft, &name, address)?;
-        if draft.values.replicas != 1 {
-            let reason = "only 1 is possible until replication is there";
-            return Err(draft.refuse("replicas", draft.values.replicas, reason));
-        }
         if !(1..=SUCCESSORS_MAX).contains(&draft.values.successors) {
             let reason = format!("it must be 1 to {SUCCESSORS_MAX}");
             return Err(draft.refuse("successors", draft.values.successors, reason));
         }
+        check_replicas(&draft)?;
         Ok(Config {
             me,
             network,
@@ -126,6 +125,7 @@ impl Config {
             ownership: draft.values.ownership,
             routing: draft.values.routing,
             successors: draft.values.successors,
+            replicas: draft.values.replicas,
             intervals: intervals(&draft)?,
             storage: storage(&draft)?,
             workers: workers(&draft)?,
@@ -133,6 +133,22 @@ impl Config {
             name,
         })
     }
+}
+
+fn check_replicas(draft: &Draft) -> Result<(), Error> {
+    let (replicas, successors) = (draft.values.replicas, draft.values.successors);
+    let reason = if !(1..=REPLICAS_MAX).contains(&replicas) {
+        format!("it must be 1 to {REPLICAS_MAX}")
+    } else if replicas > 1 && draft.values.ownership == Ownership::Predecessor {
+        "copies lie on successors, so with ownership = predecessor only 1 is possible".to_owned()
+    } else if replicas > 1 && replicas > successors {
+        format!(
+            "a node knows only {successors} successors to keep copies: set successors to it, too"
+        )
+    } else {
+        return Ok(());
+    };
+    Err(draft.refuse("replicas", replicas, reason))
 }
 
 fn network(draft: &Draft) -> Result<String, Error> {

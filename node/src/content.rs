@@ -71,6 +71,20 @@ impl Content {
         }
     }
 
+    /// Which store it is: the incarnation of the node in which it was made; nothing where it is as old as
+    /// the process.
+    pub fn number(&self) -> Option<u32> {
+        match self {
+            Content::Memory(_) => None,
+            Content::Disk(engine) => Some(engine.number()),
+        }
+    }
+
+    /// What the protocol has noted for its next life.
+    pub fn notes(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.with(|engine| engine.notes())
+    }
+
     /// The record under `key`, whoever serves it.
     pub fn read(&self, key: Id) -> Option<Record> {
         self.with(|engine| engine.read(key))

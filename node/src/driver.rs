@@ -100,6 +100,11 @@ impl Driver {
         self.view.load()
     }
 
+    /// Whether content is kept by groups.
+    pub fn is_replicated(&self) -> bool {
+        self.lock().node.is_replicated()
+    }
+
     /// What the node keeps.
     pub fn content(&self) -> &Content {
         &self.content

@@ -73,8 +73,8 @@ fn try_run(args: &Args) -> Result<(), Error> {
 async fn live(config: &Config) -> Result<(), Error> {
     let mut signals = Signals::listen().map_err(Error::Signals)?;
     let peers = Peers::new(&config.network);
-    let birth = birth(config);
     let content = content(config)?;
+    let birth = birth(config, &content);
     let driver = Driver::new(birth.node(), peers, content, trace(config, birth)?);
     let service = Arc::new(Service::new(driver, config));
     // Listening comes first: a port that is taken is the end of it, and members call back.
@@ -107,18 +107,21 @@ async fn live(config: &Config) -> Result<(), Error> {
 }
 
 /// How the node begins.
-fn birth(config: &Config) -> Birth<Address> {
+fn birth(config: &Config, content: &Content) -> Birth<Address> {
     Birth {
         me: config.me,
         config: dht::Config {
             ownership: config.ownership,
             successors: config.successors,
+            replicas: config.replicas,
+            store: content.number().unwrap_or(config.me.incarnation),
             ..dht::Config::default()
         },
         ring: match &config.entry {
             Entry::Ring(ring) => Some(ring.clone()),
             Entry::Join(_) => None,
         },
+        notes: content.notes(),
     }
 }
 

@@ -46,12 +46,15 @@ pub struct Maintenance {
 impl Maintenance {
     /// Schedules all that a node has to do regularly.
     pub async fn start(driver: &Arc<Driver>, intervals: Intervals) -> Result<Maintenance, Error> {
-        let jobs = [
+        let mut jobs = vec![
             (intervals.stabilize, Timer::Stabilize),
             (intervals.fingers, Timer::Fingers),
             (intervals.predecessor, Timer::Predecessor),
             (intervals.self_check, Timer::SelfCheck),
         ];
+        if driver.is_replicated() {
+            jobs.push((BEAT, Timer::Beat));
+        }
         let (mut ticker, mut cron) = (Ticker::default(), None);
         for (interval, timer) in jobs {
             let driver = driver.clone();
@@ -75,6 +78,9 @@ impl Maintenance {
         })
     }
 }
+
+/// Between two beats of groups: a leader that is silent for four of them is taken for gone.
+const BEAT: Duration = Duration::from_millis(250);
 
 /// Between two looks for what has expired.
 const PURGE: Duration = Duration::from_secs(1);

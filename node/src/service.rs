@@ -14,6 +14,7 @@ use dht::event::Hop;
 use dht::message::{Declined, Elsewhere, LinkKind, Routing, State};
 use dht::ownership::Ownership;
 use dht::record::{Change, Changed, Record};
+use dht::replication::message::Told;
 use dht::view::{Decision, Phase};
 use tokio::sync::Notify;
 
@@ -31,6 +32,8 @@ pub struct Service {
     pub name: String,
     /// Its network.
     pub network: String,
+    /// Members of the groups that keep content; 1 where there are none.
+    pub replicas: u8,
     /// How lookups go unless they say otherwise.
     pub routing: Routing,
     /// Where it is reached, as text.
@@ -53,6 +56,7 @@ impl Service {
             driver,
             name: config.name.clone(),
             network: config.network.clone(),
+            replicas: config.replicas,
             routing: config.routing,
             address: config.me.address.to_string(),
             acquaintances: Acquaintances::default(),
@@ -79,12 +83,22 @@ impl Service {
     /// The record under a key, tombstones and what has expired included, if this node answers for it.
     fn record_here(&self, key: Id) -> Option<Option<Record>> {
         let view = self.driver.view();
-        let Decision::Serve(_) = view.decide(key) else {
+        // A group answers when a majority of it has confirmed that it still may: that is the node's affair.
+        let (Decision::Serve(_), true) = (view.decide(key), view.groups.is_empty()) else {
             return None;
         };
         let record = self.driver.content().read(key);
         // What was read is good if the node answered for it all the while.
         Arc::ptr_eq(&view, &self.driver.view()).then_some(record)
+    }
+
+    /// The value under a key, if this node has any copy of it: maybe an old one.
+    pub fn read_copy(&self, key: Id) -> Option<Option<Record>> {
+        if let Some(record) = self.read_here(key) {
+            return Some(record);
+        }
+        let has_copy = self.view().has_copy(key);
+        has_copy.then(|| live(self.driver.content().read(key)))
     }
 
     /// The value under a key, wherever it is. The last hop that is ok answers for it. What has expired is
@@ -99,8 +113,8 @@ impl Service {
         }
     }
 
-    /// Makes a change, wherever the key is.
-    pub async fn change(&self, key: Id, change: Change) -> Result<(Changed, Path), Failed> {
+    /// Makes a change, wherever the key is. Returns what became of it, and how many copies of it there are.
+    pub async fn change(&self, key: Id, change: Change) -> Result<(Changed, u8, Path), Failed> {
         let routing = self.routing;
         let call = Call::Change {
             key,
@@ -108,7 +122,7 @@ impl Service {
             routing,
         };
         match self.driver.called(call).await {
-            Returned::Changed(changed, path) => Ok((changed, path)),
+            Returned::Changed(changed, copies, path) => Ok((changed, copies, path)),
             other => Err(failed(other)),
         }
     }
@@ -175,6 +189,9 @@ impl Service {
             // they say.
             Request::Notify | Request::Leaving(_) if self.visit(from).await.is_err() => {
                 Reply::Noted
+            }
+            Request::Group(_) if self.visit(from).await.is_err() => {
+                Reply::Group(Box::new(Told::Unknown))
             }
             Request::Transfer(_) if self.visit(from).await.is_err() => {
                 Reply::Declined(Declined::Full)

@@ -157,7 +157,14 @@ async fn wrong_usage_is_exit_code_two() {
         &["--workers", "many"],
         &["--workers", "0", "--join", "127.0.0.1:1"],
         &["--successors", "33", "--join", "127.0.0.1:1"],
-        &["--replicas", "3", "--join", "127.0.0.1:1"],
+        &[
+            "--replicas",
+            "3",
+            "--successors",
+            "2",
+            "--join",
+            "127.0.0.1:1",
+        ],
         &[],
         &["--join", "a:1", "--ring", "a@127.0.0.1:1#1"],
     ] {

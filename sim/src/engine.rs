@@ -6,6 +6,7 @@
 
 mod act;
 mod deliver;
+mod disk;
 mod fate;
 mod host;
 mod ideal;
@@ -181,7 +182,7 @@ impl Network {
             incarnation: 1 + self.incarnation(address),
         };
         let via = self.view(via).me;
-        self.install(Node::new(me, self.config));
+        self.install(Node::new(me, self.config_on(me.incarnation)));
         self.call(address, Call::Join([via].into()))
     }
 
@@ -276,6 +277,19 @@ impl Network {
         bytes[..8].copy_from_slice(&self.seed.to_be_bytes());
         bytes[8..].copy_from_slice(&address.to_be_bytes());
         Id::of(&bytes)
+    }
+
+    /// What a node is told that runs on the store with this number.
+    fn config_on(&self, store: u32) -> Config {
+        Config {
+            store,
+            ..self.config
+        }
+    }
+
+    /// Whether content is kept by groups, and stores outlast crashes.
+    pub fn is_replicated(&self) -> bool {
+        self.config.replicas > 1
     }
 
     fn incarnation(&self, address: Address) -> u32 {

@@ -12,7 +12,9 @@
 //!
 //! Where nobody looks after the ring, since nothing happens to it, only answers are checked.
 
+pub mod clients;
 pub mod content;
+pub mod copies;
 pub mod fail;
 pub mod ideal;
 pub mod invariant;

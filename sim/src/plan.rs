@@ -19,6 +19,9 @@ pub struct Plan {
     pub successors: u8,
     /// Which neighbour owns a key.
     pub ownership: Ownership,
+    /// Copies of everything: 1 to 7. More than one needs the successor rule.
+    #[serde(default = "one")]
+    pub replicas: u8,
     /// How lookups go.
     pub routing: Routing,
     /// How nodes learn of deaths.
@@ -93,6 +96,10 @@ impl Default for Schedule {
     }
 }
 
+fn one() -> u8 {
+    1
+}
+
 /// As much as real nodes have it, and as runs had it that do not say so.
 fn vary_percent() -> u8 {
     10
@@ -106,6 +113,7 @@ impl Default for Plan {
             nodes: 1_000,
             successors: 4,
             ownership: Ownership::Successor,
+            replicas: 1,
             routing: Routing::Finger,
             detector: Detector::Real,
             careful: false,
@@ -145,6 +153,8 @@ impl Plan {
                 Detector::Oracle => 1,
                 Detector::Real => Config::default().probes,
             },
+            replicas: self.replicas,
+            store: 1,
         }
     }
 
@@ -163,6 +173,24 @@ impl Plan {
             1,
             dht::node::SUCCESSORS_MAX.into(),
         )?;
+        within("replicas", self.replicas, 1, dht::node::REPLICAS_MAX)?;
+        if self.replicas > 1 && self.successors < self.replicas {
+            return Err(Impossible {
+                what: "successors",
+                given: self.successors.to_string(),
+                allowed: format!(
+                    "{} or more, so that whoever leaves knows who should keep its copies,",
+                    self.replicas
+                ),
+            });
+        }
+        if self.replicas > 1 && self.ownership == Ownership::Predecessor {
+            return Err(Impossible {
+                what: "ownership",
+                given: "predecessor".to_owned(),
+                allowed: "\"successor\", since copies lie on successors,".to_owned(),
+            });
+        }
         within("loss (ppm)", faults.loss_ppm, 0, 500_000)?;
         within("duplication (ppm)", faults.duplicate_ppm, 0, 500_000)?;
         within("reordering (ppm)", faults.reorder_ppm, 0, 1_000_000)?;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::engine::{Network, Traffic};
 use crate::observe::Violation;
+use crate::observe::clients::Clients;
 use crate::observe::content::Content;
 use crate::observe::lookups::Lookups;
 use crate::plan::Plan;
@@ -91,7 +92,7 @@ impl Report {
         plan: &Plan,
         network: &Network,
         lookups: &Lookups,
-        content: Option<&Content>,
+        (content, clients): (Option<&Content>, Option<&Clients>),
         (elapsed, partial): (Duration, bool),
         tally: Tally,
         ideal_after_us: Option<u64>,
@@ -128,8 +129,10 @@ impl Report {
             messages_per_join: (tally.joins > 0)
                 .then(|| traffic.messages() as f64 / tally.joins as f64),
             bytes_per_node_s: traffic.bytes as f64 / node_seconds,
-            acknowledged: content.map_or(0, |content| content.acknowledged),
-            unknown: content.map_or(0, |content| content.unknown),
+            acknowledged: content.map_or(0, |content| content.acknowledged)
+                + clients.map_or(0, |clients| clients.acknowledged),
+            unknown: content.map_or(0, |content| content.unknown)
+                + clients.map_or(0, |clients| clients.unknown),
             lost: content.map_or(0, |content| content.lost),
             partial,
             violations,

@@ -13,7 +13,9 @@ use dht::Id;
 use dht::view::Phase;
 
 use crate::engine::{Address, Network, Status};
+use crate::observe::clients::Clients;
 use crate::observe::content::Content;
+use crate::observe::copies;
 use crate::observe::ideal::{self, Ideal};
 use crate::observe::lookups::Lookups;
 use crate::observe::owners::Owners;
@@ -30,6 +32,7 @@ pub struct Run {
     network: Network,
     lookups: Lookups,
     content: Option<Content>,
+    clients: Option<Clients>,
     observers: Option<(Watch, Owners)>,
     stage: Stage,
     /// The next step of the script.
@@ -58,6 +61,11 @@ enum Stage {
     /// The pointers were ideal in time; content may still be moving.
     Moving {
         until_us: u64,
+    },
+    /// Everything is where it should be; each key is read once more.
+    Reading {
+        /// The next one.
+        key: usize,
     },
     Over,
 }
@@ -88,7 +96,14 @@ impl Run {
             network.remind(0, due(Due::Client, 0));
         }
         Ok(Run {
-            content: plan.content.map(|content| Content::new(content.keys)),
+            content: plan
+                .content
+                .filter(|_| plan.replicas == 1)
+                .map(|content| Content::new(content.keys)),
+            clients: plan
+                .content
+                .filter(|_| plan.replicas > 1)
+                .map(|content| Clients::new(content.keys)),
             chance: Random::new(plan.seed, STREAM),
             plan,
             network,
@@ -191,9 +206,15 @@ impl Run {
             if let Some(content) = &mut self.content {
                 content.returned(&self.network, *ticket, returned)?;
             }
+            if let Some(clients) = &mut self.clients {
+                clients.returned(&self.network, *ticket, returned);
+            }
         }
         if let Some((watch, owners)) = &mut self.observers {
-            owners.look_at(&self.network, &moment.changed)?;
+            // A leader that does not know of its end yet does no harm: it can't confirm anything.
+            if self.plan.replicas == 1 {
+                owners.look_at(&self.network, &moment.changed)?;
+            }
             watch.look_at(&self.network, &moment.changed)?;
             for at in &moment.changed {
                 self.check_place(*at)?;
@@ -290,7 +311,7 @@ impl Run {
             Fault::Pause { ms } => self.network.pause(at, ms * 1_000),
             Fault::Slow { factor, ms } => self.network.slow(at, factor, ms * 1_000),
             Fault::Leave | Fault::Crash | Fault::Restart { .. } => {
-                if !self.may_go(at) {
+                if !self.may_go(at) || !self.may_lose(step.fault) {
                     return Outcome::NotNow;
                 }
                 self.go_away(at, step.fault);
@@ -308,11 +329,20 @@ impl Run {
         if let Some(content) = &mut self.content {
             content.crashes(&self.network, at);
         }
+        if let Some(clients) = &mut self.clients {
+            clients.crashes(at);
+        }
         self.lookups.abandon(at);
         self.network.crash(at);
         if let Fault::Restart { after_ms, keep } = fault {
             self.network.restart(at, after_ms * 1_000, keep);
         }
+    }
+
+    /// Copies are lost one at a time: the next one goes when all is there again.
+    fn may_lose(&self, fault: Fault) -> bool {
+        let keeps = matches!(fault, Fault::Leave | Fault::Restart { keep: true, .. });
+        self.plan.replicas == 1 || keeps || copies::missing(&self.network).is_none()
     }
 
     fn may_go(&self, at: Address) -> bool {
@@ -334,10 +364,16 @@ impl Run {
     }
 
     fn client(&mut self) {
-        let (Some(content), Some(plan)) = (&mut self.content, self.plan.content) else {
+        let Some(plan) = self.plan.content else {
             return;
         };
-        content.begin(&mut self.network, self.plan.routing, &mut self.chance);
+        let (network, chance) = (&mut self.network, &mut self.chance);
+        if let Some(content) = &mut self.content {
+            content.begin(network, self.plan.routing, chance);
+        }
+        if let Some(clients) = &mut self.clients {
+            clients.begin(network, self.plan.routing, chance);
+        }
         if self.stage == Stage::Busy {
             let pause = self.chance.exponential(1_000_000.0 / f64::from(plan.per_s));
             let at_us = self.network.now_us() + pause as u64;
@@ -367,6 +403,7 @@ impl Run {
             Stage::Quiet => self.look_quiet(),
             Stage::Settling { since_us, until_us } => self.look_settling(since_us, until_us)?,
             Stage::Moving { until_us } => self.look_moving(until_us)?,
+            Stage::Reading { key } => self.look_reading(key)?,
             Stage::Busy | Stage::Over => {}
         }
         if self.stage != Stage::Over {
@@ -390,7 +427,8 @@ impl Run {
 
     fn look_quiet(&mut self) {
         let now_us = self.network.now_us();
-        let clients = self.content.as_ref().map_or(0, Content::open);
+        let clients = self.content.as_ref().map_or(0, Content::open)
+            + self.clients.as_ref().map_or(0, Clients::open);
         let is_waiting = self.lookups.open() + clients > 0 || now_us < self.busy_until_us;
         if is_waiting && now_us < self.plan.ms * 1_000 + LINGER_US {
             return;
@@ -425,13 +463,32 @@ impl Run {
 
     fn look_moving(&mut self, until_us: u64) -> Result<(), Violation> {
         let now_us = self.network.now_us();
-        match self.ideal.everything(&self.network) {
+        let missing = match self.plan.replicas {
+            1 => self.ideal.everything(&self.network),
+            _ => copies::missing(&self.network),
+        };
+        match missing {
+            None if self.clients.is_some() => self.stage = Stage::Reading { key: 0 },
             None => self.stage = Stage::Over,
             Some(text) if now_us > until_us => {
                 return Err(Violation::new("EverythingIsServed", now_us, text));
             }
             Some(_) => {}
         }
+        Ok(())
+    }
+
+    /// Reads key after key, and judges when all are read.
+    fn look_reading(&mut self, key: usize) -> Result<(), Violation> {
+        let Some(clients) = self.clients.as_mut().filter(|clients| clients.open() == 0) else {
+            return Ok(());
+        };
+        if key == clients.keys() {
+            self.stage = Stage::Over;
+            return clients.judge(&self.network);
+        }
+        clients.read_again(&mut self.network, &mut self.chance, key);
+        self.stage = Stage::Reading { key: key + 1 };
         Ok(())
     }
 
@@ -447,7 +504,7 @@ impl Run {
             &self.plan,
             &self.network,
             &self.lookups,
-            self.content.as_ref(),
+            (self.content.as_ref(), self.clients.as_ref()),
             (elapsed, is_partial),
             self.tally,
             self.ideal_after_us,

@@ -180,6 +180,8 @@ pub fn random(menu: Menu, nodes: u32, ms: u64, random: &mut Random) -> Vec<Step>
     let mut steps = Vec::new();
     let mut fresh = nodes;
     let mut at_ms = 0;
+    // The last ones stay, whoever joins in time.
+    let mut left = nodes;
     // How far apart things happen, redrawn now and then.
     let mut pace_ms = 1_000.0;
     loop {
@@ -216,10 +218,19 @@ pub fn random(menu: Menu, nodes: u32, ms: u64, random: &mut Random) -> Vec<Step>
             },
             _ => continue,
         };
+        match fault {
+            Fault::Join(_) => left += 1,
+            Fault::Leave | Fault::Crash if left <= LEFT_MIN => continue,
+            Fault::Leave | Fault::Crash => left -= 1,
+            _ => {}
+        }
         steps.push(Step { at_ms, who, fault });
     }
     steps
 }
+
+/// Members that a random script leaves at the least: a plan with more failures than nodes is impossible.
+const LEFT_MIN: u32 = 2;
 
 fn poisson(mean_ms: f64, end_ms: u64, random: &mut Random) -> Vec<u64> {
     let mut times = Vec::new();

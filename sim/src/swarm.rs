@@ -32,6 +32,9 @@ pub struct Swarm {
     pub detector: Detector,
     /// See [`Plan::careful`]; without it pauses and partitions may also be taken for deaths.
     pub careful: bool,
+    /// Copies of everything. With more than one, stores outlast crashes, and the lists of what clients were
+    /// told are judged.
+    pub replicas: u8,
 }
 
 /// A seed that failed.
@@ -87,8 +90,15 @@ impl Swarm {
         Plan {
             seed,
             nodes: self.nodes,
-            successors: random.between(2, 5) as u8,
-            ownership: [Ownership::Successor, Ownership::Predecessor][(seed % 2) as usize],
+            successors: (random.between(2, 5) as u8).max(match self.replicas {
+                1 => 1,
+                copies => copies,
+            }),
+            ownership: match self.replicas {
+                1 => [Ownership::Successor, Ownership::Predecessor][(seed % 2) as usize],
+                _ => Ownership::Successor,
+            },
+            replicas: self.replicas,
             routing: Routing::Finger,
             detector: self.detector,
             careful: self.careful,

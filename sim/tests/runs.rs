@@ -70,6 +70,7 @@ fn swarm() -> Swarm {
         nodes: 24,
         detector: Detector::Oracle,
         careful: true,
+        replicas: 1,
     }
 }
 

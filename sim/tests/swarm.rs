@@ -45,6 +45,7 @@ fn what_broke_once_is_mended() {
             nodes: 64,
             detector: Detector::Oracle,
             careful: true,
+            replicas: 1,
         };
         let (_, failed) = swarm.run(1, &AtomicBool::new(false), |_| {});
         assert!(failed.is_empty(), "{failed:#?}");
@@ -60,6 +61,7 @@ fn no_seed_of_a_short_swarm_fails() {
         nodes: 32,
         detector: Detector::Oracle,
         careful: true,
+        replicas: 1,
     };
     let (tried, failed) = swarm.run(2, &AtomicBool::new(false), |_| {});
     assert_eq!(tried, swarm.seeds);

@@ -197,6 +197,15 @@ Examples:
   tasks resume PROC10003")]
     Resume(Node),
 
+    /// Say whether a node may be stopped now, and if not, why
+    #[command(after_help = "\
+Examples:
+  tasks safe PROC10003
+  tasks safe 10003 && tasks kill 10003
+
+Exit code 1 if it should not. For networks with copies: `tasks boot --replicas 3`.")]
+    Safe(Node),
+
     /// End all nodes of the network at once; their content is lost
     #[command(
         name = "killall",

@@ -51,9 +51,26 @@ pub(crate) struct NodeInfo {
     pub(crate) serves: Vec<Range>,
     /// What it is handing over right now.
     pub(crate) handover: Option<Handover>,
+    /// The groups that it belongs to, where content is kept by groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) groups: Vec<Group>,
     /// Everything else that it says.
     #[serde(flatten)]
     pub(crate) more: Map<String, Value>,
+}
+
+/// A group, as one of its members knows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Group {
+    /// The arc that it keeps, and in which epoch.
+    #[serde(flatten)]
+    pub(crate) range: Range,
+    /// Who orders its writes.
+    pub(crate) leader: Peer,
+    /// All members.
+    pub(crate) members: Vec<Peer>,
+    /// Those that have everything, as far as this one knows; its leader knows.
+    pub(crate) synced: Vec<Id>,
 }
 
 /// A long link.

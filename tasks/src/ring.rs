@@ -191,6 +191,10 @@ fn problems_at(
         .ownership
         .arc(predecessor.id, info.id, successor.id);
     problems.extend(problems_of_arcs(own, info));
+    problems.extend(problems_of_copies(
+        info,
+        ring.len().min(settings.replicas.into()),
+    ));
     if let Some(handover) = &info.handover {
         let to = names.of_peer(&handover.to);
         problems.push(format!("is handing {} over to {to}", handover.arc));
@@ -210,6 +214,19 @@ fn problems_of_arcs(own: Arc, info: &NodeInfo) -> impl Iterator<Item = String> +
     missing
         .map(|arc| format!("does not serve {arc}, which is its own"))
         .chain(beside.map(|arc| format!("serves {arc}, which is not its own")))
+}
+
+/// What there are fewer copies of than there should be, by those who lead groups.
+fn problems_of_copies(info: &NodeInfo, wanted: usize) -> impl Iterator<Item = String> + use<'_> {
+    let led = info
+        .groups
+        .iter()
+        .filter(|group| group.leader.id == info.id);
+    led.filter_map(move |group| {
+        let copies = group.synced.len().min(group.members.len());
+        let arc = group.range.arc();
+        (copies < wanted).then(|| format!("knows of {copies} of {wanted} copies of {arc}"))
+    })
 }
 
 /// The names that go with identifiers.

@@ -43,6 +43,19 @@ pub(crate) struct Settings {
     )]
     pub(crate) successors: u8,
 
+    /// Copies of each item, at most as many as successors. From 2 on groups of nodes keep the content, and
+    /// what a majority of a group has survives that the others die
+    #[arg(
+        long,
+        env = "DHT_REPLICAS",
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u8).range(1..=7),
+        hide_env = true
+    )]
+    #[serde(default = "one")]
+    pub(crate) replicas: u8,
+
     /// What keeps a node's content: memory, as long as it runs, or its data folder on disk
     #[arg(
         long,
@@ -124,6 +137,7 @@ impl Settings {
             ("--ownership", ownership.to_owned()),
             ("--routing", routing_name(self.routing).to_owned()),
             ("--successors", self.successors.to_string()),
+            ("--replicas", self.replicas.to_string()),
             ("--store", store.to_owned()),
             ("--stabilize-ms", self.stabilize_ms.to_string()),
             ("--fingers-ms", self.fingers_ms.to_string()),
@@ -142,6 +156,11 @@ impl Settings {
         let spare = members.saturating_sub(successors + 1);
         spare.min(successors - 1)
     }
+}
+
+/// As networks were kept that do not say so.
+fn one() -> u8 {
+    1
 }
 
 /// Reads `linear` or `finger`.
@@ -177,6 +196,7 @@ pub(crate) mod tests {
             ownership: Ownership::Successor,
             routing: Routing::Finger,
             successors: 4,
+            replicas: 1,
             store: Store::Memory,
             stabilize_ms: 1_000,
             fingers_ms: 3_000,

@@ -46,7 +46,7 @@ fn with_network(text: &str) -> TempDir {
     state
 }
 
-const NEED_A_NETWORK: [&str; 20] = [
+const NEED_A_NETWORK: [&str; 21] = [
     "add",
     "addmany 2",
     "store x",
@@ -60,6 +60,7 @@ const NEED_A_NETWORK: [&str; 20] = [
     "kill PROC10001",
     "pause PROC10001",
     "resume PROC10001",
+    "safe PROC10001",
     "killall",
     "destroy --yes",
     "reboot",

@@ -77,7 +77,7 @@ fn impossible_options_are_refused_with_what_would_do() {
         ("simulate --skew -1", "unexpected argument"),
         ("simulate --latency fast", "constant:MS"),
         ("simulate --sessions 0", "1 to 1000000 seconds"),
-        ("simulate --replicas 3", "only 1 would do"),
+        ("simulate --replicas 5", "5 or more"),
         ("simulate --successors 0", "1 to 32"),
         ("simulate --successors 33", "1 to 32"),
         (

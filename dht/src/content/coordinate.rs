@@ -6,14 +6,16 @@
 
 use alloc::vec::Vec;
 
-use crate::content::serve::Changer;
+use crate::content::serve::{Changer, Reader};
 use crate::event::{Action, Call, Cause, Delay, Failure, Hop, Returned, Ticket, Timer};
 use crate::lookup::{Lookup, Next};
-use crate::message::{Elsewhere, Link, LinkKind, Reply, Request, Route, Routed};
-use crate::node::{Errand, Node, Question, fail, wait};
+use crate::message::{Elsewhere, Link, LinkKind, Reply, Request, Route, Routed, Routing};
+use crate::node::{Node, Question, fail, wait};
 use crate::peer::{Address, Peer};
 use crate::record::{Change, Changed, Record};
-use crate::store::Command;
+use crate::replication::group::{Member, Tag};
+use crate::replication::message::Ask;
+use crate::replication::{ANY_STORE, About};
 use crate::view::{Decision, Phase};
 
 /// A lookup, and what it is for.
@@ -43,6 +45,8 @@ pub(crate) enum Purpose {
     SelfCheck(u32),
     /// The node looks for its place.
     Join,
+    /// The node looks for who keeps an arc that it has heard nothing of for long.
+    Keeper(Tag),
 }
 
 impl Purpose {
@@ -51,7 +55,7 @@ impl Purpose {
             Purpose::Find(ticket) | Purpose::Read(ticket) | Purpose::Change(ticket, _) => {
                 Some(*ticket)
             }
-            Purpose::Finger(_) | Purpose::SelfCheck(_) | Purpose::Join => None,
+            Purpose::Finger(_) | Purpose::SelfCheck(_) | Purpose::Join | Purpose::Keeper(_) => None,
         }
     }
 
@@ -60,9 +64,11 @@ impl Purpose {
         match self {
             Purpose::Read(_) => Request::Read(route.key),
             Purpose::Change(_, change) => Request::Change(route.key, change.clone()),
-            Purpose::Find(_) | Purpose::Finger(_) | Purpose::SelfCheck(_) | Purpose::Join => {
-                Request::Route(route)
-            }
+            Purpose::Find(_)
+            | Purpose::Finger(_)
+            | Purpose::SelfCheck(_)
+            | Purpose::Join
+            | Purpose::Keeper(_) => Request::Route(route),
         }
     }
 
@@ -125,6 +131,28 @@ impl<A: Address> Node<A> {
         let skipped = |peer: &Peer<A>| self.detector.distrusts(peer);
         self.view
             .route(route.key, route.rule, route.routing, skipped)
+    }
+
+    /// Looks for who keeps an arc, by its last key.
+    pub(crate) fn look_for_keeper(&mut self, tag: Tag, out: &mut Vec<Action<A>>) {
+        if !self.is_in_ring() || self.operations.len() >= OPERATIONS_MAX {
+            return;
+        }
+        let route = Route {
+            key: tag.arc.end,
+            rule: self.config.ownership,
+            routing: Routing::Finger,
+        };
+        let lookup = Lookup::from(route, &self.view.me, self.known(route));
+        self.operate(Operation::new(Purpose::Keeper(tag), lookup), out);
+    }
+
+    fn keeper_found(&mut self, tag: Tag, node: Option<Peer<A>>, out: &mut Vec<Action<A>>) {
+        if let Some(peer) = node.filter(|peer| *peer != self.view.me) {
+            let store = ANY_STORE;
+            let keeper = Member { peer, store };
+            self.ask_member(&keeper, tag, Ask::Status, About::Status, out);
+        }
     }
 
     pub(crate) fn operate(&mut self, operation: Operation<A>, out: &mut Vec<Action<A>>) {
@@ -215,7 +243,7 @@ impl<A: Address> Node<A> {
                 let change = change.clone();
                 self.change(route.key, change, epoch, Changer::Client(ticket), out);
             }
-            _ => self.store(Command::Read(route.key), Errand::Read(ticket), out),
+            _ => self.read(route.key, Reader::Client(ticket), out),
         }
     }
 
@@ -244,7 +272,9 @@ impl<A: Address> Node<A> {
         }
         match reply {
             Reply::Record(record) => self.finish_read(ticket, record, out),
-            Reply::Changed(changed) => self.finish_change_call(ticket, changed, out),
+            Reply::Changed(changed, copies) => {
+                self.finish_change_call(ticket, changed, copies, out);
+            }
             // Nonsense, which is no better than nothing.
             _ => self.advance(ticket, out),
         }
@@ -271,6 +301,7 @@ impl<A: Address> Node<A> {
             Elsewhere::Moving | Elsewhere::Overloaded => {
                 self.stuck(ticket, Failure::Unreachable, out);
             }
+            Elsewhere::Unsure => self.give_up(ticket, Failure::Unknown, out),
         }
     }
 
@@ -296,7 +327,7 @@ impl<A: Address> Node<A> {
     }
 
     /// No way is left: maintenance goes by schedule anyway, and a client's call is tried again.
-    fn stuck(&mut self, ticket: Ticket, failure: Failure<A>, out: &mut Vec<Action<A>>) {
+    pub(crate) fn stuck(&mut self, ticket: Ticket, failure: Failure<A>, out: &mut Vec<Action<A>>) {
         if let Some(operation) = self.operations.find(ticket) {
             // Until that one has noticed that its neighbour is dead, the key has no owner.
             let misled = operation.lookup.misled_by();
@@ -334,7 +365,12 @@ impl<A: Address> Node<A> {
             .any(|operation| operation.purpose.caller().is_some())
     }
 
-    fn give_up(&mut self, ticket: Ticket, failure: Failure<A>, out: &mut Vec<Action<A>>) {
+    pub(crate) fn give_up(
+        &mut self,
+        ticket: Ticket,
+        failure: Failure<A>,
+        out: &mut Vec<Action<A>>,
+    ) {
         let Some(operation) = self.operations.take(ticket) else {
             return;
         };
@@ -342,6 +378,7 @@ impl<A: Address> Node<A> {
             Purpose::Finger(exponent) => self.finger_found(exponent, None, out),
             Purpose::SelfCheck(incarnation) => self.self_found(incarnation, None, out),
             Purpose::Join => self.place_found(None, out),
+            Purpose::Keeper(_) => {}
             Purpose::Find(ticket) | Purpose::Read(ticket) | Purpose::Change(ticket, _) => {
                 let returned = Returned::Failed(failure, operation.lookup.into_path());
                 out.push(Action::Return { ticket, returned });
@@ -360,6 +397,7 @@ impl<A: Address> Node<A> {
             Purpose::Finger(exponent) => self.finger_found(exponent, node, out),
             Purpose::SelfCheck(incarnation) => self.self_found(incarnation, node, out),
             Purpose::Join => self.place_found(node, out),
+            Purpose::Keeper(tag) => self.keeper_found(tag, node, out),
             Purpose::Find(ticket) | Purpose::Read(ticket) | Purpose::Change(ticket, _) => {
                 let returned = Returned::Found(operation.lookup.into_path());
                 out.push(Action::Return { ticket, returned });
@@ -383,9 +421,10 @@ impl<A: Address> Node<A> {
         &mut self,
         ticket: Ticket,
         changed: Changed,
+        copies: u8,
         out: &mut Vec<Action<A>>,
     ) {
-        self.finish(ticket, |path| Returned::Changed(changed, path), out);
+        self.finish(ticket, |path| Returned::Changed(changed, copies, path), out);
     }
 
     fn finish(

@@ -16,6 +16,9 @@ impl<A: Address> Node<A> {
     /// Takes the next step, if there is one to take. Called whenever pointers or arcs have changed,
     /// and with each scheduled stabilization.
     pub(crate) fn reconcile(&mut self, out: &mut Vec<Action<A>>) {
+        if self.is_replicated() {
+            return self.reconcile_groups(out);
+        }
         if self.outgoing.is_some() {
             return;
         }
@@ -28,6 +31,13 @@ impl<A: Address> Node<A> {
                 self.mind_the_gap(out);
             }
             Phase::Joining | Phase::Lost | Phase::Left => {}
+        }
+    }
+
+    /// Groups follow the pointers by themselves; only a leaving node has to see to it.
+    fn reconcile_groups(&mut self, out: &mut Vec<Action<A>>) {
+        if self.view.phase == Phase::Leaving && self.resign(out) {
+            self.say_farewell(out);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::id::{Arc, Id};
 use crate::message::{Elsewhere, Reply};
 use crate::node::{Errand, Node};
 use crate::peer::Address;
-use crate::record::{Change, Changed, Version};
+use crate::record::{Change, Changed, Record, Version};
 use crate::store::Command;
 use crate::view::Decision;
 
@@ -30,11 +30,20 @@ pub(crate) enum Changer {
     Peer(Ticket),
 }
 
+/// Who wants to read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reader {
+    /// A client of this node, by this operation.
+    Client(Ticket),
+    /// Another node, by this question.
+    Peer(Ticket),
+}
+
 impl<A: Address> Node<A> {
     /// Another node wants to read.
     pub(crate) fn read_for(&mut self, ticket: Ticket, key: Id, out: &mut Vec<Action<A>>) {
         match self.serving(key) {
-            Ok(_) => self.store(Command::Read(key), Errand::ReadFor(ticket), out),
+            Ok(_) => self.read(key, Reader::Peer(ticket), out),
             Err(elsewhere) => {
                 let reply = Reply::Elsewhere(elsewhere);
                 out.push(Action::Reply { ticket, reply });
@@ -68,6 +77,30 @@ impl<A: Address> Node<A> {
         }
     }
 
+    /// Reads a key that this node serves.
+    pub(crate) fn read(&mut self, key: Id, reader: Reader, out: &mut Vec<Action<A>>) {
+        match self.is_replicated() {
+            true => self.group_read(key, reader, out),
+            false => self.store(Command::Read(key), Errand::Read(reader), out),
+        }
+    }
+
+    /// It is read.
+    pub(crate) fn finish_reading(
+        &mut self,
+        reader: Reader,
+        record: Option<Record>,
+        out: &mut Vec<Action<A>>,
+    ) {
+        match reader {
+            Reader::Client(operation) => self.finish_read(operation, record, out),
+            Reader::Peer(ticket) => {
+                let reply = Reply::Record(record);
+                out.push(Action::Reply { ticket, reply });
+            }
+        }
+    }
+
     /// Makes a change to a key that this node serves.
     pub(crate) fn change(
         &mut self,
@@ -77,6 +110,9 @@ impl<A: Address> Node<A> {
         changer: Changer,
         out: &mut Vec<Action<A>>,
     ) {
+        if self.is_replicated() {
+            return self.group_change(key, change, changer, out);
+        }
         self.sequence = self.sequence.wrapping_add(1);
         let version = Version::new(epoch, self.sequence);
         let errand = Errand::Change(Changing { key, changer });
@@ -105,14 +141,24 @@ impl<A: Address> Node<A> {
         ) {
             self.remember_change(key);
         }
+        self.tell_changer(changer, changed, 1, out);
+        self.after_change(out);
+    }
+
+    pub(crate) fn tell_changer(
+        &mut self,
+        changer: Changer,
+        changed: Changed,
+        copies: u8,
+        out: &mut Vec<Action<A>>,
+    ) {
         match changer {
-            Changer::Client(operation) => self.finish_change_call(operation, changed, out),
+            Changer::Client(operation) => self.finish_change_call(operation, changed, copies, out),
             Changer::Peer(ticket) => {
-                let reply = Reply::Changed(changed);
+                let reply = Reply::Changed(changed, copies);
                 out.push(Action::Reply { ticket, reply });
             }
         }
-        self.after_change(out);
     }
 
     /// Whether the store is making a change on this arc.

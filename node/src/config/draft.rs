@@ -33,7 +33,7 @@ pub(super) struct Values {
     pub(super) ownership: Ownership,
     pub(super) routing: Routing,
     pub(super) successors: u8,
-    pub(super) replicas: u32,
+    pub(super) replicas: u8,
     pub(super) stabilize_ms: u64,
     pub(super) fingers_ms: u64,
     pub(super) predecessor_ms: u64,

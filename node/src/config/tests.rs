@@ -212,13 +212,29 @@ fn what_the_environment_says_wrongly_is_named_with_the_variable() {
             ("DHT_STABILIZE_MS", "1", "milliseconds"),
             ("DHT_SELF_CHECK_MS", "99999999999", "milliseconds"),
             ("DHT_ROUTING", "best", "finger"),
-            ("DHT_REPLICAS", "3", "replication"),
+            ("DHT_REPLICAS", "8", "1 to 7"),
+            ("DHT_REPLICAS", "5", "only 4 successors"),
         ] {
             jail.set_env(key, value);
             refused(&["--join", "h:1"], &[key, word]);
             jail.set_env(key, "");
             jail.clear_env();
         }
+    });
+}
+
+#[test]
+fn copies_need_the_rule_by_which_they_lie() {
+    jailed(|_| {
+        let flags = [
+            "--join",
+            "h:1",
+            "--replicas",
+            "3",
+            "--ownership",
+            "predecessor",
+        ];
+        refused(&flags, &["replicas", "only 1 is possible"]);
     });
 }
 

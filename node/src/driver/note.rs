@@ -16,6 +16,8 @@ pub(super) fn log(note: &Note<Address>) {
         Note::HandoverFailed(arc, to) => warn!(%arc, %to, "handover failed; served here as before"),
         Note::Received(arc, from) => info!(%arc, %from, "received; served here from now on"),
         Note::TookOver(arc) => warn!(%arc, "took over from a dead node; what it held is lost"),
+        Note::Epoch(arc, epoch, leader) => info!(%arc, epoch, %leader, "belongs to a group"),
+        Note::Leads(arc, epoch) => info!(%arc, epoch, "leads a group, and serves"),
         Note::Lost => warn!("lost its place in the ring; serves nothing, and joins again"),
         Note::Left => info!("left the ring"),
         Note::Impostor(peer) => warn!(%peer, "somebody else claims the identifier of this node"),

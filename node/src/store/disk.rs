@@ -98,7 +98,7 @@ impl DiskStore {
     /// Performs a command, whole or, after a crash, not at all. [`Command::Sync`] is answered at once; to
     /// wait for the disk is [`DiskStore::sync`].
     ///
-    /// Where more than [`writer::PENDING_BYTES_MAX`] wait to be committed this blocks until they are on
+    /// Where more than 16 MiB wait to be committed this blocks until they are on
     /// their way: the flush before them takes milliseconds, and whoever was refused would only come again.
     pub fn perform(&self, command: Command) -> Outcome {
         match command {

@@ -106,6 +106,7 @@ fn config(ownership: Ownership, name: &str, me: Peer, entry: Entry) -> Config {
         ownership,
         routing: Routing::Finger,
         successors: 4,
+        replicas: 1,
         intervals: OFTEN,
         storage: Storage::Memory,
         workers: NonZeroUsize::MIN,

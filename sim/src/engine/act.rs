@@ -2,9 +2,11 @@
 
 use dht::event::{Cause, Failure, Returned, Ticket};
 use dht::message::{Reply, Request};
+use dht::store::Command;
 use dht::view::Phase;
-use dht::{Action, Peer};
+use dht::{Action, Event, Peer};
 
+use super::disk::Disk;
 use super::parcel::{Delivery, Open, Parcel};
 use super::{Address, Network};
 
@@ -23,6 +25,47 @@ impl Network {
             } => self.ask(at, ticket, to, request),
             Action::Reply { ticket, reply } => self.reply(at, ticket, reply),
             Action::Return { ticket, returned } => self.return_call(at, ticket, returned),
+            // What a disk does shows at once; only to make it durable takes time.
+            Action::Store { ticket, command } if self.is_replicated() => {
+                let outcome = {
+                    let host = &mut self.hosts[at as usize];
+                    let incarnation = host
+                        .node
+                        .as_ref()
+                        .map_or(1, |node| node.view().me.incarnation);
+                    let store = host
+                        .store
+                        .get_or_insert_with(|| Box::new(Disk::new(incarnation)));
+                    match command {
+                        Command::Sync => {
+                            store.begin_flush();
+                            None
+                        }
+                        command => Some(store.perform(command, true)),
+                    }
+                };
+                let life = self.hosts[at as usize].life;
+                match outcome {
+                    Some(outcome) => {
+                        let event = Event::Stored { ticket, outcome };
+                        self.send(self.now_us, Parcel::Late { at, life, event });
+                    }
+                    None => {
+                        let delay_us = self.random.between(0, self.faults.store_us);
+                        let ready_us = self.reach.store_ready(at, self.now_us + delay_us);
+                        let command = Command::Sync;
+                        self.send(
+                            ready_us,
+                            Parcel::Stored {
+                                at,
+                                life,
+                                ticket,
+                                command,
+                            },
+                        );
+                    }
+                }
+            }
             Action::Store { ticket, command } => {
                 let delay_us = match self.faults.store_us {
                     0 => 0,
@@ -153,8 +196,13 @@ impl Network {
             _ => false,
         };
         self.moment.returned.push((ticket, returned));
+        let has_left = matches!(self.moment.returned.last(), Some((_, Returned::Left(_))));
         if is_out {
             self.crash(at);
+            // Whoever looks after a node with copies starts it again.
+            if self.is_replicated() && !has_left {
+                self.restart(at, AGAIN_US, true);
+            }
         }
     }
 
@@ -184,3 +232,6 @@ impl Network {
             .push(at_us.max(self.now_us), Delivery::Parcel(parcel));
     }
 }
+
+/// Before a node that could not join is started again.
+const AGAIN_US: u64 = 1_000_000;

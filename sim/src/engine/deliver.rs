@@ -2,7 +2,7 @@
 
 use dht::event::{Cause, Ticket, Timer};
 use dht::message::Request;
-use dht::store::perform;
+use dht::store::Command;
 use dht::{Event, Peer};
 
 use super::parcel::{Delivery, Open, Parcel};
@@ -67,6 +67,7 @@ impl Network {
                 ticket,
                 command,
             } => {
+                let keeps = self.is_replicated();
                 let host = &mut self.hosts[at as usize];
                 if host.life == life && host.status == Status::Paused {
                     let wakes_us = self.reach.wakes_us(at);
@@ -79,7 +80,10 @@ impl Network {
                     self.send(wakes_us, parcel);
                 } else if host.life == life && host.status == Status::Up {
                     let store = host.store.get_or_insert_default();
-                    let outcome = perform(store.as_mut(), command);
+                    let outcome = match command {
+                        Command::Sync => store.end_flush(),
+                        command => store.perform(command, keeps),
+                    };
                     self.feed(at, Event::Stored { ticket, outcome });
                 }
             }

@@ -62,7 +62,12 @@ impl Network {
             return;
         }
         host.status = Status::Down;
-        let store = host.store.take();
+        let mut store = host.store.take();
+        if let Some(store) = &mut store
+            && self.config.replicas > 1
+        {
+            store.crash(&mut self.random);
+        }
         self.reach.wakes.remove(&at);
         self.count(at);
         self.moment.changed.push(at);
@@ -103,10 +108,22 @@ impl Network {
             return;
         };
         let via = self.view(via).me;
-        self.install(Node::new(me, self.config));
+        let store = self.hosts[at as usize].store.as_ref();
+        let number = store.map_or(me.incarnation, |store| store.number);
+        let mut node = Node::new(me, self.config_on(number));
+        if let Some(store) = store {
+            node.restore(&store.notes());
+        }
+        self.install(node);
         let ticket = self.ticket();
         let call = Call::Join([via].into());
         self.feed(at, Event::Called { ticket, call });
+    }
+
+    /// Which store a machine has; nothing until it has one.
+    pub fn store(&self, at: Address) -> Option<u32> {
+        let store = self.hosts.get(at as usize)?.store.as_ref()?;
+        Some(store.number)
     }
 
     /// Lets a machine sleep: it hears nothing, and its timers are late.

@@ -1,9 +1,9 @@
 //! Host: a machine with one node on it, and next to nothing else.
 
-use dht::store::Memory;
 use dht::trace::Line;
 use dht::{Event, Node};
 
+use super::disk::Disk;
 use super::parcel::{Delivery, Parcel};
 use super::{Address, Network};
 
@@ -13,7 +13,7 @@ pub(super) struct Host {
     /// Its node; nothing where none has been started at this address.
     pub(super) node: Option<Node<Address>>,
     /// What it stores; nothing until it has to.
-    pub(super) store: Option<Box<Memory>>,
+    pub(super) store: Option<Box<Disk>>,
     /// Which start of all starts this is, so that nothing of an earlier one arrives.
     pub(super) life: u32,
     pub(super) status: Status,

@@ -26,7 +26,10 @@ impl Network {
         self.hosts = Vec::with_capacity(ring.len());
         let mut scratch = Vec::new();
         for place in places {
-            let node = self.member(&ring, place, &mut scratch);
+            let node = match self.is_replicated() {
+                true => Node::in_ring(ring[place], &ring, self.config),
+                false => self.member(&ring, place, &mut scratch),
+            };
             self.lives += 1;
             self.hosts.push(Host {
                 node: Some(node),

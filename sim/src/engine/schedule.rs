@@ -16,6 +16,9 @@ impl Network {
         };
         let life = self.hosts[at as usize].life;
         for duty in 0..DUTIES {
+            if duty == BEAT && !self.is_replicated() {
+                continue;
+            }
             let every_us = interval_us(&schedule, duty);
             let delay_us = self.random.between(0, every_us);
             let time_us = self.now_us + delay_us;
@@ -48,6 +51,7 @@ impl Network {
             0 => Timer::Stabilize,
             1 => Timer::Fingers,
             2 => Timer::Predecessor,
+            BEAT => Timer::Beat,
             _ => Timer::SelfCheck,
         };
         self.feed_life(at, life, Event::Elapsed(timer));
@@ -59,9 +63,14 @@ fn interval_us(schedule: &Schedule, duty: u8) -> u64 {
         0 => schedule.stabilize_ms,
         1 => schedule.fingers_ms,
         2 => schedule.predecessor_ms,
+        BEAT => BEAT_MS,
         _ => schedule.self_check_ms,
     };
     u64::from(ms) * 1_000
 }
 
-const DUTIES: u8 = 4;
+const DUTIES: u8 = 5;
+
+/// The duty that only groups have, and how often: as real nodes do it.
+const BEAT: u8 = 4;
+const BEAT_MS: u32 = 250;

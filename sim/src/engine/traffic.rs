@@ -2,6 +2,7 @@
 
 use dht::message::{Reply, Request, State, Transfer};
 use dht::record::{Change, Record};
+use dht::replication::message::{Ask, Entry, Told};
 use serde::Serialize;
 
 use super::Address;
@@ -35,6 +36,7 @@ pub struct Questions {
     pub transfer: u64,
     pub read: u64,
     pub change: u64,
+    pub group: u64,
 }
 
 impl Traffic {
@@ -57,6 +59,7 @@ impl Traffic {
             Request::Transfer(transfer) => (&mut kinds.transfer, transfer_size(transfer)),
             Request::Read(_) => (&mut kinds.read, 20),
             Request::Change(_, change) => (&mut kinds.change, change_size(change)),
+            Request::Group(request) => (&mut kinds.group, 52 + ask_size(&request.ask)),
         };
         *count += 1;
         self.asked += 1;
@@ -71,7 +74,8 @@ impl Traffic {
             Reply::Fingers(fingers) => fingers.len() * (PEER + 1),
             Reply::Record(Some(record)) => record_size(record),
             Reply::Elsewhere(_) => PEER,
-            Reply::Changed(_) => 9,
+            Reply::Changed(..) => 10,
+            Reply::Group(told) => told_size(told),
             _ => 1,
         };
         self.answers += 1;
@@ -92,6 +96,33 @@ fn transfer_size(transfer: &Transfer) -> usize {
 fn change_size(change: &Change) -> usize {
     let name = change.name.as_ref().map_or(0, |name| name.len());
     24 + name + change.value.as_ref().map_or(0, |value| value.len())
+}
+
+/// What a member of a group asks, as bytes on the wire: above all, the records in it.
+fn ask_size(ask: &Ask<Address>) -> usize {
+    match ask {
+        Ask::Append { entries, .. } => entries.iter().map(entry_size).sum(),
+        Ask::Enroll(group) | Ask::Release(group) => group.members.len() * (PEER + 4),
+        Ask::Accept(_, next) | Ask::Install(next) => next.former.len() * 2 * (PEER + 4),
+        Ask::Fetch(_) | Ask::Prepare(_) | Ask::Resign | Ask::Status => 24,
+    }
+}
+
+fn told_size(told: &Told<Address>) -> usize {
+    match told {
+        Told::Tail(entries) => entries.iter().map(entry_size).sum(),
+        Told::Page(page) => page
+            .records
+            .iter()
+            .map(|(_, record)| 20 + record_size(record))
+            .sum(),
+        _ => 5,
+    }
+}
+
+fn entry_size(entry: &Entry) -> usize {
+    let write = entry.write.as_ref();
+    4 + write.map_or(0, |(_, record)| 20 + record_size(record))
 }
 
 fn record_size(record: &Record) -> usize {

@@ -134,7 +134,7 @@ impl Content {
         let key = &mut self.keys[operation.key];
         key.is_busy = false;
         match (operation.write, returned) {
-            (Some(value), Returned::Changed(changed, _)) => {
+            (Some(value), Returned::Changed(changed, ..)) => {
                 self.acknowledged += 1;
                 if operation.losses == key.losses {
                     check_change(key, *changed, network)?;

@@ -66,9 +66,22 @@ pub(super) fn survival(settings: &Settings, members: usize) -> String {
             format!("The ring survives the failure of any {failures} nodes at the same moment.")
         }
     };
-    format!(
-        "{ring}\nThere is one copy of the content: what a node holds dies with it, unless it leaves."
-    )
+    let replicas = usize::from(settings.replicas);
+    let copies = match members.min(replicas) {
+        0 | 1 if replicas == 1 => {
+            "There is one copy of the content: what a node holds dies with it, unless it leaves."
+                .to_owned()
+        }
+        copies @ 0..3 => format!(
+            "There are {copies} of {replicas} copies of the content: with fewer than 3 members no death is \
+             survived."
+        ),
+        copies => format!(
+            "There are {copies} copies of the content: of each {copies} neighbours {} may be dead at a time.",
+            (copies - 1) / 2
+        ),
+    };
+    format!("{ring}\n{copies}")
 }
 
 #[cfg(test)]

@@ -15,13 +15,16 @@ use crate::printer::Printer;
 pub(super) fn run(args: cli::Node, cluster: &Cluster, printer: Printer) -> Result<ExitCode> {
     let begun = Instant::now();
     let process = cluster.find(&args.node)?;
+    let has_copies = cluster.network()?.settings.replicas > 1;
     let was_alive = !end(slice::from_ref(&process))?.is_empty();
     cluster.forget(&process.name)?;
     let node = peer_of(&process);
     let name = process.name;
     let ms = begun.elapsed().as_millis() as u64;
     printer.document(&json!({ "node": node, "moved": 0, "ms": ms }))?;
-    printer.line(if was_alive {
+    printer.line(if was_alive && has_copies {
+        format!("{name} is dead; others have copies of what it held, and make new ones")
+    } else if was_alive {
         format!("{name} is dead, and what it held is lost: there was one copy")
     } else {
         format!("{name} was dead already; it is removed from the network's state")

@@ -25,6 +25,7 @@ mod reboot;
 pub(crate) mod replay;
 mod resume;
 mod ring;
+mod safe;
 pub(crate) mod simulate;
 mod store;
 mod storemany;
@@ -63,6 +64,7 @@ pub(crate) async fn run(command: Command, place: &Place, printer: Printer) -> Re
         Command::KillAll => killall::run(&cluster, printer),
         Command::Destroy(args) => destroy::run(args, &cluster, printer),
         Command::Reboot => reboot::run(&cluster, printer).await,
+        Command::Safe(args) => safe::run(args, &cluster, printer).await,
         Command::Ring => ring::run(&cluster, printer).await,
         Command::NodeInfo(args) => nodeinfo::run(args, &cluster, printer).await,
         Command::Trace(args) => trace::run(args, &cluster, printer).await,

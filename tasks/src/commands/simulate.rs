@@ -87,7 +87,8 @@ pub(crate) struct Args {
     /// Length of successor lists, 1 to 32
     #[arg(long, value_name = "N", default_value_t = 4)]
     successors: u8,
-    /// Copies of each item: 1, as nodes keep no more
+    /// Copies of each item, 1 to 7, no more than the length of successor lists. With more than one, stores
+    /// outlast crashes, and what clients were told is judged
     #[arg(long, value_name = "N", default_value_t = 1)]
     replicas: u8,
     /// Reads and writes a second, of 1000 keys: 0 to 1000000

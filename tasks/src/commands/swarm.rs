@@ -41,6 +41,10 @@ pub(crate) struct Args {
     /// taken for deaths: nothing is promised then. Only with `--detector real`
     #[arg(long)]
     reckless: bool,
+    /// Copies of everything, 1 to 7. With more than one, stores outlast crashes, copies are lost one at a
+    /// time, and what clients were told of each key is judged. Best with `--detector real`
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=7))]
+    replicas: u8,
     /// Reduce the first failing script, and write it here, for `tasks replay`
     #[arg(long, value_name = "FILE")]
     shrink: Option<PathBuf>,
@@ -150,6 +154,7 @@ impl Args {
             nodes: self.nodes,
             detector: self.detector,
             careful: !self.reckless,
+            replicas: self.replicas,
         }
     }
 
@@ -174,9 +179,13 @@ impl Args {
             Detector::Oracle => "",
             Detector::Real => " --detector real",
         };
+        let replicas = match self.replicas {
+            1 => String::new(),
+            replicas => format!(" --replicas {replicas}"),
+        };
         let reckless = if self.reckless { " --reckless" } else { "" };
         format!(
-            "tasks swarm --seeds 1 --first {seed} --minutes {} --nodes {}{detector}{reckless}",
+            "tasks swarm --seeds 1 --first {seed} --minutes {} --nodes {}{detector}{reckless}{replicas}",
             self.minutes, self.nodes
         )
     }

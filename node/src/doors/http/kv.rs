@@ -28,7 +28,11 @@ use crate::doors::http::target::{TTL_HEADER, Target};
 #[get("/kv/<_..>")]
 pub(crate) async fn read<'r>(node: &'r Node, target: Target<'_>) -> Result<Found<'r>, Error> {
     let key = Id::of_key(&target.name);
-    let (record, address) = match node.read_here(key) {
+    let here = match target.any_copy {
+        true => node.read_copy(key),
+        false => node.read_here(key),
+    };
+    let (record, address) = match here {
         Some(record) => (record, Cow::Borrowed(node.address.as_str())),
         None => {
             // In a box, lest the short way has to make room for the long one.
@@ -53,6 +57,7 @@ pub(crate) async fn read<'r>(node: &'r Node, target: Target<'_>) -> Result<Found
         is_known: target.conditions.has(&record),
         record,
         address,
+        copies: node.replicas,
     })
 }
 
@@ -72,13 +77,14 @@ pub(crate) async fn put(
     value: bytes::Value,
 ) -> Result<Written, Error> {
     let key = Id::of_key(&target.name);
-    let (changed, path) = write(node, key, target, Some(value.0.into())).await?;
+    let (changed, copies, path) = write(node, key, target, Some(value.0.into())).await?;
     let (status, version) = match changed {
         Changed::Created(version) => (Status::Created, version),
         Changed::Replaced(version) => (Status::Ok, version),
         other => return Err(unchanged(key, other)),
     };
-    let mut fields = written(key, &path);
+    let mut fields = written(node, key, copies, &path);
+    fields.insert("epoch".to_owned(), version.epoch().into());
     fields.insert("version".to_owned(), version.number().into());
     Ok(Written {
         status,
@@ -97,12 +103,12 @@ pub(crate) async fn delete(
 ) -> Result<Written, Error> {
     let key = Id::of_key(&target.name);
     match write(node, key, target, None).await? {
-        (Changed::Deleted, path) => Ok(Written {
+        (Changed::Deleted, copies, path) => Ok(Written {
             status: Status::Ok,
-            fields: written(key, &path),
+            fields: written(node, key, copies, &path),
             version: None,
         }),
-        (other, _) => Err(unchanged(key, other)),
+        (other, ..) => Err(unchanged(key, other)),
     }
 }
 
@@ -113,6 +119,8 @@ pub(crate) struct Found<'r> {
     is_known: bool,
     /// Where it was read.
     address: Cow<'r, str>,
+    /// How many nodes keep it, as far as this one knows.
+    copies: u8,
 }
 
 impl<'r> Responder<'r, 'r> for Found<'r> {
@@ -120,7 +128,7 @@ impl<'r> Responder<'r, 'r> for Found<'r> {
         let mut response = Response::new();
         response.set_raw_header("ETag", tag(self.record.version));
         response.set_raw_header("X-Dht-Node", self.address);
-        response.set_raw_header("X-Dht-Copies", "1");
+        response.set_raw_header("X-Dht-Copies", self.copies.to_string());
         if let Some(expires_ms) = self.record.expires_ms {
             // Rounded up: what is there has some time left.
             let left = expires_ms.saturating_sub(now_ms()).div_ceil(1000).max(1);
@@ -163,7 +171,7 @@ async fn write(
     key: Id,
     target: Target<'_>,
     value: Option<Blob>,
-) -> Result<(Changed, Path), Error> {
+) -> Result<(Changed, u8, Path), Error> {
     let name = Some(Blob::from(&*target.name));
     let ttl_seconds = target.ttl_seconds.filter(|_| value.is_some());
     let expires_ms = ttl_seconds.map(|seconds| now_ms() + seconds * 1000);
@@ -185,16 +193,16 @@ async fn write(
         let (record, path) = node.read(key, node.routing).await?;
         let condition = match record {
             Some(record) if versions.contains(&record.version) => {
-                return Ok((Changed::Refused(Some(record.version)), path));
+                return Ok((Changed::Refused(Some(record.version)), 0, path));
             }
             Some(record) => Condition::Among([record.version].into()),
             None if may_be_absent => Condition::Absent,
-            None => return Ok((Changed::Refused(None), path)),
+            None => return Ok((Changed::Refused(None), 0, path)),
         };
-        let (changed, path) = node.change(key, change(condition)).await?;
+        let (changed, copies, path) = node.change(key, change(condition)).await?;
         // Somebody else was faster: look again.
         if !matches!(changed, Changed::Refused(_)) {
-            return Ok((changed, path));
+            return Ok((changed, copies, path));
         }
     }
     Err(Error::busy(
@@ -203,11 +211,15 @@ async fn write(
     ))
 }
 
-fn written(key: Id, path: &Path) -> Map<String, Value> {
+/// What is told of a write. A copy is on disk before it is counted, where nodes keep their content there.
+fn written(node: &Node, key: Id, copies: u8, path: &Path) -> Map<String, Value> {
+    let is_on_disk = node.driver().content().number().is_some() && node.replicas > 1;
+    let synced = if is_on_disk { copies } else { 0 };
     let fields = [
         ("key", json!(key)),
         ("node", owner(path)),
-        ("copies", json!(1)),
+        ("copies", json!(copies)),
+        ("synced", json!(synced)),
         ("hops", json!(hops(path))),
     ];
     fields

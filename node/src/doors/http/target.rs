@@ -14,6 +14,8 @@ use crate::doors::http::guard::{Tail, refuse};
 pub(crate) struct Target<'r> {
     /// The key: 1 to [`KEY_BYTES_MAX`] bytes of anything.
     pub(crate) name: Cow<'r, [u8]>,
+    /// Whether a read may show any copy, be it an old one.
+    pub(crate) any_copy: bool,
     /// What must hold of the present version.
     pub(crate) conditions: Conditions,
     /// How long what is written is to stay, in seconds; nothing if for ever.
@@ -34,7 +36,8 @@ impl<'r> FromRequest<'r> for Target<'r> {
 
 fn target<'r>(request: &'r Request<'_>) -> Result<Target<'r>, Error> {
     let name = Tail::of(request)?.up_to(KEY_BYTES_MAX, "key")?;
-    // Both are the same as long as there is one copy.
+    // Both are the same where there is one copy.
+    let mut any_copy = false;
     let consistency = request
         .uri()
         .query()
@@ -45,10 +48,12 @@ fn target<'r>(request: &'r Request<'_>) -> Result<Target<'r>, Error> {
             let message = "consistency is `one` or `linearizable`";
             return Err(Error::bad("bad_consistency", message));
         }
+        any_copy = value == "one";
     }
     let ttl = request.headers().get_one(TTL_HEADER);
     Ok(Target {
         name,
+        any_copy,
         conditions: Conditions::of(request.headers())?,
         ttl_seconds: ttl.map(ttl_seconds).transpose()?,
     })

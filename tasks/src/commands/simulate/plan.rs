@@ -10,12 +10,6 @@ use crate::commands::simulate::{Args, usage};
 impl Args {
     /// The plan. Errors: the first option that makes it impossible, and what would do.
     pub(super) fn plan(&self) -> Result<Plan> {
-        if self.replicas != 1 {
-            let replicas = self.replicas;
-            return Err(usage(format_args!(
-                "--replicas is {replicas}: only 1 would do, nodes keep no more copies"
-            )));
-        }
         let seconds = within("seconds", self.seconds, 0.001, 2_592_000.0)?;
         let ms = (seconds * 1_000.0).round() as u64;
         let mut faults = self.preset.faults;
@@ -41,6 +35,7 @@ impl Args {
             nodes: self.nodes,
             successors: self.successors,
             ownership: self.ownership,
+            replicas: self.replicas,
             routing: self.routing,
             detector: self.detector,
             careful: false,

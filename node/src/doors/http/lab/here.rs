@@ -18,7 +18,8 @@ use crate::doors::http::error::{Error, collision};
 use crate::doors::http::guard::{self, Native, SameNetwork, Writable};
 use crate::doors::http::json::put_bytes;
 use crate::doors::http::lab::store::writing;
-use crate::{Address, Reply, Request};
+use crate::service::Failed;
+use crate::{Address, Failure, Reply, Request};
 
 /// A value, as text or in base64.
 #[derive(Debug, Deserialize)]
@@ -50,7 +51,7 @@ pub(crate) async fn insert(
     }
     let me = node.view().me;
     match node.answer(me, Request::Change(key, writing(value))).await {
-        Reply::Changed(Changed::Collision) => Err(collision()),
+        Reply::Changed(Changed::Collision, _) => Err(collision()),
         Reply::Elsewhere(elsewhere) => Err(not_here(elsewhere)),
         _ => Ok((
             Status::Created,
@@ -140,6 +141,7 @@ fn not_here(elsewhere: Elsewhere<Address>) -> Error {
             Error::new(Status::MisdirectedRequest, "not_mine", message).with("node", node)
         }
         Elsewhere::Moving => Error::busy("moving", "the key is on its way to another node"),
+        Elsewhere::Unsure => Failed(Failure::Unknown, Vec::new()).into(),
         Elsewhere::Overloaded => Error::busy("overloaded", "too much is going on at this node"),
     }
 }

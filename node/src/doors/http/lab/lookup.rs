@@ -57,7 +57,7 @@ pub(crate) async fn delete(
         expires_ms: None,
         now_ms: now_ms(),
     };
-    let (changed, path) = node.change(key, change).await?;
+    let (changed, _, path) = node.change(key, change).await?;
     let mut answer = found(key, &path);
     match changed {
         Changed::Collision => Err(collision()),

@@ -25,6 +25,17 @@ pub(crate) fn nodeinfo(node: &Node) -> Json<Value> {
         .handover
         .as_ref()
         .map(|handover| json!({"to": handover.to, "arc": handover.arc, "sent": handover.sent}));
+    let groups = view.groups.iter().map(|held| {
+        let group = &held.group;
+        json!({
+            "start": group.arc.start,
+            "end": group.arc.end,
+            "epoch": group.epoch,
+            "leader": group.leader().peer,
+            "members": group.members.iter().map(|member| &member.peer).collect::<Vec<_>>(),
+            "synced": held.synced,
+        })
+    });
     let successor = (view.phase != Phase::Joining).then(|| view.successor());
     Json(json!({
         "name": node.name,
@@ -42,7 +53,8 @@ pub(crate) fn nodeinfo(node: &Node) -> Json<Value> {
         "keys": node.driver().content().count(&view.serves, now_ms()),
         "ownership": view.ownership,
         "routing": node.routing,
-        "replicas": 1,
+        "replicas": node.replicas,
+        "groups": groups.collect::<Vec<_>>(),
         "version": env!("CARGO_PKG_VERSION"),
     }))
 }

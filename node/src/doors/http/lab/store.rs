@@ -26,11 +26,11 @@ pub(crate) async fn store(
         return Err(Error::bad("empty", "the value is empty"));
     }
     let key = Id::of(&value.0);
-    let (changed, path) = node.change(key, writing(value.0)).await?;
+    let (changed, copies, path) = node.change(key, writing(value.0)).await?;
     if changed == Changed::Collision {
         return Err(collision());
     }
-    let stored = json!({"key": key, "node": owner(&path), "copies": 1, "hops": hops(&path)});
+    let stored = json!({"key": key, "node": owner(&path), "copies": copies, "hops": hops(&path)});
     Ok((Status::Created, Json(stored)))
 }
 

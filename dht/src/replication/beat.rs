@@ -1,0 +1,197 @@
+//! Beat: the clock of all groups, some times a second.
+
+use alloc::vec::Vec;
+
+use crate::event::Action;
+use crate::node::Node;
+use crate::peer::Address;
+use crate::replication::About;
+use crate::replication::group::{Member, Next, Tag};
+use crate::replication::install::SILENT;
+use crate::replication::message::Ask;
+use crate::view::Phase;
+
+impl<A: Address> Node<A> {
+    /// A beat: leaders show themselves, members look after their leaders, and what got stuck goes on.
+    pub(crate) fn beat(&mut self, out: &mut Vec<Action<A>>) {
+        let tags: Vec<Tag> = self
+            .replicas()
+            .iter()
+            .map(|replica| replica.tag())
+            .collect();
+        for tag in tags {
+            self.age_proposal(tag);
+            let replica = self.replica(tag);
+            match replica.map(|replica| (replica.lead.is_some(), replica.is_learner)) {
+                Some((true, _)) => self.beat_as_leader(tag, out),
+                Some((false, true)) => self.beat_as_learner(tag, out),
+                Some((false, false)) => self.beat_as_member(tag, out),
+                None => {}
+            }
+        }
+        self.tell_decisions(out);
+        self.look_after_old(out);
+        if self.view.phase == Phase::Leaving {
+            self.reconcile(out);
+        }
+    }
+
+    /// A proposal that comes to nothing makes room for another one.
+    fn age_proposal(&mut self, tag: Tag) {
+        if let Some(replica) = self.replica(tag)
+            && let Some(proposal) = &mut replica.proposal
+        {
+            proposal.age += 1;
+            if proposal.age > PROPOSAL_MAX {
+                replica.proposal = None;
+            }
+        }
+    }
+
+    fn beat_as_leader(&mut self, tag: Tag, out: &mut Vec<Action<A>>) {
+        let Some(replica) = self.replica(tag) else {
+            return;
+        };
+        let is_stuck = replica.acceptor.promised.is_some() && replica.proposal.is_none();
+        let is_synced = replica.is_synced;
+        replica.silence = replica.silence.saturating_add(1);
+        let silence = replica.silence;
+        let Some(lead) = &mut replica.lead else {
+            return;
+        };
+        for follower in &mut lead.followers {
+            follower.silence = follower.silence.saturating_add(1);
+            // An answer that never came must not end it all.
+            if follower.silence > ANSWER_MAX {
+                follower.is_asked = false;
+            }
+        }
+        let released: Vec<Member<A>> = match lead.is_established {
+            true => lead.former.clone(),
+            false => Vec::new(),
+        };
+        let group = replica.group.clone();
+        self.settle(tag, out);
+        self.drop_overdue(tag, out);
+        if !is_synced {
+            self.pull(tag, out);
+            // Whoever can't get what it needs to lead lets others try.
+            if silence > HELPLESS {
+                return;
+            }
+        }
+        self.replicate(tag, true, out);
+        for member in released {
+            if !self.is_away(&member) {
+                let ask = Ask::Release(group.clone());
+                self.ask_member(&member, tag, ask, About::Release, out);
+            }
+        }
+        match is_stuck {
+            true => self.begin_again(tag, out),
+            false => self.steer(tag, out),
+        }
+    }
+
+    /// A member whose leader says nothing takes its place, the nearest behind it first.
+    fn beat_as_member(&mut self, tag: Tag, out: &mut Vec<Action<A>>) {
+        let me = self.member();
+        let Some(replica) = self.replica(tag) else {
+            return;
+        };
+        replica.silence = replica.silence.saturating_add(1);
+        let (silence, rank) = (replica.silence, replica.rank(me.peer.id));
+        let is_waiting = replica.proposal.is_some();
+        let leader = replica.group.leader().clone();
+        self.pull(tag, out);
+        let patience = match self.is_away(&leader) || leader.is(&me) {
+            true => PATIENCE / 2,
+            false => PATIENCE,
+        };
+        if !is_waiting && silence >= patience + 2 * rank {
+            self.begin_again(tag, out);
+        }
+    }
+
+    fn beat_as_learner(&mut self, tag: Tag, out: &mut Vec<Action<A>>) {
+        self.pull(tag, out);
+        if let Some(replica) = self.replica(tag) {
+            replica.silence = replica.silence.saturating_add(1);
+            if replica.silence > LEARNER_MAX {
+                self.drop_learners(tag.arc);
+            }
+        }
+    }
+
+    /// What is kept here for groups that are long over: whoever keeps the arc now is looked for.
+    fn look_after_old(&mut self, out: &mut Vec<Action<A>>) {
+        let Some(groups) = &mut self.groups else {
+            return;
+        };
+        let mut old: Vec<Tag> = Vec::new();
+        for retired in &mut groups.retired {
+            retired.age = (retired.age + 1) % OLD;
+            if retired.age == 0 {
+                old.push(retired.tag);
+            }
+        }
+        for replica in &mut groups.replicas {
+            if replica.silence >= OLD && replica.lead.is_none() && !replica.is_learner {
+                replica.silence -= OLD / 2;
+                old.push(replica.tag());
+            }
+        }
+        for tag in old {
+            self.look_for_keeper(tag, out);
+        }
+    }
+
+    /// New leaders that may not know of their groups are told again.
+    fn tell_decisions(&mut self, out: &mut Vec<Action<A>>) {
+        let Some(groups) = &mut self.groups else {
+            return;
+        };
+        for decided in &mut groups.decided {
+            decided.age += 1;
+        }
+        groups
+            .decided
+            .retain(|decided| !decided.untold.is_empty() && decided.age <= TOLD_MAX);
+        let leads = |next: &Next<A>, member: &Member<A>| {
+            let mut groups = next.groups.iter();
+            groups.any(|group| group.leader().is(member))
+        };
+        let again: Vec<(Next<A>, Member<A>)> = groups
+            .decided
+            .iter()
+            .flat_map(|decided| decided.untold.iter().map(|member| (&decided.next, member)))
+            .filter(|(next, member)| leads(next, member))
+            .map(|(next, member)| (next.clone(), member.clone()))
+            .collect();
+        for (next, member) in again {
+            let tag = next.from;
+            self.ask_member(&member, tag, Ask::Install(next), About::Install, out);
+        }
+    }
+}
+
+/// Beats after which a proposal has failed.
+const PROPOSAL_MAX: u8 = 6;
+
+/// Beats of silence after which a leader is taken for gone: about a second.
+const PATIENCE: u8 = 4;
+
+/// Beats after which a question to a member has no answer any more, whatever became of it.
+const ANSWER_MAX: u8 = SILENT + 2;
+
+/// Beats that a new leader may take to get what its group began with.
+const HELPLESS: u8 = 16;
+
+/// Beats after which a node that nobody tells anything learns no more.
+const LEARNER_MAX: u8 = 40;
+
+/// Beats after which a node doubts that it still belongs to a group.
+const OLD: u8 = 24;
+
+/// Beats during which new leaders are told of a decision.
+const TOLD_MAX: u8 = 40;

@@ -1,0 +1,334 @@
+//! Fetch: a member gets what its group began with.
+//!
+//! Who was part of the epoch before needs only the last writes of that, if somebody still has them at
+//! hand, and else the whole arc, page by page, each of which replaces what was there. Pages of a group
+//! that goes on writing differ in age: the member is in sync when it has got as far as the youngest.
+
+use alloc::vec::Vec;
+
+use crate::event::{Action, Ticket};
+use crate::id::{Arc, Id};
+use crate::node::{Errand, Node};
+use crate::peer::Address;
+use crate::record::Record;
+use crate::replication::group::{Group, Member, Tag};
+use crate::replication::message::{Ask, Entry, Fetch, Page, Told};
+use crate::replication::replica::{Pull, Replica, Synced};
+use crate::replication::{About, keep, tell};
+use crate::store::{Command, Limit};
+
+/// A page that the store is reading for another member.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    pub(crate) ticket: Ticket,
+    has: u32,
+    until: u32,
+}
+
+impl<A: Address> Node<A> {
+    /// Goes on fetching what a replica lacks, if nothing of it is on its way.
+    pub(crate) fn pull(&mut self, tag: Tag, out: &mut Vec<Action<A>>) {
+        let me = self.member();
+        let away: Vec<Member<A>> = match self.replica(tag) {
+            Some(replica) => replica.givers(&me),
+            None => return,
+        };
+        let away: Vec<bool> = away.iter().map(|giver| self.is_away(giver)).collect();
+        let Some(replica) = self.replica(tag) else {
+            return;
+        };
+        if replica.is_synced || replica.is_fetched {
+            return;
+        }
+        let start = replica.origin.as_ref().map_or(0, |next| next.start);
+        let givers = replica.givers(&me);
+        let lineage = replica.lineage;
+        let pull = replica.pull.get_or_insert(Pull {
+            since: lineage,
+            after: None,
+            has: None,
+            tries: 0,
+            is_asking: false,
+        });
+        if pull.is_asking {
+            return;
+        }
+        // Whoever does not answer is not asked again at once, if there is another one.
+        let order = (0..givers.len()).map(|n| (usize::from(pull.tries) + n) % givers.len());
+        let Some(place) = order.into_iter().find(|place| !away[*place]) else {
+            return;
+        };
+        pull.is_asking = true;
+        let fetch = Fetch {
+            start,
+            since: pull.since,
+            after: pull.after,
+        };
+        let giver = givers[place].clone();
+        self.ask_member(&giver, tag, Ask::Fetch(fetch), About::Fetch, out);
+    }
+
+    /// Another member wants what it lacks.
+    pub(crate) fn fetch_for(
+        &mut self,
+        ticket: Ticket,
+        tag: Tag,
+        fetch: Fetch,
+        out: &mut Vec<Action<A>>,
+    ) {
+        let Some(groups) = &self.groups else {
+            return;
+        };
+        let replica = groups.replicas.iter().find(|replica| replica.tag() == tag);
+        let synced = replica.filter(|replica| replica.is_synced && !replica.is_learner);
+        let (window, has, until) = match synced {
+            Some(replica) => {
+                let assigned = replica.lead.as_ref().map_or(0, |lead| lead.assigned);
+                let position = replica.position;
+                (&replica.prior, position, position.max(assigned))
+            }
+            None => {
+                let before = tag.epoch - 1;
+                let mut retired = groups.retired.iter().filter(|retired| {
+                    retired.tag.epoch == before && retired.position == fetch.start
+                });
+                match retired.find(|retired| retired.tag.arc.covers(tag.arc)) {
+                    Some(retired) => (&retired.window, 0, 0),
+                    None => {
+                        let told = replica.map_or(Told::Unknown, |_| Told::Lagging);
+                        return tell(ticket, told, out);
+                    }
+                }
+            }
+        };
+        if let Some(since) = fetch.since
+            && let Some(entries) = window.after(since, tag.arc)
+        {
+            return tell(ticket, Told::Tail(entries), out);
+        }
+        let reading = Reading { ticket, has, until };
+        let command = Command::Scan {
+            arc: tag.arc,
+            after: fetch.after,
+            limit: PAGE,
+        };
+        self.store(command, Errand::Page(reading), out);
+    }
+
+    /// The store has read a page.
+    pub(crate) fn page_read(
+        &mut self,
+        reading: Reading,
+        records: Vec<(Id, Option<Record>)>,
+        out: &mut Vec<Action<A>>,
+    ) {
+        let records = records.into_iter();
+        let records: Vec<(Id, Record)> = records
+            .filter_map(|(key, record)| Some((key, record?)))
+            .collect();
+        let page = Page {
+            more: !records.is_empty(),
+            records,
+            has: reading.has,
+            until: reading.until,
+        };
+        tell(reading.ticket, Told::Page(page), out);
+    }
+
+    /// A part of what is lacking has come.
+    pub(crate) fn fetch_told(&mut self, tag: Tag, told: Told<A>, out: &mut Vec<Action<A>>) {
+        let Some(replica) = self.replica(tag) else {
+            return;
+        };
+        let Some(pull) = &mut replica.pull else {
+            return;
+        };
+        pull.is_asking = false;
+        match told {
+            Told::Tail(entries) => self.take_tail(tag, entries, out),
+            Told::Page(page) => self.take_page(tag, page, out),
+            _ => pull.tries = pull.tries.wrapping_add(1),
+        }
+    }
+
+    /// Nothing has come.
+    pub(crate) fn fetch_missed(&mut self, tag: Tag) {
+        let pull = self.replica(tag).and_then(|replica| replica.pull.as_mut());
+        if let Some(pull) = pull {
+            pull.is_asking = false;
+            pull.tries = pull.tries.wrapping_add(1);
+        }
+    }
+
+    fn take_tail(&mut self, tag: Tag, entries: Vec<Entry>, out: &mut Vec<Action<A>>) {
+        let Some(replica) = self.replica(tag) else {
+            return;
+        };
+        let start = replica.origin.as_ref().map_or(0, |next| next.start);
+        let since = replica.lineage.unwrap_or(start);
+        let new = entries.into_iter().filter(|entry| entry.sequence > since);
+        let (mut records, mut last) = (Vec::new(), since);
+        for entry in new {
+            last = entry.sequence;
+            records.extend(entry.write.clone());
+            replica.prior.push(entry);
+        }
+        replica.lineage = Some(last);
+        if let Some(pull) = &mut replica.pull {
+            pull.since = Some(last);
+            if last == since {
+                // Nothing that helps: the whole, then.
+                pull.since = None;
+            }
+        }
+        if last == start {
+            replica.is_fetched = true;
+            replica.pull = None;
+        }
+        let command = Command::Write {
+            put: Vec::new(),
+            merge: records,
+            forget: Vec::new(),
+            notes: [keep::lineage(tag, last)].into(),
+        };
+        self.store(command, Errand::Discard, out);
+        match last == start {
+            true => self.fetched(tag, out),
+            false => self.pull(tag, out),
+        }
+    }
+
+    fn take_page(&mut self, tag: Tag, page: Page, out: &mut Vec<Action<A>>) {
+        let Some(replica) = self.replica(tag) else {
+            return;
+        };
+        let Some(pull) = &mut replica.pull else {
+            return;
+        };
+        let is_first = pull.after.is_none();
+        let is_tail_given_up = pull.since.take().is_some();
+        let start = pull.after.unwrap_or(tag.arc.start);
+        let end = page.records.last().map_or(tag.arc.end, |(key, _)| *key);
+        let is_whole = pull.after.is_none() && tag.arc.start == tag.arc.end && !page.more;
+        let piece = (start != end || is_whole).then(|| Arc::new(start, end));
+        let has = *pull.has.get_or_insert(page.has);
+        if page.more {
+            pull.after = Some(end);
+        }
+        replica.until = replica.until.max(page.until);
+        replica.lineage = None;
+        if !page.more {
+            replica.is_fetched = true;
+            replica.position = has;
+            replica.pull = None;
+        }
+        if is_first || is_tail_given_up {
+            // From now on what is here is neither of the epoch before nor of this one.
+            self.keep_replica(tag, out);
+        }
+        if let Some(piece) = piece {
+            self.store(Command::Discard([piece].into()), Errand::Discard, out);
+        }
+        let command = Command::Write {
+            put: page.records,
+            merge: Vec::new(),
+            forget: Vec::new(),
+            notes: Vec::new(),
+        };
+        self.store(command, Errand::Discard, out);
+        match page.more {
+            true => self.pull(tag, out),
+            false => self.fetched(tag, out),
+        }
+    }
+
+    /// All is there, but for what the leader has written since.
+    fn fetched(&mut self, tag: Tag, out: &mut Vec<Action<A>>) {
+        let Some(replica) = self.replica(tag) else {
+            return;
+        };
+        if replica.position < replica.until {
+            return;
+        }
+        replica.is_synced = true;
+        self.keep_replica(tag, out);
+        self.store(Command::Sync, Errand::Synced(Synced::Start(tag)), out);
+    }
+
+    /// A leader wants this node to fetch what a group keeps: to become a member, or since it lacks too
+    /// much to be told write by write.
+    pub(crate) fn enroll_for(&mut self, ticket: Ticket, group: Group<A>, out: &mut Vec<Action<A>>) {
+        let (tag, me) = (group.tag(), self.member());
+        if let Some(newer) = self.newer_than(tag).cloned() {
+            return tell(ticket, Told::Newer(newer), out);
+        }
+        if self.replica(tag).is_none() {
+            let is_taken = |replica: &Replica<A>| {
+                replica.group.epoch == tag.epoch
+                    && replica.group.arc.intersection(tag.arc).next().is_some()
+            };
+            let is_staying = self.is_in_ring() && self.leave.is_none();
+            if !is_staying || group.has(&me) || self.replicas().iter().any(is_taken) {
+                return tell(ticket, Told::Unknown, out);
+            }
+            // It stops being a learner of what came before.
+            self.drop_learners(tag.arc);
+            if let Some(groups) = &mut self.groups {
+                let mut replica = Replica::new(group, None);
+                replica.is_learner = true;
+                groups.replicas.push(replica);
+            }
+        } else if let Some(replica) = self.replica(tag)
+            && !replica.is_learner
+        {
+            replica.is_synced = false;
+            replica.is_fetched = false;
+            replica.until = 0;
+            replica.lineage = None;
+            replica.pull = None;
+            self.keep_replica(tag, out);
+        }
+        if let Some(replica) = self.replica(tag) {
+            replica.silence = 0;
+        }
+        tell(ticket, Told::Store(self.config.store), out);
+        self.pull(tag, out);
+    }
+
+    /// Forgets what it has begun to learn on an arc.
+    pub(crate) fn drop_learners(&mut self, arc: Arc) {
+        if let Some(groups) = &mut self.groups {
+            groups.replicas.retain(|replica| {
+                !replica.is_learner || replica.group.arc.intersection(arc).next().is_none()
+            });
+        }
+    }
+}
+
+impl<A: Address> Replica<A> {
+    /// Who may have what it lacks, the likeliest first: its leader or, where it leads itself, those who
+    /// were part of the decision.
+    fn givers(&self, me: &Member<A>) -> Vec<Member<A>> {
+        let mut givers = Vec::new();
+        let mut add = |member: &Member<A>| {
+            if !member.is(me) && !givers.iter().any(|other: &Member<A>| other.is(member)) {
+                givers.push(member.clone());
+            }
+        };
+        match &self.origin {
+            Some(next) if self.group.leader().is(me) => {
+                add(&next.source);
+                next.former.iter().for_each(&mut add);
+                self.group.members.iter().for_each(&mut add);
+            }
+            _ => add(self.group.leader()),
+        }
+        givers
+    }
+}
+
+/// One page: small enough that nothing else waits long behind it.
+const PAGE: Limit = Limit {
+    records: 512,
+    bytes: 512 * 1024,
+};

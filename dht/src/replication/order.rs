@@ -1,0 +1,312 @@
+//! Order: what clients want of the leader of a group, and when they are told.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::content::serve::{Changer, Reader};
+use crate::event::{Action, Failure};
+use crate::id::Id;
+use crate::message::{Elsewhere, Reply};
+use crate::node::{Errand, Node};
+use crate::peer::Address;
+use crate::record::{Change, Changed, Record, TOMBSTONE_MS, Version};
+use crate::replication::group::Tag;
+use crate::replication::keep;
+use crate::replication::message::Entry;
+use crate::replication::replica::{Answer, Ordered, Read, Replica, Write};
+use crate::store::Command;
+
+impl<A: Address> Node<A> {
+    /// The group of which this node is the leader and takes requests for a key.
+    fn leads(&self, key: Id) -> Result<Tag, Elsewhere<A>> {
+        let Some(replica) = self.replica_of(key) else {
+            return Err(Elsewhere::Moving);
+        };
+        let Some(lead) = replica.lead.as_deref().filter(|lead| lead.is_established) else {
+            return Err(Elsewhere::Moving);
+        };
+        if replica.is_fenced() {
+            return Err(Elsewhere::Moving);
+        }
+        if lead.changing + lead.writes.len() + lead.reads.len() >= WAITING_MAX {
+            return Err(Elsewhere::Overloaded);
+        }
+        Ok(replica.tag())
+    }
+
+    /// Reads a key of an arc that this node leads.
+    pub(crate) fn group_read(&mut self, key: Id, reader: Reader, out: &mut Vec<Action<A>>) {
+        match self.leads(key) {
+            Ok(tag) => self.store(Command::Read(key), Errand::GroupRead(tag, reader), out),
+            Err(elsewhere) => self.turn_reader_away(reader, elsewhere, out),
+        }
+    }
+
+    /// The store has read it: it counts once a majority confirms the epoch, and has what was read.
+    pub(crate) fn group_has_read(
+        &mut self,
+        tag: Tag,
+        reader: Reader,
+        record: Option<Record>,
+        out: &mut Vec<Action<A>>,
+    ) {
+        let version = record.as_ref().map(|record| record.version);
+        self.confirm(tag, version, Answer::Record(reader, record), out);
+    }
+
+    /// Makes a change on an arc that this node leads.
+    pub(crate) fn group_change(
+        &mut self,
+        key: Id,
+        change: Change,
+        changer: Changer,
+        out: &mut Vec<Action<A>>,
+    ) {
+        let tag = match self.leads(key) {
+            Ok(tag) => tag,
+            Err(elsewhere) => return self.turn_changer_away(changer, elsewhere, out),
+        };
+        let Some(lead) = self.replica(tag).and_then(|replica| replica.lead.as_mut()) else {
+            return;
+        };
+        lead.assigned += 1;
+        lead.changing += 1;
+        let sequence = lead.assigned;
+        let version = Version::new(tag.epoch, sequence);
+        let record = Record {
+            name: change.name.clone(),
+            value: change.value.clone(),
+            version,
+            expires_ms: match change.value {
+                Some(_) => change.expires_ms,
+                None => Some(change.now_ms.saturating_add(TOMBSTONE_MS)),
+            },
+        };
+        let errand = Errand::Order(Box::new(Ordered {
+            tag,
+            sequence,
+            key,
+            record,
+            changer,
+        }));
+        let command = Command::Change {
+            key,
+            change,
+            version,
+            tombstone: true,
+            note: Some(keep::position(tag, sequence)),
+        };
+        self.store(command, errand, out);
+    }
+
+    /// The store has made it, or not.
+    pub(crate) fn ordered(&mut self, ordered: Ordered, changed: Changed, out: &mut Vec<Action<A>>) {
+        let Ordered {
+            tag,
+            sequence,
+            key,
+            record,
+            changer,
+        } = ordered;
+        let is_made = matches!(
+            changed,
+            Changed::Created(_) | Changed::Replaced(_) | Changed::Deleted
+        );
+        let Some(replica) = self.replica(tag) else {
+            return self.leave_unsure(changer, out);
+        };
+        let write = is_made.then_some((key, record));
+        replica.window.push(Entry { sequence, write });
+        replica.position = sequence;
+        let Some(lead) = &mut replica.lead else {
+            return self.leave_unsure(changer, out);
+        };
+        lead.changing -= 1;
+        if is_made {
+            lead.writes.push_back(Write {
+                sequence,
+                changer,
+                changed,
+                age: 0,
+            });
+        } else {
+            let version = match changed {
+                Changed::Refused(version) => version,
+                _ => None,
+            };
+            self.confirm(tag, version, Answer::Refused(changer, changed), out);
+        }
+        self.sync_lead(tag, out);
+        self.replicate(tag, false, out);
+        self.go_on_proposing(tag, out);
+    }
+
+    /// An answer that tells what is there waits until that is certain.
+    fn confirm(
+        &mut self,
+        tag: Tag,
+        version: Option<Version>,
+        answer: Answer,
+        out: &mut Vec<Action<A>>,
+    ) {
+        let replica = self.replica(tag);
+        let Some(lead) = replica.and_then(|replica| replica.lead.as_mut()) else {
+            return self.turn_away(answer, out);
+        };
+        lead.clock = lead.clock.wrapping_add(1);
+        let sequence = version.filter(|version| version.epoch() == tag.epoch);
+        lead.reads.push_back(Read {
+            clock: lead.clock,
+            sequence: sequence.map_or(0, Version::sequence),
+            answer,
+            age: 0,
+        });
+        self.replicate(tag, false, out);
+        self.answer_waiting(tag, out);
+    }
+
+    /// Tells those who have waited long enough, now that a majority has got so far.
+    pub(crate) fn answer_waiting(&mut self, tag: Tag, out: &mut Vec<Action<A>>) {
+        let Some(replica) = self.replica(tag) else {
+            return;
+        };
+        let quorum = replica.group.quorum();
+        let Some(lead) = &mut replica.lead else {
+            return;
+        };
+        let others = lead.followers.iter().filter(|other| !other.is_learner);
+        let acked = others.clone().map(|follower| follower.acked);
+        let mut acked: Vec<Option<u32>> = acked.chain([lead.durable]).collect();
+        acked.sort_unstable_by(|a, b| b.cmp(a));
+        let Some(committed) = acked[quorum - 1] else {
+            return;
+        };
+        lead.committed = lead.committed.max(committed);
+        let mut confirmed: Vec<u32> = others.map(|follower| follower.confirmed).collect();
+        confirmed.push(lead.clock);
+        confirmed.sort_unstable_by(|a, b| b.cmp(a));
+        let clock = confirmed[quorum - 1];
+        let copies = |sequence: u32| {
+            let has = |acked: &&Option<u32>| acked.is_some_and(|acked| acked >= sequence);
+            acked.iter().filter(has).count() as u8
+        };
+        let mut writes = Vec::new();
+        while let Some(write) = lead
+            .writes
+            .pop_front_if(|write| write.sequence <= lead.committed)
+        {
+            writes.push((copies(write.sequence), write));
+        }
+        let mut reads = Vec::new();
+        while let Some(read) = lead
+            .reads
+            .pop_front_if(|read| read.clock <= clock && read.sequence <= lead.committed)
+        {
+            reads.push(read);
+        }
+        for (copies, write) in writes {
+            self.tell_changer(write.changer, write.changed, copies, out);
+        }
+        for read in reads {
+            match read.answer {
+                Answer::Record(reader, record) => self.finish_reading(reader, record, out),
+                Answer::Refused(changer, changed) => self.tell_changer(changer, changed, 0, out),
+            }
+        }
+    }
+
+    /// A leader is one no longer: nobody knows what becomes of the writes that were not acknowledged.
+    pub(crate) fn drop_waiting(&mut self, replica: &mut Replica<A>, out: &mut Vec<Action<A>>) {
+        let Some(lead) = replica.lead.take() else {
+            return;
+        };
+        for write in lead.writes {
+            self.leave_unsure(write.changer, out);
+        }
+        for read in lead.reads {
+            self.turn_away(read.answer, out);
+        }
+    }
+
+    /// What has waited for too long is given up.
+    pub(crate) fn drop_overdue(&mut self, tag: Tag, out: &mut Vec<Action<A>>) {
+        let replica = self.replica(tag);
+        let Some(lead) = replica.and_then(|replica| replica.lead.as_mut()) else {
+            return;
+        };
+        for write in &mut lead.writes {
+            write.age += 1;
+        }
+        for read in &mut lead.reads {
+            read.age += 1;
+        }
+        let (mut writes, mut reads) = (Vec::new(), Vec::new());
+        while let Some(write) = lead.writes.pop_front_if(|write| write.age > AGE_MAX) {
+            writes.push(write);
+        }
+        while let Some(read) = lead.reads.pop_front_if(|read| read.age > AGE_MAX) {
+            reads.push(read);
+        }
+        for write in writes {
+            self.leave_unsure(write.changer, out);
+        }
+        for read in reads {
+            self.turn_away(read.answer, out);
+        }
+    }
+
+    fn turn_away(&mut self, answer: Answer, out: &mut Vec<Action<A>>) {
+        match answer {
+            Answer::Record(reader, _) => self.turn_reader_away(reader, Elsewhere::Moving, out),
+            Answer::Refused(changer, _) => self.turn_changer_away(changer, Elsewhere::Moving, out),
+        }
+    }
+
+    fn turn_reader_away(
+        &mut self,
+        reader: Reader,
+        elsewhere: Elsewhere<A>,
+        out: &mut Vec<Action<A>>,
+    ) {
+        match reader {
+            Reader::Client(operation) => self.stuck(operation, Failure::Unreachable, out),
+            Reader::Peer(ticket) => {
+                let reply = Reply::Elsewhere(elsewhere);
+                out.push(Action::Reply { ticket, reply });
+            }
+        }
+    }
+
+    fn turn_changer_away(
+        &mut self,
+        changer: Changer,
+        elsewhere: Elsewhere<A>,
+        out: &mut Vec<Action<A>>,
+    ) {
+        match changer {
+            Changer::Client(operation) => self.stuck(operation, Failure::Unreachable, out),
+            Changer::Peer(ticket) => {
+                let reply = Reply::Elsewhere(elsewhere);
+                out.push(Action::Reply { ticket, reply });
+            }
+        }
+    }
+
+    /// The change may have been made or not.
+    fn leave_unsure(&mut self, changer: Changer, out: &mut Vec<Action<A>>) {
+        match changer {
+            Changer::Client(operation) => self.give_up(operation, Failure::Unknown, out),
+            Changer::Peer(ticket) => {
+                let reply = Reply::Elsewhere(Elsewhere::Unsure);
+                out.push(Action::Reply { ticket, reply });
+            }
+        }
+    }
+}
+
+/// Requests that wait at one leader: more would only wait longer.
+const WAITING_MAX: usize = 4_096;
+
+/// Beats after which a request that no majority has answered is given up: 1.5 s, before whoever asked
+/// loses patience.
+const AGE_MAX: u8 = 5;

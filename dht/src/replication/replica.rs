@@ -1,0 +1,372 @@
+//! Replica: one group, as one of its members knows it.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use crate::content::serve::{Changer, Reader};
+use crate::event::Ticket;
+use crate::id::{Arc, Id};
+use crate::peer::Address;
+use crate::record::{Changed, Record};
+use crate::replication::acceptor::{Acceptor, Ballot};
+use crate::replication::group::{Group, Member, Next, Tag};
+use crate::replication::message::Entry;
+use crate::replication::propose::Proposal;
+
+/// One group at one member.
+#[derive(Clone, Debug)]
+pub(crate) struct Replica<A> {
+    pub(crate) group: Group<A>,
+    /// The decision that made the group; nothing for the first one of a ring.
+    pub(crate) origin: Option<Box<Next<A>>>,
+    pub(crate) acceptor: Acceptor<A>,
+    /// Whether this is no member yet, but one that may become one of the next group.
+    pub(crate) is_learner: bool,
+    /// Whether the store has what the group began with. Only then does it vote.
+    pub(crate) is_synced: bool,
+    /// The store has all writes up to this one, where it is synced or about to be.
+    pub(crate) position: u32,
+    /// So much of `position` is known to be durable.
+    pub(crate) durable: u32,
+    /// Whether the whole arc has been fetched; it is synced once its position is that of what it fetched
+    /// last, which holds some later writes.
+    pub(crate) is_fetched: bool,
+    pub(crate) until: u32,
+    /// Where it stands in the epoch before, if it was part of that.
+    pub(crate) lineage: Option<u32>,
+    /// The last writes of this epoch.
+    pub(crate) window: Window,
+    /// The last writes of the epoch before.
+    pub(crate) prior: Window,
+    /// Beats since the leader was heard of.
+    pub(crate) silence: u8,
+    /// What is being fetched.
+    pub(crate) pull: Option<Pull>,
+    /// The end of the epoch, as this member proposes it.
+    pub(crate) proposal: Option<Box<Proposal<A>>>,
+    /// What only the leader keeps.
+    pub(crate) lead: Option<Box<Lead<A>>>,
+}
+
+impl<A: Address> Replica<A> {
+    pub(crate) fn new(group: Group<A>, origin: Option<Next<A>>) -> Replica<A> {
+        Replica {
+            group,
+            origin: origin.map(Box::new),
+            acceptor: Acceptor::new(),
+            is_learner: false,
+            is_synced: false,
+            position: 0,
+            durable: 0,
+            is_fetched: false,
+            until: 0,
+            lineage: None,
+            window: Window::default(),
+            prior: Window::default(),
+            silence: 0,
+            pull: None,
+            proposal: None,
+            lead: None,
+        }
+    }
+
+    pub(crate) fn tag(&self) -> Tag {
+        self.group.tag()
+    }
+
+    /// Whether the epoch is about to end.
+    pub(crate) fn is_fenced(&self) -> bool {
+        self.acceptor.promised.is_some() || self.proposal.is_some()
+    }
+
+    /// Whether it answers for its arc.
+    pub(crate) fn is_leading(&self) -> bool {
+        let established = |lead: &Lead<A>| lead.is_established;
+        self.lead.as_deref().is_some_and(established)
+    }
+
+    /// Places after this one among the members, from the leader on: who takes over first.
+    pub(crate) fn rank(&self, id: Id) -> u8 {
+        let members = &self.group.members;
+        let place = members.iter().position(|member| member.peer.id == id);
+        let count = members.len();
+        let place = place.unwrap_or(count) + count - usize::from(self.group.leader);
+        (place % count) as u8
+    }
+}
+
+/// What was kept for a group that this node does not belong to any more, until the new members have it.
+#[derive(Clone, Debug)]
+pub(crate) struct Retired {
+    pub(crate) tag: Tag,
+    /// All writes of the epoch up to this one are here.
+    pub(crate) position: u32,
+    pub(crate) window: Window,
+    /// Beats since it was kept so.
+    pub(crate) age: u8,
+}
+
+/// The way from what a store has to what its group began with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pull {
+    /// Everything up to this sequence of the epoch before is there; nothing where the whole is fetched.
+    pub(crate) since: Option<u32>,
+    /// So far the whole has been fetched.
+    pub(crate) after: Option<Id>,
+    /// What the first page had.
+    pub(crate) has: Option<u32>,
+    /// Answers that were of no use.
+    pub(crate) tries: u8,
+    /// Whether an answer is awaited.
+    pub(crate) is_asking: bool,
+}
+
+/// What a leader keeps.
+#[derive(Clone, Debug)]
+pub(crate) struct Lead<A> {
+    /// The other members, and those who are to become members.
+    pub(crate) followers: Vec<Follower<A>>,
+    /// The last sequence that was given to a write.
+    pub(crate) assigned: u32,
+    /// Writes that the store has not answered.
+    pub(crate) changing: usize,
+    /// Up to where the own store is durable; nothing while it is not synced.
+    pub(crate) durable: Option<u32>,
+    /// Whether the own store is about to say more of that.
+    pub(crate) is_syncing: bool,
+    /// A majority has everything up to here.
+    pub(crate) committed: u32,
+    /// Whether a majority has what the group began with and has been heard lately: it serves.
+    pub(crate) is_established: bool,
+    /// Writes that wait for a majority.
+    pub(crate) writes: VecDeque<Write>,
+    /// Reads that wait for a majority to confirm the epoch.
+    pub(crate) reads: VecDeque<Read>,
+    /// Counts reads: what is asked after one of them confirms it.
+    pub(crate) clock: u32,
+    /// Members that want to leave.
+    pub(crate) resigned: Vec<Id>,
+    /// Members of the epoch before who are none any more, and still keep the content.
+    pub(crate) former: Vec<Member<A>>,
+    /// Beats since a majority was heard.
+    pub(crate) solitude: u8,
+}
+
+/// Another member, as the leader knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Follower<A> {
+    pub(crate) member: Member<A>,
+    pub(crate) is_learner: bool,
+    /// The node runs on this store instead: the member is gone for ever.
+    pub(crate) other_store: Option<u32>,
+    /// Whether it knows of the group.
+    pub(crate) is_installed: bool,
+    /// It has durably all up to here; nothing while it is not synced.
+    pub(crate) acked: Option<u32>,
+    /// What to send next.
+    pub(crate) next: u32,
+    /// Whether an answer of it is awaited.
+    pub(crate) is_asked: bool,
+    /// The reads that its last answer confirms.
+    pub(crate) confirmed: u32,
+    /// Beats since it was heard of.
+    pub(crate) silence: u8,
+}
+
+impl<A: Address> Follower<A> {
+    pub(crate) fn new(member: Member<A>, is_learner: bool) -> Follower<A> {
+        Follower {
+            member,
+            is_learner,
+            other_store: None,
+            is_installed: false,
+            acked: None,
+            next: 1,
+            is_asked: false,
+            confirmed: 0,
+            silence: 0,
+        }
+    }
+}
+
+/// A write that waits for a majority.
+#[derive(Clone, Debug)]
+pub(crate) struct Write {
+    pub(crate) sequence: u32,
+    pub(crate) changer: Changer,
+    pub(crate) changed: Changed,
+    pub(crate) age: u8,
+}
+
+/// A read that waits to be confirmed.
+#[derive(Clone, Debug)]
+pub(crate) struct Read {
+    pub(crate) clock: u32,
+    /// The read shows writes up to this one.
+    pub(crate) sequence: u32,
+    pub(crate) answer: Answer,
+    pub(crate) age: u8,
+}
+
+/// What is told once a read is confirmed.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    Record(Reader, Option<Record>),
+    /// A write that its condition forbade has read, too.
+    Refused(Changer, Changed),
+}
+
+/// What the store of a leader is making.
+#[derive(Clone, Debug)]
+pub(crate) struct Ordered {
+    pub(crate) tag: Tag,
+    pub(crate) sequence: u32,
+    pub(crate) key: Id,
+    pub(crate) record: Record,
+    pub(crate) changer: Changer,
+}
+
+/// What becomes durable, and who is told then.
+#[derive(Clone, Debug)]
+pub(crate) enum Synced {
+    /// The leader's own writes, up to this one.
+    Lead(Tag, u32),
+    /// A follower's, and the leader is told.
+    Follow(Tag, u32, Ticket),
+    /// A promise to another member.
+    Promise(Tag, Ballot, Ticket),
+    /// A promise to itself.
+    OwnPromise(Tag, Ballot),
+    /// Another member's proposal.
+    Accept(Ticket),
+    /// The own proposal.
+    OwnAccept(Tag, Ballot),
+    /// A decision that somebody told.
+    Install(Ticket),
+    /// The own store has what the group began with.
+    Start(Tag),
+}
+
+/// The last writes of an epoch, bounded in number and bytes, so that who lacks only these need not fetch
+/// the whole arc.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Window {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+}
+
+impl Window {
+    pub(crate) fn push(&mut self, entry: Entry) {
+        self.bytes += bytes_of(&entry);
+        self.entries.push_back(entry);
+        while self.entries.len() > WINDOW_ENTRIES || self.bytes > WINDOW_BYTES {
+            match self.entries.pop_front() {
+                Some(entry) => self.bytes -= bytes_of(&entry),
+                None => return,
+            }
+        }
+    }
+
+    /// What follows `after` on an arc, as much as one message holds; nothing where it is not all here.
+    pub(crate) fn after(&self, after: u32, arc: Arc) -> Option<Vec<Entry>> {
+        // An arc is looked at, since that of the epoch before may have been larger.
+        let first = self.entries.front()?.sequence;
+        let skip = (after + 1).checked_sub(first)?;
+        let mut bytes = 0;
+        let rest = self.entries.iter().skip(skip as usize);
+        let fits = rest.take(MESSAGE_ENTRIES).take_while(|entry| {
+            let is_first = bytes == 0;
+            bytes += bytes_of(entry);
+            is_first || bytes <= MESSAGE_BYTES
+        });
+        let on_arc = |entry: &Entry| Entry {
+            sequence: entry.sequence,
+            write: entry.write.clone().filter(|(key, _)| arc.contains(*key)),
+        };
+        Some(fits.map(on_arc).collect())
+    }
+}
+
+fn bytes_of(entry: &Entry) -> usize {
+    let write = entry.write.as_ref();
+    ENTRY_BYTES + write.map_or(0, |(_, record)| record.bytes())
+}
+
+/// Entries and bytes that a member keeps of an epoch: some seconds of writes.
+const WINDOW_ENTRIES: usize = 8_192;
+const WINDOW_BYTES: usize = 8 * 1024 * 1024;
+
+/// Entries and bytes of one message, unless a single one is larger.
+const MESSAGE_ENTRIES: usize = 512;
+const MESSAGE_BYTES: usize = 512 * 1024;
+
+/// What an entry takes beside its record.
+const ENTRY_BYTES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Version;
+
+    fn window(sequences: impl IntoIterator<Item = u32>) -> Window {
+        let mut window = Window::default();
+        for sequence in sequences {
+            let record = Record {
+                name: None,
+                value: Some(b"value"[..].into()),
+                version: Version::new(1, sequence),
+                expires_ms: None,
+            };
+            let key = Id::from_bytes([sequence as u8; Id::BYTES]);
+            window.push(Entry {
+                sequence,
+                write: Some((key, record)),
+            });
+        }
+        window
+    }
+
+    fn everything() -> Arc {
+        Arc::new(Id::ZERO, Id::ZERO)
+    }
+
+    #[test]
+    fn a_window_tells_what_follows_or_that_it_does_not_know_all() {
+        let window = window(5..9);
+        let after = |sequence| {
+            let entries = window.after(sequence, everything())?;
+            Some(
+                entries
+                    .iter()
+                    .map(|entry| entry.sequence)
+                    .collect::<Vec<_>>(),
+            )
+        };
+        assert_eq!(after(4), Some(Vec::from([5, 6, 7, 8])));
+        assert_eq!(after(6), Some(Vec::from([7, 8])));
+        assert_eq!(after(8), Some(Vec::new()));
+        assert_eq!(after(3), None);
+        assert_eq!(Window::default().after(0, everything()), None);
+    }
+
+    #[test]
+    fn writes_beside_the_arc_keep_their_place_and_lose_their_content() {
+        let arc = Arc::new(
+            Id::from_bytes([5; Id::BYTES]),
+            Id::from_bytes([6; Id::BYTES]),
+        );
+        let entries = window(5..8).after(4, arc).expect("all is there");
+        let written: Vec<bool> = entries.iter().map(|entry| entry.write.is_some()).collect();
+        assert_eq!(written, [false, true, false]);
+    }
+
+    #[test]
+    fn a_window_is_bounded() {
+        let window = window(1..=WINDOW_ENTRIES as u32 + 10);
+        assert_eq!(window.entries.len(), WINDOW_ENTRIES);
+        assert_eq!(window.after(5, everything()), None);
+        let entries = window.after(10, everything()).expect("the rest is there");
+        assert_eq!(entries.len(), MESSAGE_ENTRIES);
+    }
+}

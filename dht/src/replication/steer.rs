@@ -1,0 +1,206 @@
+//! Steer: which groups there should be by the ring, one step at a time.
+//!
+//! An arc belongs to the first node at or after its end, and its copies to the nodes behind that one. The
+//! leader of a group looks at its own pointers: whoever should become a member first fetches the content
+//! while the old members go on, and only then does the group decide. Where the predecessor stands on
+//! the arc, it gets the part up to itself.
+
+use alloc::vec::Vec;
+
+use crate::event::{Action, Ticket};
+use crate::id::{Arc, Id};
+use crate::node::Node;
+use crate::peer::{Address, Peer};
+use crate::replication::group::{Group, Member, Tag};
+use crate::replication::message::{Ask, Told};
+use crate::replication::replica::{Follower, Replica};
+use crate::replication::{ANY_STORE, About, tell};
+use crate::view::Phase;
+
+impl<A: Address> Node<A> {
+    /// Takes the next step towards the groups that there should be, if this node leads.
+    pub(crate) fn steer(&mut self, tag: Tag, out: &mut Vec<Action<A>>) {
+        let Some(replica) = self.replicas().iter().find(|replica| replica.tag() == tag) else {
+            return;
+        };
+        if !replica.is_leading() || replica.is_fenced() {
+            return;
+        }
+        let wish = self.wish(replica);
+        let is_there = wish.iter().all(|group| group.is_alike(&replica.group));
+        let mut wanted: Vec<Member<A>> = Vec::new();
+        for member in wish.iter().flat_map(|group| &group.members) {
+            let is_known = |other: &Member<A>| other.peer.id == member.peer.id && other.is(member);
+            if !replica.group.has(member) && !wanted.iter().any(is_known) {
+                wanted.push(member.clone());
+            }
+        }
+        let position = replica.position;
+        let Some(lead) = self.replica(tag).and_then(|replica| replica.lead.as_mut()) else {
+            return;
+        };
+        lead.followers.retain(|follower| {
+            !follower.is_learner || wanted.iter().any(|member| member.is(&follower.member))
+        });
+        let mut is_ready = true;
+        for member in wanted {
+            let mut learners = lead.followers.iter().filter(|follower| follower.is_learner);
+            match learners.find(|learner| learner.member.is(&member)) {
+                Some(learner) => {
+                    let lag = learner.acked.map(|acked| position - acked.min(position));
+                    is_ready &=
+                        learner.member.store != ANY_STORE && lag.is_some_and(|lag| lag <= LAG_MAX);
+                }
+                None => {
+                    is_ready = false;
+                    lead.followers.push(Follower::new(member, true));
+                }
+            }
+        }
+        if is_there || wish.is_empty() {
+            return;
+        }
+        match is_ready {
+            true => self.propose(tag, wish, out),
+            false => self.replicate(tag, true, out),
+        }
+    }
+
+    /// The groups that should keep the arc of this one by the pointers; none where these do not tell.
+    fn wish(&self, replica: &Replica<A>) -> Vec<Group<A>> {
+        let view = &self.view;
+        let (me, arc) = (&view.me, replica.group.arc);
+        let is_leaving = view.phase == Phase::Leaving;
+        let others = view.successors.iter();
+        let others: Vec<Peer<A>> = others
+            .filter(|peer| !self.detector.is_gone(peer))
+            .cloned()
+            .collect();
+        let behind = match is_leaving {
+            true => Vec::new(),
+            false => [me.clone()].into(),
+        };
+        let mut ring: Vec<Peer<A>> = behind.into_iter().chain(others).collect();
+        let group = |arc: Arc, ring: &[Peer<A>]| self.wished(replica, arc, ring);
+        let predecessor = view.predecessor.as_ref();
+        let predecessor = predecessor.filter(|peer| *peer != me && !is_leaving);
+        let Some(predecessor) = predecessor else {
+            return group(arc, &ring).into_iter().collect();
+        };
+        if self.detector.distrusts(predecessor) {
+            // Until it is clear who stands before us, the same members stay.
+            return Vec::new();
+        }
+        let is_mine = Arc::new(predecessor.id, me.id).contains(arc.end);
+        let is_inside = predecessor.id != arc.end
+            && arc.contains(predecessor.id)
+            && predecessor.id != arc.start;
+        let own = ring.clone();
+        ring.retain(|peer| peer.id != predecessor.id);
+        ring.insert(0, predecessor.clone());
+        match (is_mine, is_inside) {
+            (false, _) => group(arc, &ring).into_iter().collect(),
+            (true, false) => group(arc, &own).into_iter().collect(),
+            (true, true) => {
+                let left = group(Arc::new(arc.start, predecessor.id), &ring);
+                let right = group(Arc::new(predecessor.id, arc.end), &own);
+                match (left, right) {
+                    (Some(left), Some(right)) => [left, right].into(),
+                    _ => Vec::new(),
+                }
+            }
+        }
+    }
+
+    /// The group of the first nodes of `ring` for an arc, the first one its leader.
+    fn wished(&self, replica: &Replica<A>, arc: Arc, ring: &[Peer<A>]) -> Option<Group<A>> {
+        let lead = replica.lead.as_ref()?;
+        let is_me_leaving = self.view.phase == Phase::Leaving;
+        let stays = |peer: &&Peer<A>| !lead.resigned.contains(&peer.id);
+        let mut members: Vec<Member<A>> = Vec::new();
+        for peer in ring.iter().filter(stays) {
+            let is_new = members.iter().all(|member| member.peer.id != peer.id);
+            if is_new && members.len() < usize::from(self.config.replicas) {
+                members.push(self.as_member(replica, peer));
+            }
+        }
+        // A list that is short for a while is no reason to keep fewer copies.
+        for member in &replica.group.members {
+            let is_new = members.iter().all(|other| other.peer.id != member.peer.id);
+            let is_leaving = is_me_leaving && member.peer.id == self.view.me.id;
+            let stays = !is_leaving && stays(&&member.peer) && !self.is_away(member);
+            if is_new && stays && members.len() < usize::from(self.config.replicas) {
+                members.push(member.clone());
+            }
+        }
+        (!members.is_empty()).then_some(Group {
+            arc,
+            epoch: replica.group.epoch + 1,
+            members,
+            leader: 0,
+        })
+    }
+
+    /// A node as a member: by the store that it is known to run on.
+    fn as_member(&self, replica: &Replica<A>, peer: &Peer<A>) -> Member<A> {
+        let me = self.member();
+        if peer.id == me.peer.id {
+            return me;
+        }
+        let followers = replica.lead.iter().flat_map(|lead| &lead.followers);
+        let mut known = followers.filter(|follower| follower.member.peer.id == peer.id);
+        let store = match known
+            .clone()
+            .find(|follower| follower.other_store.is_none())
+        {
+            Some(follower) => follower.member.store,
+            None => known
+                .find_map(|follower| follower.other_store)
+                .unwrap_or(ANY_STORE),
+        };
+        let peer = peer.clone();
+        Member { peer, store }
+    }
+
+    /// A member wants to leave.
+    pub(crate) fn resign_for(
+        &mut self,
+        ticket: Ticket,
+        from: &Member<A>,
+        tag: Tag,
+        out: &mut Vec<Action<A>>,
+    ) {
+        let lead = self.replica(tag).and_then(|replica| replica.lead.as_mut());
+        if let Some(lead) = lead
+            && !lead.resigned.contains(&from.peer.id)
+        {
+            lead.resigned.push(from.peer.id);
+        }
+        tell(ticket, Told::Done, out);
+        self.steer(tag, out);
+    }
+
+    /// What a leaving node still has to do; whether nothing is left.
+    pub(crate) fn resign(&mut self, out: &mut Vec<Action<A>>) -> bool {
+        let Some(groups) = &self.groups else {
+            return true;
+        };
+        let members = groups.replicas.iter().filter(|replica| !replica.is_learner);
+        let led: Vec<(Tag, Member<A>)> = members
+            .map(|replica| (replica.tag(), replica.group.leader().clone()))
+            .collect();
+        let is_over = led.is_empty() && groups.retired.is_empty();
+        let me: Id = self.view.me.id;
+        for (tag, leader) in led {
+            match leader.peer.id == me {
+                true => self.steer(tag, out),
+                false => self.ask_member(&leader, tag, Ask::Resign, About::Resign, out),
+            }
+        }
+        is_over
+    }
+}
+
+/// Writes that a new member may lack when the others decide that it is one: few enough to be sent at
+/// once.
+const LAG_MAX: u32 = 256;

@@ -1,0 +1,82 @@
+//! Disk: what a machine keeps, and how much of it outlasts a crash.
+
+use std::collections::VecDeque;
+
+use dht::store::{Command, Memory, Outcome, Store as _, perform};
+
+use crate::random::Random;
+
+/// The store of one machine: as it looks, and as it would be after a crash.
+#[derive(Debug, Default)]
+pub(super) struct Disk {
+    now: Memory,
+    safe: Memory,
+    /// What `safe` lacks, with the number of each.
+    unsafe_commands: VecDeque<(u64, Command)>,
+    performed: u64,
+    /// How far each flush goes that has been asked for.
+    flushes: VecDeque<u64>,
+    /// The incarnation in which it was made.
+    pub(super) number: u32,
+}
+
+impl Disk {
+    pub(super) fn new(number: u32) -> Disk {
+        Disk {
+            number,
+            ..Disk::default()
+        }
+    }
+
+    /// Does something at once. `keeps` whether it should outlast a crash.
+    pub(super) fn perform(&mut self, command: Command, keeps: bool) -> Outcome {
+        self.performed += 1;
+        let changes = !matches!(
+            command,
+            Command::Read(_) | Command::Scan { .. } | Command::Collect(_)
+        );
+        if keeps && changes {
+            self.unsafe_commands
+                .push_back((self.performed, command.clone()));
+        }
+        perform(&mut self.now, command)
+    }
+
+    /// Begins to make everything durable that was done so far.
+    pub(super) fn begin_flush(&mut self) {
+        self.flushes.push_back(self.performed);
+    }
+
+    /// The oldest flush is done.
+    pub(super) fn end_flush(&mut self) -> Outcome {
+        let end = self.flushes.pop_front().unwrap_or(0);
+        self.keep(end);
+        Outcome::Done
+    }
+
+    /// What is left after a crash: all that was flushed, and by chance some of what followed.
+    pub(super) fn crash(&mut self, random: &mut Random) {
+        let more = random.below(self.unsafe_commands.len() as u64 + 1) as usize;
+        let end = match more {
+            0 => 0,
+            more => self.unsafe_commands[more - 1].0,
+        };
+        self.keep(end);
+        self.unsafe_commands.clear();
+        self.flushes.clear();
+        self.now = self.safe.clone();
+    }
+
+    fn keep(&mut self, end: u64) {
+        while let Some((_, command)) = self
+            .unsafe_commands
+            .pop_front_if(|(number, _)| *number <= end)
+        {
+            perform(&mut self.safe, command);
+        }
+    }
+
+    pub(super) fn notes(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.now.notes()
+    }
+}

@@ -1,0 +1,60 @@
+//! Copies: every arc is led by its owner, and kept by all who should keep it.
+
+use dht::{Arc, Id};
+
+use crate::engine::{Address, Network, Status};
+
+/// The first thing that is missing; nothing where every arc has all its copies.
+pub fn missing(network: &Network) -> Option<String> {
+    let census = network.census();
+    let members: Vec<(Id, Address)> = census.iter().collect();
+    let wanted = members.len().min(network.config().replicas.into());
+    let mut seen = Vec::new();
+    for at in (0..network.addresses()).filter(|at| network.status(*at) != Status::Down) {
+        let Some(node) = network.find(at) else {
+            continue;
+        };
+        let view = node.view();
+        for held in view
+            .groups
+            .iter()
+            .filter(|held| held.group.leader().peer.id == view.me.id)
+        {
+            let group = &held.group;
+            let is_led = view
+                .serves
+                .iter()
+                .any(|range| range.arc == group.arc && range.epoch == group.epoch);
+            if !is_led {
+                return Some(format!("{:?} does not lead {:?} yet", view.me, group.tag()));
+            }
+            if group.members.len() != wanted || held.synced.len() != wanted {
+                return Some(format!(
+                    "{:?} of {wanted} copies: {held:?}",
+                    held.synced.len()
+                ));
+            }
+            // A leader takes some time to notice that a member is gone.
+            let is_there = |at: Address, store| {
+                network.status(at) != Status::Down && network.store(at) == Some(store)
+            };
+            let mut members = group.members.iter();
+            if let Some(gone) = members.find(|member| !is_there(member.peer.address, member.store))
+            {
+                return Some(format!("{gone:?} of {:?} is gone", group.tag()));
+            }
+            let owner = census.at_or_after(group.arc.end);
+            if owner.is_none_or(|(id, _)| id != view.me.id) {
+                return Some(format!("{:?} leads {:?} of {owner:?}", view.me, group.arc));
+            }
+            seen.push(group.arc);
+        }
+    }
+    let whole = Arc::new(Id::ZERO, Id::ZERO);
+    let rest = seen.iter().fold(vec![whole], |rest, arc| {
+        rest.into_iter()
+            .flat_map(|piece| piece.without(*arc))
+            .collect()
+    });
+    rest.first().map(|arc| format!("nobody leads {arc:?}"))
+}
