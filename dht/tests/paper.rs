@@ -126,6 +126,40 @@ fn the_second_step_asks_before_it_adopts() {
     hand.asks_once(15, &Request::Notify);
 }
 
+/// Where several have joined between the two, the next candidate is asked at once: a stabilization of
+/// its own, that notifies whom it ends with.
+#[test]
+fn a_candidate_with_a_better_predecessor_is_adopted_and_that_one_asked_next() {
+    let mut hand = Hand::member(10, &RING, model(3));
+    hand.elapse(Timer::Stabilize);
+    let ticket = hand.asks_once(20, &Request::State);
+    hand.answer(ticket, 20, state(18, &[30, 40, 50]));
+    let ticket = hand.asks_once(18, &Request::State);
+    hand.answer(ticket, 18, state(14, &[20, 30, 40]));
+    assert_eq!(hand.successors(), [18, 20, 30]);
+    let ticket = hand.asks_once(14, &Request::State);
+    assert_eq!(hand.asked(50, Request::State), Some(Reply::Busy));
+    hand.answer(ticket, 14, state(10, &[18, 20, 30]));
+    assert_eq!(hand.successors(), [14, 18, 20]);
+    hand.asks_once(14, &Request::Notify);
+}
+
+/// Who notified meanwhile has its turn between two stabilizations.
+#[test]
+fn a_walk_stops_where_somebody_waits_to_be_the_predecessor() {
+    let mut hand = Hand::member(10, &RING, model(3));
+    hand.elapse(Timer::Stabilize);
+    let ticket = hand.asks_once(20, &Request::State);
+    hand.answer(ticket, 20, state(18, &[30, 40, 50]));
+    let ticket = hand.asks_once(18, &Request::State);
+    hand.asked(40, Request::Notify);
+    hand.answer(ticket, 18, state(14, &[20, 30, 40]));
+    assert_eq!(hand.successors(), [18, 20, 30]);
+    hand.asks_once(50, &Request::Ping);
+    hand.asks_once(18, &Request::Notify);
+    assert!(!hand.asks().iter().any(|ask| ask.1 == 14));
+}
+
 /// Zave: a new pointer that was never seen alive is what broke the published versions. The old
 /// successor is notified all the same.
 #[test]

@@ -270,6 +270,33 @@ fn a_ring_that_grows_says_what_a_join_costs_and_when_it_was_ideal() {
     assert!(ideal_after_ms < 5_000, "{ideal_after_ms}");
 }
 
+/// Joins came faster than nodes walked back over those that had joined before, and a node that both
+/// neighbours of a claimer passed over went on serving what it claimed.
+#[test]
+fn a_ring_that_grows_a_hundredfold_within_two_seconds_is_exact_soon() {
+    for (seed, joins, per_s) in [
+        (1, 1_500, 1_500),
+        (3, 1_500, 1_500),
+        (3, 2_000, 1_000),
+        (1, 3_000, 2_000),
+    ] {
+        let report = go(Plan {
+            seed,
+            nodes: 16,
+            ms: 3_000,
+            lookups: 0,
+            schedule: Some(Schedule::default()),
+            script: script::growth(16, joins, per_s, &mut Random::new(seed, 5)),
+            ..Plan::default()
+        });
+        let what = format!("seed {seed}, {joins} joins, {per_s} a second");
+        assert_eq!(report.violations, [], "{what}");
+        assert_eq!(report.members, 16 + joins as usize, "{what}");
+        let ideal_after_ms = report.ideal_after_ms.expect("it became ideal");
+        assert!(ideal_after_ms < 5_000, "{what}: {ideal_after_ms} ms");
+    }
+}
+
 #[test]
 fn paths_by_fingers_are_as_long_as_in_the_paper() {
     let report = go(Plan {

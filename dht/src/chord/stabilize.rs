@@ -75,17 +75,27 @@ impl<A: Address> Node<A> {
     }
 
     /// Second step answered: the candidate is there, so it becomes the successor.
+    ///
+    /// Where many have joined between the two, its predecessor is the next candidate, at once: a walk
+    /// of a step at a time would be slower than they come. That is a step of its own, after others
+    /// had their turn.
     pub(crate) fn candidate_told(
         &mut self,
         candidate: Peer<A>,
         state: State<A>,
         out: &mut Vec<Action<A>>,
     ) {
-        if self.is_better_successor(&candidate) {
-            self.adopt(candidate, state.successors, out);
-            self.notify_successor(out);
+        if !self.is_better_successor(&candidate) {
+            return self.close_exchange(out);
         }
+        self.adopt(candidate, state.successors, out);
         self.close_exchange(out);
+        match state.predecessor {
+            Some(next) if !self.exchange && self.is_better_successor(&next) => {
+                self.consider(Some(next), out);
+            }
+            _ => self.notify_successor(out),
+        }
     }
 
     fn is_better_successor(&self, candidate: &Peer<A>) -> bool {
@@ -116,7 +126,7 @@ impl<A: Address> Node<A> {
         self.stabilize_soon(out);
         self.hint(self.view.predecessor.clone(), out);
         if moved {
-            self.moves = self.moves.wrapping_add(1);
+            self.has_moved();
             note(Note::Successor(self.view.successor().clone()), out);
             self.reconcile(out);
         }
