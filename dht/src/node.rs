@@ -112,7 +112,7 @@ pub struct Node<A> {
     pub(crate) taken: Vec<Taken<A>>,
     /// What was missing when the timer that runs for it was set.
     pub(crate) gap: Option<Box<Gap<A>>>,
-    /// Whether a neighbour has died since this node last got an arc.
+    /// Whether a neighbour, or an earlier life of this node, has died since it last got an arc.
     pub(crate) is_bereaved: bool,
     /// Nodes close by that nobody may point to yet, and for how many rounds of looking after the
     /// predecessor they are still remembered.
@@ -201,6 +201,7 @@ impl<A: Address> Node<A> {
             (1..=SUCCESSORS_MAX).contains(&config.successors) && config.probes > 0,
             "a node needs 1 to {SUCCESSORS_MAX} successors and at least one probe"
         );
+        let incarnation = me.incarnation;
         let view = View {
             me,
             phase: Phase::Joining,
@@ -238,7 +239,7 @@ impl<A: Address> Node<A> {
             incoming: Vec::new(),
             taken: Vec::new(),
             gap: None,
-            is_bereaved: false,
+            is_bereaved: incarnation > 1,
             newcomers: Vec::new(),
             kept: Vec::new(),
             serial: 0,

@@ -5,10 +5,10 @@
 
 mod support;
 
-use dht::event::{Event, Ticket, Timer};
-use dht::message::{Claimed, Reply, Request, Transfer};
+use dht::event::{Call, Event, Ticket, Timer};
+use dht::message::{Claimed, Reply, Request, Routed, Transfer};
 use dht::store::{Command, Outcome};
-use dht::{Action, Arc};
+use dht::{Action, Arc, Node};
 use support::Address;
 use support::hand::{Hand, at, model, small, state};
 
@@ -94,6 +94,72 @@ fn an_arc_is_taken_over_once_all_on_the_way_have_agreed_twice() {
     let count = answer_all(&mut hand, settled);
     assert!(is_taken(&hand), "{:?}", hand.view());
     assert!(count >= 6 && count.is_multiple_of(2), "{count} answers");
+}
+
+/// How long the clock of the claim was set for by the last event, in milliseconds.
+fn clock(hand: &Hand) -> Vec<u32> {
+    let waits = hand.waits().into_iter();
+    let clocks = waits.filter(|(timer, ..)| *timer == Timer::Claim);
+    clocks.map(|(_, min_ms, _)| min_ms).collect()
+}
+
+/// Its predecessor has left, so what it served is on its way to its heir.
+#[test]
+fn where_nobody_died_an_arc_is_waited_for_for_long() {
+    let ring: Vec<Address> = (1..10).map(|number| number * 10).collect();
+    let mut hand = Hand::member(20, &ring, model(1));
+    hand.elapse(Timer::Predecessor);
+    if hand.asks().is_empty() {
+        hand.elapse(Timer::Predecessor);
+    }
+    let ticket = hand.asks_once(10, &Request::Ping);
+    hand.answer(ticket, 10, Reply::Gone);
+    hand.asked(90, Request::Notify);
+    assert_eq!(hand.predecessor(), Some(90));
+    assert_eq!(clock(&hand), [600]);
+    for next_ms in [1_200, 2_400, 4_800, 4_800] {
+        assert_eq!(asked_next(&mut hand), [], "{next_ms}");
+        assert_eq!(clock(&hand), [next_ms]);
+    }
+    assert_eq!(asked_next(&mut hand).len(), 2, "a death that nobody saw");
+    assert_eq!(clock(&hand), [4_800]);
+}
+
+#[test]
+fn one_that_is_refused_asks_again_after_longer_and_longer() {
+    let mut hand = bereaved();
+    for next_ms in [1_200, 2_400, 4_800, 4_800, 4_800] {
+        let asked = asked_next(&mut hand);
+        assert_eq!(clock(&hand), [next_ms]);
+        hand.answer(asked[0].0, 90, free(80, 15));
+    }
+    // With other neighbours it begins anew.
+    hand.asked(95, Request::Notify);
+    assert_eq!(asked_next(&mut hand), []);
+    assert_eq!(clock(&hand), [600]);
+}
+
+/// One that came back under a new incarnation need not see anybody else die.
+#[test]
+fn an_earlier_life_is_a_death_as_well() {
+    let mut me = at(15);
+    me.incarnation += 1;
+    let mut hand = Hand::of(Node::new(me, model(1)));
+    hand.call(Call::Join([at(10)].into()));
+    let (ticket, ..) = hand.asks()[0];
+    let found = Routed::Owner(at(10));
+    hand.answer(ticket, 10, Reply::Routed(found));
+    while hand.predecessor().is_none() {
+        let asks = hand.asks();
+        let (ticket, to, request) = &asks[0];
+        let reply = match request {
+            Request::State => state(90, &[20]),
+            _ => Reply::Routed(Routed::Owner(at(10))),
+        };
+        hand.answer(*ticket, *to, reply);
+    }
+    assert_eq!(hand.predecessor(), Some(10));
+    assert_eq!(asked_next(&mut hand).len(), 2);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! A node that others wrongly took for dead, since it slept for too long, learns so from its successor.
 //! Otherwise it would go on as if nothing had happened, unless it looks its own identifier up through
-//! somebody else. If the answer names another node, twice in a row, it stops serving and joins again.
+//! somebody else. If the answer names another node, twice in a row and with the same neighbours, it stops
+//! serving and joins again.
 
 use alloc::vec::Vec;
 
@@ -52,6 +53,13 @@ impl<A: Address> Node<A> {
         if self.strikes == STRIKES && self.view.phase == Phase::Member {
             self.lose_place(out);
         }
+    }
+
+    /// The predecessor or the first successor is another one. Whom the ring named before, it named while
+    /// this node was still on its way to its place: a joiner among many may take longer than a check.
+    pub(crate) fn has_moved(&mut self) {
+        self.moves = self.moves.wrapping_add(1);
+        self.strikes = 0;
     }
 
     /// A node will not have this life of ours any more. From the successor that is final: only as

@@ -147,6 +147,7 @@ impl<A: Address> Node<A> {
         self.exchange = false;
         self.notified = None;
         self.strikes = 0;
+        self.is_bereaved = true;
         let kept = self.view.serves.iter().map(|range| range.arc);
         self.kept = kept.collect();
         let view = self.view_mut();

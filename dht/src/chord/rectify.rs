@@ -38,6 +38,8 @@ impl<A: Address> Node<A> {
         };
         let is_newer = peer.id == old.id && peer.incarnation > old.incarnation;
         let is_closer = peer.id.is_between(old.id, self.view.me.id);
+        // It was dead before anybody noticed.
+        self.is_bereaved |= is_newer;
         if is_closer || is_newer || self.detector.is_gone(&old) {
             self.replace_predecessor(peer, out);
         } else if peer != old {
@@ -73,7 +75,7 @@ impl<A: Address> Node<A> {
         let old = self.view_mut().predecessor.replace(peer);
         self.hint(old, out);
         self.heard = true;
-        self.moves = self.moves.wrapping_add(1);
+        self.has_moved();
         self.stabilize_soon(out);
         self.reconcile(out);
     }

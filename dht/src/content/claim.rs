@@ -5,8 +5,12 @@
 //! from, one after the other: a giver that could not reach its heir has handed over to a node further
 //! away. Each must point back at the one before, so that nobody stands in between. Where nobody serves
 //! the arc or is about to, all are asked once more, since it may have moved past the questions. Then
-//! the node serves it, empty. Where no neighbour is known to have died, it waits for longer before it
-//! asks.
+//! the node serves it, empty.
+//!
+//! Without a death there is nothing to claim: the arc of a joiner is on its way from its giver, however
+//! long that takes in a ring that grows fast, where the one that serves it may be pointed to by nobody
+//! yet. So a node asks soon only if it saw a neighbour die, or died itself. A death that nobody saw is
+//! left to one whose neighbours have been the same for long.
 
 use alloc::vec::Vec;
 
@@ -47,7 +51,7 @@ impl<A: Address> Node<A> {
         match self.present_gap() {
             Some(gap) if self.gap.is_none() => {
                 self.gap = Some(gap.into());
-                wait(Timer::Claim, PATIENCE, out);
+                wait(Timer::Claim, patience(0), out);
             }
             _ => {}
         }
@@ -56,19 +60,20 @@ impl<A: Address> Node<A> {
     /// The time is over: if all is as it was, ask.
     pub(crate) fn claim(&mut self, out: &mut Vec<Action<A>>) {
         let before = self.gap.take();
-        self.mind_the_gap(out);
-        let (Some(before), Some(gap)) = (before, self.gap.as_deref_mut()) else {
-            return;
+        let (Some(before), Some(mut gap)) = (before, self.present_gap()) else {
+            return self.mind_the_gap(out);
         };
         if !gap.is_same(&before) {
-            return;
+            return self.mind_the_gap(out);
         }
         gap.rounds = before.rounds.saturating_add(1);
-        let (arc, is_early) = (gap.arc, gap.rounds < ROUNDS_LATE);
+        wait(Timer::Claim, patience(gap.rounds), out);
+        let (arc, is_late) = (gap.arc, gap.rounds >= ROUNDS_LATE);
+        self.gap = Some(gap.into());
         if self.view.is_alone() {
             return self.take_over(arc, out);
         }
-        if (self.is_bereaved || !is_early) && !self.is_crowded() {
+        if (self.is_bereaved || is_late) && !self.is_crowded() {
             // What lies there was never handed over, so nobody vouches for it.
             self.discard_strays(arc, out);
             self.ask_for_consent(self.neighbours(), out);
@@ -191,12 +196,22 @@ impl<A: Address> Node<A> {
     }
 }
 
-/// How long the pointers must have been the same: longer than a handover takes to begin, or a node in
-/// between to be noticed.
-const PATIENCE: Delay = Delay::exactly(600);
+/// How long the pointers must have been the same before the next round: at first longer than a handover
+/// takes to begin, or a node in between to be noticed; then, since whatever was in the way takes its
+/// time, twice as long each round, 600 ms to 4.8 s.
+const fn patience(rounds: u8) -> Delay {
+    let doublings = if rounds < DOUBLINGS_MAX {
+        rounds
+    } else {
+        DOUBLINGS_MAX
+    };
+    Delay::exactly(600 << doublings)
+}
 
-/// Rounds to wait for an arc that must be on its way, since nobody died: some 7 s.
-const ROUNDS_LATE: u8 = 12;
+const DOUBLINGS_MAX: u8 = 3;
+
+/// Rounds to wait for an arc where no death is known of: some 14 s.
+const ROUNDS_LATE: u8 = 5;
 
 /// How far behind the neighbours an arc is looked for, in lengths of a successor list: an heir stands
 /// in the giver's list, and some may have joined in between since.
