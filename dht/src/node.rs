@@ -15,7 +15,7 @@ use crate::chord::leave::Leave;
 use crate::content::claim::Gap;
 use crate::content::coordinate::Operation;
 use crate::content::give::{Outgoing, RESEND};
-use crate::content::serve::{Changing, Reader};
+use crate::content::serve::{Asker, Changing};
 use crate::content::take::{Incoming, Receipt, Taken};
 use crate::event::{Action, Call, Cause, Delay, Event, Failure, Note, Returned, Ticket, Timer};
 use crate::id::Arc;
@@ -168,7 +168,7 @@ pub(crate) enum Question<A> {
 #[derive(Clone, Debug)]
 pub(crate) enum Errand<A> {
     /// Read a record.
-    Read(Reader),
+    Read(Asker),
     /// Make a change.
     Change(Changing),
     /// Fetch a batch for the handover with this serial.
@@ -178,7 +178,7 @@ pub(crate) enum Errand<A> {
     /// Nobody waits for it.
     Discard,
     /// Read a record of a group that this node leads.
-    GroupRead(Tag, Reader),
+    GroupRead(Tag, Asker),
     /// Make a change in the order of a group.
     Order(Box<Ordered>),
     /// Read a page for another member.

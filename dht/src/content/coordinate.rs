@@ -6,7 +6,7 @@
 
 use alloc::vec::Vec;
 
-use crate::content::serve::{Changer, Reader};
+use crate::content::serve::Asker;
 use crate::event::{Action, Call, Cause, Delay, Failure, Hop, Returned, Ticket, Timer};
 use crate::lookup::{Lookup, Next};
 use crate::message::{Elsewhere, Link, LinkKind, Reply, Request, Route, Routed, Routing};
@@ -241,9 +241,9 @@ impl<A: Address> Node<A> {
         match &operation.purpose {
             Purpose::Change(_, change) => {
                 let change = change.clone();
-                self.change(route.key, change, epoch, Changer::Client(ticket), out);
+                self.change(route.key, change, epoch, Asker::Client(ticket), out);
             }
-            _ => self.read(route.key, Reader::Client(ticket), out),
+            _ => self.read(route.key, Asker::Client(ticket), out),
         }
     }
 

@@ -18,21 +18,12 @@ use crate::view::Decision;
 #[derive(Clone, Debug)]
 pub(crate) struct Changing {
     key: Id,
-    changer: Changer,
+    changer: Asker,
 }
 
-/// Who wants a change.
-#[derive(Clone, Debug)]
-pub(crate) enum Changer {
-    /// A client of this node, by this operation.
-    Client(Ticket),
-    /// Another node, by this question.
-    Peer(Ticket),
-}
-
-/// Who wants to read.
+/// Who wants to read or to change something.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Reader {
+pub(crate) enum Asker {
     /// A client of this node, by this operation.
     Client(Ticket),
     /// Another node, by this question.
@@ -43,7 +34,7 @@ impl<A: Address> Node<A> {
     /// Another node wants to read.
     pub(crate) fn read_for(&mut self, ticket: Ticket, key: Id, out: &mut Vec<Action<A>>) {
         match self.serving(key) {
-            Ok(_) => self.read(key, Reader::Peer(ticket), out),
+            Ok(_) => self.read(key, Asker::Peer(ticket), out),
             Err(elsewhere) => {
                 let reply = Reply::Elsewhere(elsewhere);
                 out.push(Action::Reply { ticket, reply });
@@ -60,7 +51,7 @@ impl<A: Address> Node<A> {
         out: &mut Vec<Action<A>>,
     ) {
         match self.serving(key) {
-            Ok(epoch) => self.change(key, change, epoch, Changer::Peer(ticket), out),
+            Ok(epoch) => self.change(key, change, epoch, Asker::Peer(ticket), out),
             Err(elsewhere) => {
                 let reply = Reply::Elsewhere(elsewhere);
                 out.push(Action::Reply { ticket, reply });
@@ -78,7 +69,7 @@ impl<A: Address> Node<A> {
     }
 
     /// Reads a key that this node serves.
-    pub(crate) fn read(&mut self, key: Id, reader: Reader, out: &mut Vec<Action<A>>) {
+    pub(crate) fn read(&mut self, key: Id, reader: Asker, out: &mut Vec<Action<A>>) {
         match self.is_replicated() {
             true => self.group_read(key, reader, out),
             false => self.store(Command::Read(key), Errand::Read(reader), out),
@@ -88,13 +79,13 @@ impl<A: Address> Node<A> {
     /// It is read.
     pub(crate) fn finish_reading(
         &mut self,
-        reader: Reader,
+        reader: Asker,
         record: Option<Record>,
         out: &mut Vec<Action<A>>,
     ) {
         match reader {
-            Reader::Client(operation) => self.finish_read(operation, record, out),
-            Reader::Peer(ticket) => {
+            Asker::Client(operation) => self.finish_read(operation, record, out),
+            Asker::Peer(ticket) => {
                 let reply = Reply::Record(record);
                 out.push(Action::Reply { ticket, reply });
             }
@@ -107,7 +98,7 @@ impl<A: Address> Node<A> {
         key: Id,
         change: Change,
         epoch: u32,
-        changer: Changer,
+        changer: Asker,
         out: &mut Vec<Action<A>>,
     ) {
         if self.is_replicated() {
@@ -147,14 +138,14 @@ impl<A: Address> Node<A> {
 
     pub(crate) fn tell_changer(
         &mut self,
-        changer: Changer,
+        changer: Asker,
         changed: Changed,
         copies: u8,
         out: &mut Vec<Action<A>>,
     ) {
         match changer {
-            Changer::Client(operation) => self.finish_change_call(operation, changed, copies, out),
-            Changer::Peer(ticket) => {
+            Asker::Client(operation) => self.finish_change_call(operation, changed, copies, out),
+            Asker::Peer(ticket) => {
                 let reply = Reply::Changed(changed, copies);
                 out.push(Action::Reply { ticket, reply });
             }

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::content::serve::{Changer, Reader};
+use crate::content::serve::Asker;
 use crate::event::{Action, Failure};
 use crate::id::Id;
 use crate::message::{Elsewhere, Reply};
@@ -35,10 +35,10 @@ impl<A: Address> Node<A> {
     }
 
     /// Reads a key of an arc that this node leads.
-    pub(crate) fn group_read(&mut self, key: Id, reader: Reader, out: &mut Vec<Action<A>>) {
+    pub(crate) fn group_read(&mut self, key: Id, reader: Asker, out: &mut Vec<Action<A>>) {
         match self.leads(key) {
             Ok(tag) => self.store(Command::Read(key), Errand::GroupRead(tag, reader), out),
-            Err(elsewhere) => self.turn_reader_away(reader, elsewhere, out),
+            Err(elsewhere) => self.turn_away(reader, elsewhere, out),
         }
     }
 
@@ -46,7 +46,7 @@ impl<A: Address> Node<A> {
     pub(crate) fn group_has_read(
         &mut self,
         tag: Tag,
-        reader: Reader,
+        reader: Asker,
         record: Option<Record>,
         out: &mut Vec<Action<A>>,
     ) {
@@ -59,12 +59,12 @@ impl<A: Address> Node<A> {
         &mut self,
         key: Id,
         change: Change,
-        changer: Changer,
+        changer: Asker,
         out: &mut Vec<Action<A>>,
     ) {
         let tag = match self.leads(key) {
             Ok(tag) => tag,
-            Err(elsewhere) => return self.turn_changer_away(changer, elsewhere, out),
+            Err(elsewhere) => return self.turn_away(changer, elsewhere, out),
         };
         let Some(lead) = self.replica(tag).and_then(|replica| replica.lead.as_mut()) else {
             return;
@@ -151,7 +151,7 @@ impl<A: Address> Node<A> {
     ) {
         let replica = self.replica(tag);
         let Some(lead) = replica.and_then(|replica| replica.lead.as_mut()) else {
-            return self.turn_away(answer, out);
+            return self.turn_away(answer.asker(), Elsewhere::Moving, out);
         };
         lead.clock = lead.clock.wrapping_add(1);
         let sequence = version.filter(|version| version.epoch() == tag.epoch);
@@ -224,7 +224,7 @@ impl<A: Address> Node<A> {
             self.leave_unsure(write.changer, out);
         }
         for read in lead.reads {
-            self.turn_away(read.answer, out);
+            self.turn_away(read.answer.asker(), Elsewhere::Moving, out);
         }
     }
 
@@ -251,41 +251,15 @@ impl<A: Address> Node<A> {
             self.leave_unsure(write.changer, out);
         }
         for read in reads {
-            self.turn_away(read.answer, out);
+            self.turn_away(read.answer.asker(), Elsewhere::Moving, out);
         }
     }
 
-    fn turn_away(&mut self, answer: Answer, out: &mut Vec<Action<A>>) {
-        match answer {
-            Answer::Record(reader, _) => self.turn_reader_away(reader, Elsewhere::Moving, out),
-            Answer::Refused(changer, _) => self.turn_changer_away(changer, Elsewhere::Moving, out),
-        }
-    }
-
-    fn turn_reader_away(
-        &mut self,
-        reader: Reader,
-        elsewhere: Elsewhere<A>,
-        out: &mut Vec<Action<A>>,
-    ) {
-        match reader {
-            Reader::Client(operation) => self.stuck(operation, Failure::Unreachable, out),
-            Reader::Peer(ticket) => {
-                let reply = Reply::Elsewhere(elsewhere);
-                out.push(Action::Reply { ticket, reply });
-            }
-        }
-    }
-
-    fn turn_changer_away(
-        &mut self,
-        changer: Changer,
-        elsewhere: Elsewhere<A>,
-        out: &mut Vec<Action<A>>,
-    ) {
-        match changer {
-            Changer::Client(operation) => self.stuck(operation, Failure::Unreachable, out),
-            Changer::Peer(ticket) => {
+    /// Nothing was done.
+    fn turn_away(&mut self, asker: Asker, elsewhere: Elsewhere<A>, out: &mut Vec<Action<A>>) {
+        match asker {
+            Asker::Client(operation) => self.stuck(operation, Failure::Unreachable, out),
+            Asker::Peer(ticket) => {
                 let reply = Reply::Elsewhere(elsewhere);
                 out.push(Action::Reply { ticket, reply });
             }
@@ -293,10 +267,10 @@ impl<A: Address> Node<A> {
     }
 
     /// The change may have been made or not.
-    fn leave_unsure(&mut self, changer: Changer, out: &mut Vec<Action<A>>) {
+    fn leave_unsure(&mut self, changer: Asker, out: &mut Vec<Action<A>>) {
         match changer {
-            Changer::Client(operation) => self.give_up(operation, Failure::Unknown, out),
-            Changer::Peer(ticket) => {
+            Asker::Client(operation) => self.give_up(operation, Failure::Unknown, out),
+            Asker::Peer(ticket) => {
                 let reply = Reply::Elsewhere(Elsewhere::Unsure);
                 out.push(Action::Reply { ticket, reply });
             }

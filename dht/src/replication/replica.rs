@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use crate::content::serve::{Changer, Reader};
+use crate::content::serve::Asker;
 use crate::event::Ticket;
 use crate::id::{Arc, Id};
 use crate::peer::Address;
@@ -194,7 +194,7 @@ impl<A: Address> Follower<A> {
 #[derive(Clone, Debug)]
 pub(crate) struct Write {
     pub(crate) sequence: u32,
-    pub(crate) changer: Changer,
+    pub(crate) changer: Asker,
     pub(crate) changed: Changed,
     pub(crate) age: u8,
 }
@@ -212,9 +212,18 @@ pub(crate) struct Read {
 /// What is told once a read is confirmed.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
-    Record(Reader, Option<Record>),
+    Record(Asker, Option<Record>),
     /// A write that its condition forbade has read, too.
-    Refused(Changer, Changed),
+    Refused(Asker, Changed),
+}
+
+impl Answer {
+    /// Who is told.
+    pub(crate) fn asker(&self) -> Asker {
+        match self {
+            Answer::Record(asker, _) | Answer::Refused(asker, _) => *asker,
+        }
+    }
 }
 
 /// What the store of a leader is making.
@@ -224,7 +233,7 @@ pub(crate) struct Ordered {
     pub(crate) sequence: u32,
     pub(crate) key: Id,
     pub(crate) record: Record,
-    pub(crate) changer: Changer,
+    pub(crate) changer: Asker,
 }
 
 /// What becomes durable, and who is told then.
