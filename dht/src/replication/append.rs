@@ -166,24 +166,28 @@ impl<A: Address> Node<A> {
             return;
         };
         follower.is_asked = false;
+        let was_copy = follower.is_copy();
         follower.silence = 0;
         match told {
             Told::Appended(position) => {
-                let is_new = follower.acked.is_none();
                 follower.acked = Some(position);
                 follower.next = position + 1;
                 follower.confirmed = clock;
                 self.settle(tag, out);
-                if is_new {
+                if !was_copy {
                     self.show_groups();
                 }
                 self.answer_waiting(tag, out);
             }
             Told::Behind(position) => follower.next = position + 1,
-            Told::Lagging => return follower.acked = None,
+            Told::Lagging => {
+                follower.acked = None;
+                return self.show_groups();
+            }
             Told::Unknown => {
                 follower.is_installed = false;
-                return follower.acked = None;
+                follower.acked = None;
+                return self.show_groups();
             }
             Told::Store(store) => return follower.other_store = Some(store),
             // Somebody takes this leader for dead: only a new epoch can tell.

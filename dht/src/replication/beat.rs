@@ -59,8 +59,11 @@ impl<A: Address> Node<A> {
         let Some(lead) = &mut replica.lead else {
             return;
         };
+        let mut is_fewer = false;
         for follower in &mut lead.followers {
+            let was_copy = follower.is_copy();
             follower.silence = follower.silence.saturating_add(1);
+            is_fewer |= was_copy && !follower.is_copy();
             // An answer that never came must not end it all.
             if follower.silence > ANSWER_MAX {
                 follower.is_asked = false;
@@ -72,6 +75,9 @@ impl<A: Address> Node<A> {
         };
         let group = replica.group.clone();
         self.settle(tag, out);
+        if is_fewer {
+            self.show_groups();
+        }
         self.drop_overdue(tag, out);
         if !is_synced {
             self.pull(tag, out);

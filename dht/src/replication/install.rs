@@ -221,10 +221,8 @@ impl<A: Address> Node<A> {
         let Some(lead) = &mut replica.lead else {
             return;
         };
-        let is_there = |follower: &&Follower<A>| {
-            !follower.is_learner && follower.acked.is_some() && follower.silence < SILENT
-        };
-        let others = lead.followers.iter().filter(is_there).count();
+        let others = lead.followers.iter().filter(|other| other.is_copy());
+        let others = others.count();
         let is_established = lead.durable.is_some() && others + 1 >= quorum;
         if core::mem::replace(&mut lead.is_established, is_established) == is_established {
             return;
@@ -253,7 +251,7 @@ impl<A: Address> Node<A> {
         let me = self.view.me.id;
         let held = |replica: &Replica<A>| {
             let followers = replica.lead.iter().flat_map(|lead| &lead.followers);
-            let synced = followers.filter(|other| !other.is_learner && other.acked.is_some());
+            let synced = followers.filter(|other| other.is_copy());
             let synced = synced.map(|follower| follower.member.peer.id);
             Held {
                 group: replica.group.clone(),

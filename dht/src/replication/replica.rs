@@ -11,6 +11,7 @@ use crate::peer::Address;
 use crate::record::{Changed, Record};
 use crate::replication::acceptor::{Acceptor, Ballot};
 use crate::replication::group::{Group, Member, Next, Tag};
+use crate::replication::install::SILENT;
 use crate::replication::message::Entry;
 use crate::replication::propose::Proposal;
 
@@ -187,6 +188,11 @@ impl<A: Address> Follower<A> {
             confirmed: 0,
             silence: 0,
         }
+    }
+
+    /// Whether it can be counted on: a member that has everything, and was heard of lately.
+    pub(crate) fn is_copy(&self) -> bool {
+        !self.is_learner && self.acked.is_some() && self.silence < SILENT
     }
 }
 
