@@ -9,9 +9,10 @@
 
 pub mod process;
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dht::message::Routing;
@@ -123,9 +124,17 @@ pub fn peer(name: &str) -> Peer {
     }
 }
 
+/// An address that was free a moment ago, and that no other test of this process was given: the system may
+/// name a port again as soon as nobody listens there.
 pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("some port is free");
-    listener.local_addr().expect("it has an address")
+    static GIVEN: Mutex<BTreeSet<SocketAddr>> = Mutex::new(BTreeSet::new());
+    loop {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("some port is free");
+        let address = listener.local_addr().expect("it has an address");
+        if GIVEN.lock().expect("nobody panics here").insert(address) {
+            return address;
+        }
+    }
 }
 
 /// Waits until something is so.
