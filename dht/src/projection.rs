@@ -52,7 +52,8 @@ impl<A: Address> Node<A> {
         let questions = self.questions.iter();
         let mut questions: Vec<String> = questions.map(|open| format!("{open:?}")).collect();
         questions.sort_unstable();
-        let (join, leave) = (&self.join, &self.leave);
+        let join = &self.join;
+        let leave = self.leave.as_ref().map(|leave| leave.in_words());
         let (given, taken) = (&self.outgoing, (&self.incoming, &self.taken));
         let held = (self.is_bereaved, &self.kept);
         Projection {

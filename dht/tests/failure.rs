@@ -4,8 +4,9 @@ mod support;
 
 use dht::event::{Call, Failure, Note, Returned, Timer};
 use dht::message::{Reply, Request, Routing, State};
+use dht::store::Outcome;
 use dht::view::Phase;
-use dht::{Config, Id, Ownership, Peer};
+use dht::{Config, Event, Id, Ownership, Peer};
 use support::hand::{Hand, all, at, model, small, state};
 use support::{Address, Network, peer};
 
@@ -399,6 +400,55 @@ fn a_farewell_may_be_older_than_what_its_reader_knows() {
     let ticket = hand.asks_once(25, &Request::State);
     hand.answer(ticket, 25, state(20, &[30, 40]));
     assert_eq!(hand.successors(), [25, 30]);
+}
+
+/// Two neighbours leave, and the first one's farewell, which names the second, arrives last: the list that
+/// it tells would skip whoever has joined behind the two. It is said again once it names somebody else.
+#[test]
+fn a_farewell_that_names_one_who_has_left_is_said_again() {
+    let mut hand = Hand::member(10, &RING, model(2));
+    let farewell = |predecessor, successors| {
+        Request::Leaving(State {
+            predecessor: Some(at(predecessor)),
+            successors: all(successors),
+        })
+    };
+    let reply = hand.asked(30, farewell(20, &[40, 50]));
+    assert_eq!(reply, Some(Reply::Noted));
+    let reply = hand.asked(20, farewell(10, &[30, 40]));
+    assert_eq!(reply, Some(Reply::Busy));
+    assert_eq!(hand.successors()[0], 20);
+    hand.asked(20, farewell(10, &[35, 40]));
+    let ticket = hand.asks_once(35, &Request::State);
+    hand.answer(ticket, 35, state(20, &[40, 50]));
+    assert_eq!(hand.successors(), [35, 40]);
+}
+
+/// A node that nobody knows yet takes a leaver for its successor; its farewell must reach that one too,
+/// for whom the leaver's list names may die.
+#[test]
+fn who_may_have_adopted_a_leaver_is_told() {
+    let mut leaver = Hand::member(20, &[10, 20, 30], model(2));
+    leaver.call(Call::Leave);
+    for _ in 0..2 {
+        let ticket = leaver.stores()[0];
+        let outcome = Outcome::Records(Vec::new());
+        leaver.feed(Event::Stored { ticket, outcome });
+    }
+    let (ticket, to, _) = leaver.asks()[0];
+    leaver.answer(ticket, to, Reply::Received);
+    let farewell = Request::Leaving(leaver.view().state());
+    let mut told = Vec::new();
+    while let [(ticket, to, request)] = &leaver.asks()[..] {
+        assert_eq!(*request, farewell);
+        if told.is_empty() {
+            let reply = leaver.asked(15, Request::State);
+            assert!(matches!(reply, Some(Reply::State(_))), "{reply:?}");
+        }
+        told.push(*to);
+        leaver.answer(*ticket, *to, Reply::Noted);
+    }
+    assert_eq!(told, [10, 30, 15]);
 }
 
 /// A leave is over in less time than a death takes to be noticed, and nobody asks the leaver again.

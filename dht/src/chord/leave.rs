@@ -1,6 +1,8 @@
 //! Leave: a node hands over what it serves, tells its neighbours, and is gone.
 
 use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::chord::stabilize::BUSY;
@@ -20,9 +22,21 @@ pub(crate) struct Leave<A> {
     progress: usize,
     /// Neighbours that know, or can't be told.
     told: Vec<Peer<A>>,
+    /// Those that have asked for our pointers since, and may have adopted us.
+    askers: Vec<Peer<A>>,
     /// Farewells said so far, and whether one has not been answered yet.
     farewells: u8,
     is_asking: bool,
+}
+
+impl<A: Address> Leave<A> {
+    /// What matters of it to the next step, in words: how often it has said farewell does not, short of
+    /// the end of all patience.
+    pub(crate) fn in_words(&self) -> String {
+        let has_begun = self.farewells > 0;
+        let (told, askers) = (&self.told, &self.askers);
+        format!("{told:?} {askers:?} {has_begun} {}", self.is_asking)
+    }
 }
 
 impl<A: Address> Node<A> {
@@ -39,6 +53,7 @@ impl<A: Address> Node<A> {
             moved: 0,
             progress: 0,
             told: Vec::new(),
+            askers: Vec::new(),
             farewells: 0,
             is_asking: false,
         }));
@@ -75,7 +90,7 @@ impl<A: Address> Node<A> {
             return;
         };
         let neighbours = view.predecessor.iter().chain(&view.successors);
-        let mut untold = neighbours.filter(|peer| {
+        let mut untold = neighbours.chain(&leave.askers).filter(|peer| {
             **peer != view.me && !leave.told.contains(peer) && !self.detector.is_gone(peer)
         });
         match untold.next().cloned() {
@@ -86,6 +101,20 @@ impl<A: Address> Node<A> {
                 self.ask(&peer, request, Question::Farewell(peer.clone()), out);
             }
             _ => self.finish_leave(out),
+        }
+    }
+
+    /// A node on its way out is asked for its pointers: who asks may adopt it, and must be told in turn.
+    pub(crate) fn asked_while_leaving(&mut self, from: &Peer<A>) {
+        if let Some(leave) = self.leave.as_mut().filter(|leave| leave.farewells > 0) {
+            leave.told.retain(|peer| peer != from);
+            // More can't be told.
+            let has_room = leave.askers.len() < usize::from(FAREWELLS_MAX);
+            if let Err(place) = leave.askers.binary_search(from)
+                && has_room
+            {
+                leave.askers.insert(place, from.clone());
+            }
         }
     }
 
@@ -103,7 +132,9 @@ impl<A: Address> Node<A> {
         if reply == Reply::Busy {
             self.handover_later(BUSY, out);
         } else {
-            leave.told.push(peer);
+            if let Err(place) = leave.told.binary_search(&peer) {
+                leave.told.insert(place, peer);
+            }
             self.say_farewell(out);
         }
     }
@@ -191,7 +222,14 @@ impl<A: Address> Node<A> {
             let heir = heir.cloned();
             let known = view.successors.iter().chain(&view.predecessor);
             let mut others = known.chain(&state.predecessor).filter(is_other);
+            // Whom the leaver takes for its successor has left as well, so it is about to learn who
+            // comes next, and all that it said before is too old.
+            let is_stale = state
+                .successors
+                .first()
+                .is_some_and(|next| self.detector.is_gone(next));
             match heir {
+                Some(_) if is_stale => reply = Reply::Busy,
                 Some(heir) if !self.exchange => {
                     let question = Question::Heir(ticket, leaver, heir.clone());
                     self.exchange = true;

@@ -156,6 +156,7 @@ impl<A: Address> Node<A> {
         if self.exchange || !self.is_in_ring() {
             Reply::Busy
         } else {
+            self.asked_while_leaving(from);
             Reply::State(self.view.state())
         }
     }

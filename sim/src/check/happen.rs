@@ -21,7 +21,8 @@ struct Scene {
     /// Whose hosts have changed.
     changed: Set,
     queue: VecDeque<(Life, Stimulus)>,
-    /// Whose farewell met Busy, which is no step of its own if it changed nothing else.
+    /// Whose farewell met Busy, which is no step of its own if it changed nothing else and would be
+    /// said again in the same words.
     rebuffed: Set,
     /// What becomes of a life that ends.
     after: Being,
@@ -222,7 +223,11 @@ impl Ring {
             return scene.change(asker).post(Letter { stage, ..letter });
         }
         let request = self.known.requests.word(letter.request);
-        if matches!(request, Request::Leaving(_)) && reply == self.busy {
+        if let Request::Leaving(state) = request
+            && reply == self.busy
+            && let Some(node) = scene.node(asker)
+            && self.known.kept(node).node.view().state() == *state
+        {
             scene.rebuffed |= 1 << asker;
         }
         let answered = Stimulus::Answered(from, letter.request, reply);
