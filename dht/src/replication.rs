@@ -222,7 +222,7 @@ impl<A: Address> Node<A> {
         match about {
             About::Append(clock) => self.append_told(tag, &to, clock, told, out),
             About::Enroll => self.enroll_told(tag, &to, told),
-            About::Fetch => self.fetch_told(tag, told, out),
+            About::Fetch => self.fetch_told(tag, &to, told, out),
             About::Prepare(ballot) => self.prepare_told(tag, to, ballot, told, out),
             About::Accept(ballot) => self.accept_told(tag, to, ballot, told, out),
             About::Install => self.install_told(tag, &to, &told, out),

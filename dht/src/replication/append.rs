@@ -117,8 +117,9 @@ impl<A: Address> Node<A> {
             replica.window.push(entry);
         }
         let (is_new, position) = (replica.position != position, replica.position);
+        let far = position.max(replica.until);
         if is_new {
-            self.keep_records(tag, position, records, out);
+            self.keep_records(tag, far, records, out);
         }
         let Some(replica) = self.replica(tag) else {
             return;
@@ -140,7 +141,7 @@ impl<A: Address> Node<A> {
     pub(crate) fn keep_records(
         &mut self,
         tag: Tag,
-        position: u32,
+        far: u32,
         records: Vec<(Id, Record)>,
         out: &mut Vec<Action<A>>,
     ) {
@@ -148,7 +149,7 @@ impl<A: Address> Node<A> {
             put: Vec::new(),
             merge: records,
             forget: Vec::new(),
-            notes: [keep::position(tag, position)].into(),
+            notes: [keep::position(tag, far)].into(),
         };
         self.store(command, Errand::Discard, out);
     }

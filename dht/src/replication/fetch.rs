@@ -47,7 +47,8 @@ impl<A: Address> Node<A> {
             since: lineage,
             after: None,
             has: None,
-            tries: 0,
+            // Whoever gave too little before is not the first to be asked again.
+            tries: replica.silence,
             is_asking: false,
         });
         if pull.is_asking {
@@ -81,6 +82,12 @@ impl<A: Address> Node<A> {
         };
         let replica = groups.replicas.iter().find(|replica| replica.tag() == tag);
         let synced = replica.filter(|replica| replica.is_synced && !replica.is_learner);
+        // Where a later group keeps the arc, or this node learns for one, what is retired is mixed with that.
+        let mixes = |other: &Replica<A>| {
+            (other.is_learner || other.group.epoch > tag.epoch)
+                && other.group.arc.intersection(tag.arc).next().is_some()
+        };
+        let is_mixed = groups.replicas.iter().any(mixes);
         let (window, has, until) = match synced {
             Some(replica) => {
                 let assigned = replica.lead.as_ref().map_or(0, |lead| lead.assigned);
@@ -90,7 +97,7 @@ impl<A: Address> Node<A> {
             None => {
                 let before = tag.epoch - 1;
                 let mut retired = groups.retired.iter().filter(|retired| {
-                    retired.tag.epoch == before && retired.position == fetch.start
+                    retired.tag.epoch == before && retired.position == fetch.start && !is_mixed
                 });
                 match retired.find(|retired| retired.tag.arc.covers(tag.arc)) {
                     Some(retired) => (&retired.window, 0, 0),
@@ -136,7 +143,13 @@ impl<A: Address> Node<A> {
     }
 
     /// A part of what is lacking has come.
-    pub(crate) fn fetch_told(&mut self, tag: Tag, told: Told<A>, out: &mut Vec<Action<A>>) {
+    pub(crate) fn fetch_told(
+        &mut self,
+        tag: Tag,
+        from: &Member<A>,
+        told: Told<A>,
+        out: &mut Vec<Action<A>>,
+    ) {
         let Some(replica) = self.replica(tag) else {
             return;
         };
@@ -147,7 +160,13 @@ impl<A: Address> Node<A> {
         match told {
             Told::Tail(entries) => self.take_tail(tag, entries, out),
             Told::Page(page) => self.take_page(tag, page, out),
-            _ => pull.tries = pull.tries.wrapping_add(1),
+            told => {
+                pull.tries = pull.tries.wrapping_add(1);
+                if told == Told::Unknown {
+                    // Maybe it still waits to hear what was decided.
+                    self.tell_origin(tag, from, out);
+                }
+            }
         }
     }
 
@@ -211,7 +230,9 @@ impl<A: Address> Node<A> {
         let end = page.records.last().map_or(tag.arc.end, |(key, _)| *key);
         let is_whole = pull.after.is_none() && tag.arc.start == tag.arc.end && !page.more;
         let piece = (start != end || is_whole).then(|| Arc::new(start, end));
-        let has = *pull.has.get_or_insert(page.has);
+        // Another giver may have less.
+        let has = pull.has.map_or(page.has, |has| has.min(page.has));
+        pull.has = Some(has);
         if page.more {
             pull.after = Some(end);
         }
@@ -283,7 +304,8 @@ impl<A: Address> Node<A> {
         {
             replica.is_synced = false;
             replica.is_fetched = false;
-            replica.until = 0;
+            // What it has acknowledged counts, wherever it fetches it from.
+            replica.until = replica.until.max(replica.position);
             replica.lineage = None;
             replica.pull = None;
             self.keep_replica(tag, out);
@@ -306,23 +328,25 @@ impl<A: Address> Node<A> {
 }
 
 impl<A: Address> Replica<A> {
-    /// Who may have what it lacks, the likeliest first: its leader or, where it leads itself, those who
-    /// were part of the decision.
+    /// Who may have what it lacks, the likeliest first: a member its leader, the leader those who were
+    /// part of the decision, and both any other member.
     fn givers(&self, me: &Member<A>) -> Vec<Member<A>> {
+        let leader = self.group.leader();
+        if self.is_learner {
+            return [leader.clone()].into();
+        }
         let mut givers = Vec::new();
         let mut add = |member: &Member<A>| {
             if !member.is(me) && !givers.iter().any(|other: &Member<A>| other.is(member)) {
                 givers.push(member.clone());
             }
         };
-        match &self.origin {
-            Some(next) if self.group.leader().is(me) => {
-                add(&next.source);
-                next.former.iter().for_each(&mut add);
-                self.group.members.iter().for_each(&mut add);
-            }
-            _ => add(self.group.leader()),
+        add(leader);
+        if let Some(next) = &self.origin {
+            add(&next.source);
+            next.former.iter().for_each(&mut add);
         }
+        self.group.members.iter().for_each(&mut add);
         givers
     }
 }

@@ -409,11 +409,15 @@ impl<A: Address> Replica<A> {
         let Some(before) = before else {
             return;
         };
+        // Writes after the start are of no epoch any more, and not to be passed on.
+        if before.position > start {
+            return;
+        }
         self.prior = before.window.clone();
         if before.position == start {
             self.is_synced = true;
             self.is_fetched = true;
-        } else if before.position < start {
+        } else {
             self.lineage = Some(before.position);
         }
     }

@@ -63,7 +63,7 @@ pub(crate) fn replica<A: Address>(replica: &Replica<A>) -> [Note; 2] {
     };
     let far = match replica.lineage {
         Some(sequence) if !replica.is_synced => lineage(tag, sequence),
-        _ => position(tag, replica.position),
+        _ => position(tag, replica.position.max(replica.until)),
     };
     [group, far]
 }
@@ -216,6 +216,8 @@ fn found<A: Address>(kept: Kept<A>, far: Option<(u32, u32)>) -> Replica<A> {
             replica.position = sequence;
             replica.durable = sequence;
         }
+        // It has acknowledged so much, or fetched some of it, and lost its place.
+        Some((at, sequence)) if at == epoch => replica.until = sequence,
         Some((at, sequence)) if at + 1 == epoch => replica.lineage = Some(sequence),
         _ => {}
     }

@@ -243,7 +243,7 @@ impl<A: Address> Node<A> {
     }
 
     /// Tells a member of the decision that made the group.
-    fn tell_origin(&mut self, tag: Tag, member: &Member<A>, out: &mut Vec<Action<A>>) {
+    pub(crate) fn tell_origin(&mut self, tag: Tag, member: &Member<A>, out: &mut Vec<Action<A>>) {
         let origin = self
             .replica(tag)
             .and_then(|replica| replica.origin.as_deref());
