@@ -228,7 +228,7 @@ impl<A: Address> Node<A> {
             About::Install => self.install_told(tag, &to, &told, out),
             About::Release => self.release_told(tag, &to),
             About::Status => self.status_told(&told, out),
-            About::Resign => {}
+            About::Resign => self.resign_told(tag, &told, out),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::id::{Arc, Id};
 use crate::node::Node;
 use crate::peer::{Address, Peer};
 use crate::replication::group::{Group, Member, Tag};
+use crate::replication::install::SILENT;
 use crate::replication::message::{Ask, Told};
 use crate::replication::replica::{Follower, Replica};
 use crate::replication::{ANY_STORE, About, tell};
@@ -36,20 +37,22 @@ impl<A: Address> Node<A> {
             }
         }
         let position = replica.position;
+        let is_safe = self.is_safe(replica, &wish);
         let Some(lead) = self.replica(tag).and_then(|replica| replica.lead.as_mut()) else {
             return;
         };
         lead.followers.retain(|follower| {
             !follower.is_learner || wanted.iter().any(|member| member.is(&follower.member))
         });
-        let mut is_ready = true;
+        let mut is_ready = is_safe;
         for member in wanted {
             let mut learners = lead.followers.iter().filter(|follower| follower.is_learner);
             match learners.find(|learner| learner.member.is(&member)) {
                 Some(learner) => {
                     let lag = learner.acked.map(|acked| position - acked.min(position));
-                    is_ready &=
-                        learner.member.store != ANY_STORE && lag.is_some_and(|lag| lag <= LAG_MAX);
+                    is_ready &= learner.member.store != ANY_STORE
+                        && learner.silence <= FRESH
+                        && lag.is_some_and(|lag| lag <= LAG_MAX);
                 }
                 None => {
                     is_ready = false;
@@ -64,6 +67,38 @@ impl<A: Address> Node<A> {
             true => self.propose(tag, wish, out),
             false => self.replicate(tag, true, out),
         }
+    }
+
+    /// Whether the group can be followed by these without being worse off: a copy that is there is not
+    /// given up for one that may be gone, nor for none while there are other nodes.
+    fn is_safe(&self, replica: &Replica<A>, wish: &[Group<A>]) -> bool {
+        let me = self.member();
+        let followers = replica.lead.iter().flat_map(|lead| &lead.followers);
+        let is_fresh = |other: &&Follower<A>| other.is_copy() && other.silence <= FRESH;
+        let fresh: Vec<&Member<A>> = followers
+            .filter(is_fresh)
+            .map(|follower| &follower.member)
+            .chain([&me])
+            .collect();
+        let is_copy = |member: &&Member<A>| fresh.iter().any(|copy| copy.is(member));
+        let members = &replica.group.members;
+        let mut given_up = members
+            .iter()
+            .filter(is_copy)
+            .filter(|member| wish.iter().any(|group| !group.has(member)));
+        let mut kept = members
+            .iter()
+            .filter(|member| wish.iter().any(|group| group.has(member)));
+        if given_up.next().is_some() && !kept.all(|member| is_copy(&member)) {
+            return false;
+        }
+        // A list of successors that comes round shows the whole ring; any other one may be short for a while.
+        let view = &self.view;
+        let before = view.predecessor.as_ref();
+        let is_whole = before.is_none_or(|peer| *peer == view.me || view.successors.contains(peer));
+        let nearest = usize::from(self.config.successors) + 1;
+        let least = members.len().min(self.config.replicas.into()).min(nearest);
+        is_whole || wish.iter().all(|group| group.members.len() >= least)
     }
 
     /// The groups that should keep the arc of this one by the pointers; none where these do not tell.
@@ -170,22 +205,45 @@ impl<A: Address> Node<A> {
         tag: Tag,
         out: &mut Vec<Action<A>>,
     ) {
-        let lead = self.replica(tag).and_then(|replica| replica.lead.as_mut());
-        if let Some(lead) = lead
+        let newer = self.newer_than(tag).cloned();
+        let Some(replica) = self.replica(tag) else {
+            // Whoever has become a member meanwhile is about to be told.
+            let newer = newer.filter(|group| !group.has(from));
+            return tell(ticket, newer.map_or(Told::Unknown, Told::Newer), out);
+        };
+        // A learner waits until it is clear that it becomes no member.
+        let is_decided = replica.is_fenced() && !replica.group.has(from);
+        if let Some(lead) = &mut replica.lead
             && !lead.resigned.contains(&from.peer.id)
         {
             lead.resigned.push(from.peer.id);
         }
-        tell(ticket, Told::Done, out);
+        let told = match is_decided {
+            true => Told::Unknown,
+            false => Told::Done,
+        };
+        tell(ticket, told, out);
         self.steer(tag, out);
+    }
+
+    /// The leader does without this node, which need not learn any more.
+    pub(crate) fn resign_told(&mut self, tag: Tag, told: &Told<A>, out: &mut Vec<Action<A>>) {
+        let replica = self.replica(tag).filter(|replica| replica.is_learner);
+        if replica.is_some() && *told == Told::Done {
+            self.drop_learners(tag.arc);
+            self.reconcile(out);
+        }
     }
 
     /// What a leaving node still has to do; whether nothing is left.
     pub(crate) fn resign(&mut self, out: &mut Vec<Action<A>>) -> bool {
-        let Some(groups) = &self.groups else {
+        let Some(groups) = &mut self.groups else {
             return true;
         };
-        let members = groups.replicas.iter().filter(|replica| !replica.is_learner);
+        // Whoever would have made it a member has not been heard of for long.
+        let is_idle = |replica: &Replica<A>| replica.is_learner && replica.silence > SILENT;
+        groups.replicas.retain(|replica| !is_idle(replica));
+        let members = groups.replicas.iter();
         let led: Vec<(Tag, Member<A>)> = members
             .map(|replica| (replica.tag(), replica.group.leader().clone()))
             .collect();
@@ -200,6 +258,9 @@ impl<A: Address> Node<A> {
         is_over
     }
 }
+
+/// Beats since a member was heard of, if nothing got lost: it is there.
+const FRESH: u8 = 2;
 
 /// Writes that a new member may lack when the others decide that it is one: few enough to be sent at
 /// once.
