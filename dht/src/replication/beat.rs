@@ -138,7 +138,10 @@ impl<A: Address> Node<A> {
         for retired in &mut groups.retired {
             retired.age = (retired.age + 1) % OLD;
             if retired.age == 0 {
-                old.push(retired.tag);
+                old.push(Tag {
+                    epoch: retired.after(),
+                    ..retired.tag
+                });
             }
         }
         for replica in &mut groups.replicas {

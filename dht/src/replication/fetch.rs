@@ -10,10 +10,11 @@ use crate::event::{Action, Ticket};
 use crate::id::{Arc, Id};
 use crate::node::{Errand, Node};
 use crate::peer::Address;
+use crate::ranges;
 use crate::record::Record;
 use crate::replication::group::{Group, Member, Tag};
 use crate::replication::message::{Ask, Entry, Fetch, Page, Told};
-use crate::replication::replica::{Pull, Replica, Synced};
+use crate::replication::replica::{Pull, Replica, Retired, Synced};
 use crate::replication::{About, keep, tell};
 use crate::store::{Command, Limit};
 
@@ -87,7 +88,10 @@ impl<A: Address> Node<A> {
             (other.is_learner || other.group.epoch > tag.epoch)
                 && other.group.arc.intersection(tag.arc).next().is_some()
         };
-        let is_mixed = groups.replicas.iter().any(mixes);
+        let later = |retired: &Retired| {
+            retired.tag.epoch >= tag.epoch && retired.tag.arc.intersection(tag.arc).next().is_some()
+        };
+        let is_mixed = groups.replicas.iter().any(mixes) || groups.retired.iter().any(later);
         let (window, has, until) = match synced {
             Some(replica) => {
                 let assigned = replica.lead.as_ref().map_or(0, |lead| lead.assigned);
@@ -97,7 +101,9 @@ impl<A: Address> Node<A> {
             None => {
                 let before = tag.epoch - 1;
                 let mut retired = groups.retired.iter().filter(|retired| {
-                    retired.tag.epoch == before && retired.position == fetch.start && !is_mixed
+                    retired.tag.epoch == before
+                        && retired.position == Some(fetch.start)
+                        && !is_mixed
                 });
                 match retired.find(|retired| retired.tag.arc.covers(tag.arc)) {
                     Some(retired) => (&retired.window, 0, 0),
@@ -319,10 +325,19 @@ impl<A: Address> Node<A> {
 
     /// Forgets what it has begun to learn on an arc.
     pub(crate) fn drop_learners(&mut self, arc: Arc) {
-        if let Some(groups) = &mut self.groups {
-            groups.replicas.retain(|replica| {
-                !replica.is_learner || replica.group.arc.intersection(arc).next().is_none()
-            });
+        let Some(groups) = &mut self.groups else {
+            return;
+        };
+        let is_dropped = |replica: &mut Replica<A>| {
+            replica.is_learner && replica.group.arc.intersection(arc).next().is_some()
+        };
+        let dropped: Vec<Replica<A>> = groups.replicas.extract_if(.., is_dropped).collect();
+        for replica in &dropped {
+            // What it has learned is to be forgotten some time.
+            let before = groups.retired.iter().map(|retired| retired.tag.arc);
+            let rest = ranges::missing(replica.group.arc, before);
+            let rest = rest.into_iter().map(|arc| Retired::of(replica, arc));
+            groups.retired.extend(rest);
         }
     }
 }

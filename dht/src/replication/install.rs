@@ -13,7 +13,7 @@ use crate::peer::Address;
 use crate::ranges;
 use crate::replication::group::{Group, Member, Next, Tag};
 use crate::replication::message::{Ask, Told};
-use crate::replication::replica::{Follower, Lead, Replica, Retired, Synced, Window};
+use crate::replication::replica::{Follower, Lead, Replica, Retired, Synced};
 use crate::replication::{About, Decided, keep, tell};
 use crate::store::Command;
 use crate::view::{Held, Range};
@@ -106,25 +106,14 @@ impl<A: Address> Node<A> {
             .flat_map(|ended| keep::nothing(ended.tag()))
             .collect();
         let mut retired = Vec::new();
-        for replica in ended
-            .iter()
-            .filter(|replica| replica.is_synced && !replica.is_learner)
-        {
+        for replica in &ended {
             let mine: Vec<Arc> = groups
                 .iter()
                 .filter(|group| group.has(&me))
                 .map(|group| group.arc)
                 .collect();
             let rest = ranges::missing(replica.group.arc, mine);
-            retired.extend(rest.into_iter().map(|arc| Retired {
-                tag: Tag {
-                    arc,
-                    epoch: replica.group.epoch,
-                },
-                position: replica.position,
-                window: replica.window.clone(),
-                age: 0,
-            }));
+            retired.extend(rest.into_iter().map(|arc| Retired::of(replica, arc)));
         }
         let mut leads = Vec::new();
         let mut new = Vec::new();
@@ -322,20 +311,18 @@ impl<A: Address> Node<A> {
         let notes = self.notes_of_end(&ended);
         self.write_notes(notes, out);
         if let Some(groups) = &mut self.groups {
-            groups.retired.extend(ended.iter().map(|replica| Retired {
-                tag: replica.tag(),
-                position: replica.position,
-                window: Window::default(),
-                age: 0,
-            }));
+            let retired = ended.iter();
+            let retired = retired.map(|replica| Retired::of(replica, replica.group.arc));
+            groups.retired.extend(retired);
         }
         let Some(groups) = &mut self.groups else {
             return;
         };
         let (mut forgotten, mut rest) = (Vec::new(), Vec::new());
         for retired in groups.retired.drain(..) {
-            let is_later = retired.tag.epoch >= group.epoch;
-            if is_later || retired.tag.arc.intersection(group.arc).next().is_none() {
+            if retired.after() >= group.epoch
+                || retired.tag.arc.intersection(group.arc).next().is_none()
+            {
                 rest.push(retired);
                 continue;
             }
@@ -346,7 +333,7 @@ impl<A: Address> Node<A> {
                     epoch: retired.tag.epoch,
                 },
                 position: retired.position,
-                window: Window::default(),
+                window: retired.window.clone(),
                 age: retired.age,
             }));
         }

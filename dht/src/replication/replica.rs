@@ -101,11 +101,35 @@ impl<A: Address> Replica<A> {
 #[derive(Clone, Debug)]
 pub(crate) struct Retired {
     pub(crate) tag: Tag,
-    /// All writes of the epoch up to this one are here.
-    pub(crate) position: u32,
+    /// All writes of the epoch up to this one are here; nothing where it never had all, and is only to be
+    /// forgotten some time.
+    pub(crate) position: Option<u32>,
     pub(crate) window: Window,
     /// Beats since it was kept so.
     pub(crate) age: u8,
+}
+
+impl Retired {
+    /// What is left of a replica on a part of its arc.
+    pub(crate) fn of<A: Address>(replica: &Replica<A>, arc: Arc) -> Retired {
+        let epoch = replica.group.epoch;
+        let had_all = replica.is_synced && !replica.is_learner;
+        Retired {
+            tag: Tag { arc, epoch },
+            position: had_all.then_some(replica.position),
+            window: match had_all {
+                true => replica.window.clone(),
+                false => Window::default(),
+            },
+            age: 0,
+        }
+    }
+
+    /// A group of a later epoch than this one, which serves, has all that counts of it.
+    pub(crate) fn after(&self) -> u32 {
+        let is_learned = self.position.is_none();
+        self.tag.epoch - u32::from(is_learned)
+    }
 }
 
 /// The way from what a store has to what its group began with.

@@ -14,7 +14,7 @@ use crate::peer::{Address, Peer};
 use crate::replication::group::{Group, Member, Tag};
 use crate::replication::install::SILENT;
 use crate::replication::message::{Ask, Told};
-use crate::replication::replica::{Follower, Replica};
+use crate::replication::replica::{Follower, Replica, Retired};
 use crate::replication::{ANY_STORE, About, tell};
 use crate::view::Phase;
 
@@ -243,11 +243,13 @@ impl<A: Address> Node<A> {
         // Whoever would have made it a member has not been heard of for long.
         let is_idle = |replica: &Replica<A>| replica.is_learner && replica.silence > SILENT;
         groups.replicas.retain(|replica| !is_idle(replica));
+        let had_all = |retired: &Retired| retired.position.is_some();
+        let is_giving = groups.retired.iter().any(had_all);
         let members = groups.replicas.iter();
         let led: Vec<(Tag, Member<A>)> = members
             .map(|replica| (replica.tag(), replica.group.leader().clone()))
             .collect();
-        let is_over = led.is_empty() && groups.retired.is_empty();
+        let is_over = led.is_empty() && !is_giving;
         let me: Id = self.view.me.id;
         for (tag, leader) in led {
             match leader.peer.id == me {
