@@ -59,7 +59,10 @@ impl<A> Request<A> {
             | Request::Claim(_) => 300,
             // The one that is told asks somebody else before it answers.
             Request::Leaving(_) => 1_000,
-            Request::Read(_) | Request::Change(..) | Request::Transfer(_) => 2_000,
+            // Little longer than it takes the members of a silent leader to choose another one, which
+            // then is asked.
+            Request::Read(_) | Request::Change(..) => 1_500,
+            Request::Transfer(_) => 2_000,
             Request::Group(request) => match request.ask {
                 // What only moves content must not count its giver as silent when that is busy.
                 Ask::Fetch(_) => 2_000,
