@@ -254,14 +254,8 @@ impl<A: Address> Node<A> {
     /// A ring must start so: the proof of the protocol begins with an ideal ring of at least
     /// `successors` + 1 members, and a smaller one merely survives fewer failures.
     pub fn in_ring(me: Peer<A>, ring: &[Peer<A>], config: Config) -> Node<A> {
-        let mut others: Vec<Peer<A>> = ring.to_vec();
-        others.retain(|peer| peer.id != me.id);
-        others.sort_unstable_by_key(|peer| me.id.distance_to(peer.id));
-        let predecessor = others.last().unwrap_or(&me).clone();
-        let nearest = others.iter().take(config.successors.into());
-        let nearest = nearest.cloned().collect();
-        let mut node = Node::placed(me.clone(), predecessor, nearest, Vec::new(), config);
-        node.point_fingers(&others);
+        let others = others_of(&me, ring);
+        let mut node = Node::among(me.clone(), &others, config);
         if node.is_replicated() {
             // The stores of a new ring are as old as its nodes.
             let member = |peer: &Peer<A>| Member {
@@ -273,6 +267,35 @@ impl<A: Address> Node<A> {
             let groups = keep::groups_of(me.id, &members, config.replicas.into());
             node.found_groups(groups);
         }
+        node
+    }
+
+    /// A member of the ideal ring of these nodes, in any order, itself included, which were all stopped
+    /// and start again at the same time, each under a higher incarnation.
+    ///
+    /// Who is in a group, and what it decided last, is what the `notes` of the stores say, with all of
+    /// which [`Node::restore`] is called: nothing is founded, and an arc is served once a majority of its
+    /// last group is there. With one copy a node serves its own arc at once.
+    pub fn in_ring_again(
+        me: Peer<A>,
+        ring: &[Peer<A>],
+        config: Config,
+        notes: &[(Vec<u8>, Vec<u8>)],
+    ) -> Node<A> {
+        let others = others_of(&me, ring);
+        let mut node = Node::among(me, &others, config);
+        node.restore(notes);
+        node.meet_lives(ring);
+        node
+    }
+
+    /// A member that knows all others, which are in ring order behind it.
+    fn among(me: Peer<A>, others: &[Peer<A>], config: Config) -> Node<A> {
+        let predecessor = others.last().unwrap_or(&me).clone();
+        let nearest = others.iter().take(config.successors.into());
+        let nearest = nearest.cloned().collect();
+        let mut node = Node::placed(me, predecessor, nearest, Vec::new(), config);
+        node.point_fingers(others);
         node
     }
 
@@ -559,6 +582,14 @@ impl<A: Address> Node<A> {
         let ticket = self.errands.insert(errand);
         out.push(Action::Store { ticket, command });
     }
+}
+
+/// The other members of a ring, in ring order behind `me`.
+fn others_of<A: Address>(me: &Peer<A>, ring: &[Peer<A>]) -> Vec<Peer<A>> {
+    let mut others: Vec<Peer<A>> = ring.to_vec();
+    others.retain(|peer| peer.id != me.id);
+    others.sort_unstable_by_key(|peer| me.id.distance_to(peer.id));
+    others
 }
 
 pub(crate) fn wait<A>(timer: Timer<A>, delay: Delay, out: &mut Vec<Action<A>>) {

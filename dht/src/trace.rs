@@ -71,6 +71,9 @@ pub struct Birth<A> {
     /// The members of the ideal ring that it was part of from the beginning; nothing where it had
     /// yet to join one.
     pub ring: Option<Vec<Peer<A>>>,
+    /// Whether that ring had been there before, and was stopped as a whole.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub again: bool,
     /// What its store had noted for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<(Vec<u8>, Vec<u8>)>,
@@ -79,15 +82,19 @@ pub struct Birth<A> {
 impl<A: Address> Birth<A> {
     /// The node as it was then.
     pub fn node(&self) -> Node<A> {
-        let mut node = match &self.ring {
-            Some(ring) => Node::in_ring(self.me.clone(), ring, self.config),
-            None => Node::new(self.me.clone(), self.config),
-        };
-        // In a ring that was stopped, the groups are those that were there before.
-        if !self.notes.is_empty() {
-            node.restore(&self.notes);
+        let me = self.me.clone();
+        match &self.ring {
+            // Whoever has notes has been part of it, whatever it was told.
+            Some(ring) if self.again || !self.notes.is_empty() => {
+                Node::in_ring_again(me, ring, self.config, &self.notes)
+            }
+            Some(ring) => Node::in_ring(me, ring, self.config),
+            None => {
+                let mut node = Node::new(me, self.config);
+                node.restore(&self.notes);
+                node
+            }
         }
-        node
     }
 }
 
@@ -165,6 +172,7 @@ mod tests {
             me: peer(1),
             config: Config::default(),
             ring: Some(Vec::from([peer(1), peer(2)])),
+            again: false,
             notes: Vec::new(),
         };
         let heads = [
@@ -190,6 +198,7 @@ mod tests {
             me: ring[0],
             config: Config::default(),
             ring: Some(ring.into()),
+            again: false,
             notes: Vec::new(),
         };
         let node = Node::in_ring(ring[0], &ring, Config::default());

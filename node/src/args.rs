@@ -42,6 +42,17 @@ pub struct Args {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ring: Vec<String>,
 
+    /// Start again as a member of the ring of these nodes, itself included, which was stopped as a whole:
+    /// each with its data folder, and a higher incarnation than before [env: DHT_AGAIN]
+    #[arg(
+        long,
+        value_name = "MEMBER,…",
+        value_delimiter = ',',
+        conflicts_with_all = ["ring", "join"]
+    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub again: Vec<String>,
+
     /// Join the ring of one of these members, the first that answers [env: DHT_JOIN]
     #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
     #[serde(skip_serializing_if = "Vec::is_empty")]

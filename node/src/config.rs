@@ -56,6 +56,9 @@ pub struct Config {
 pub enum Entry {
     /// As a member of an ideal ring of these, itself included.
     Ring(Vec<Peer>),
+    /// As a member of an ideal ring of these, itself included, which was there before and was stopped as a
+    /// whole: what the stores know of it counts.
+    Again(Vec<Peer>),
     /// Through the first of these members that answers: host and port.
     Join(Vec<String>),
 }
@@ -100,7 +103,7 @@ pub enum Error {
         /// Where it stands.
         source_name: String,
     },
-    /// Neither or both of `ring` and `join` are there.
+    /// None of `ring`, `again` and `join` is there, or more than one.
     #[error("{0}")]
     Entry(&'static str),
 }
@@ -185,44 +188,40 @@ fn name(draft: &Draft, address: &str) -> Result<String, Error> {
 
 /// Where the node stands, and how it gets there.
 fn place(draft: &Draft, name: &str, address: SocketAddr) -> Result<(Peer, Entry), Error> {
-    let id = Id::of(name.as_bytes());
     let values = &draft.values;
-    let peer = |incarnation| Peer {
-        id,
-        address,
-        incarnation,
-    };
-    match (values.ring.is_empty(), values.join.is_empty()) {
-        (true, true) => Err(Error::Entry(
+    match (&values.ring[..], &values.again[..], &values.join[..]) {
+        ([], [], []) => Err(Error::Entry(
             "a node needs a ring: `--join` one of its members, or start a new one by `--ring`",
         )),
-        (false, false) => Err(Error::Entry(
-            "`ring` and `join` exclude each other, wherever they stand",
-        )),
-        (true, false) => {
-            let me = peer(values.incarnation.unwrap_or_else(seconds_since_1970));
+        ([], [], _) => {
+            let me = Peer {
+                id: Id::of(name.as_bytes()),
+                address,
+                incarnation: values.incarnation.unwrap_or_else(seconds_since_1970),
+            };
             Ok((me, Entry::Join(hosts(draft)?)))
         }
-        (false, true) => {
-            let ring = ring(draft)?;
-            let Some(me) = ring.iter().find(|member| member.id == id) else {
-                let reason = format!("this node, `{name}`, is not among them");
-                return Err(draft.refuse("ring", values.ring.join(","), reason));
-            };
-            let incarnation = values.incarnation.unwrap_or(me.incarnation);
-            if *me != peer(incarnation) {
-                let reason = format!("`{name}` stands there with another address or incarnation");
-                return Err(draft.refuse("ring", values.ring.join(","), reason));
-            }
-            Ok((*me, Entry::Ring(ring)))
+        (members, [], []) => {
+            let ring = ring(draft, "ring", members)?;
+            let me = find(draft, "ring", &ring, name, address)?;
+            Ok((me, Entry::Ring(ring)))
         }
+        ([], members, []) => {
+            let ring = ring(draft, "again", members)?;
+            let me = find(draft, "again", &ring, name, address)?;
+            Ok((me, Entry::Again(ring)))
+        }
+        _ => Err(Error::Entry(
+            "`ring`, `again` and `join` exclude each other, wherever they stand",
+        )),
     }
 }
 
-fn ring(draft: &Draft) -> Result<Vec<Peer>, Error> {
-    let refuse = |text: &str, reason: String| draft.refuse("ring", text, reason);
+/// The members of a ring that stand under `key`.
+fn ring(draft: &Draft, key: &'static str, members: &[String]) -> Result<Vec<Peer>, Error> {
+    let refuse = |text: &str, reason: String| draft.refuse(key, text, reason);
     let mut ring: Vec<Peer> = Vec::new();
-    for text in &draft.values.ring {
+    for text in members {
         let member: Member = text
             .parse()
             .map_err(|error: NotAMember| refuse(text, error.to_string()))?;
@@ -244,6 +243,31 @@ fn ring(draft: &Draft) -> Result<Vec<Peer>, Error> {
         ring.push(peer);
     }
     Ok(ring)
+}
+
+/// This node among the members of a ring that stand under `key`.
+fn find(
+    draft: &Draft,
+    key: &'static str,
+    ring: &[Peer],
+    name: &str,
+    address: SocketAddr,
+) -> Result<Peer, Error> {
+    let id = Id::of(name.as_bytes());
+    let typed = match key {
+        "again" => &draft.values.again,
+        _ => &draft.values.ring,
+    };
+    let refuse = |reason| draft.refuse(key, typed.join(","), reason);
+    let Some(me) = ring.iter().find(|member| member.id == id) else {
+        return Err(refuse(format!("this node, `{name}`, is not among them")));
+    };
+    let incarnation = draft.values.incarnation.unwrap_or(me.incarnation);
+    if (me.address, me.incarnation) != (address, incarnation) {
+        let reason = format!("`{name}` stands there with another address or incarnation");
+        return Err(refuse(reason));
+    }
+    Ok(*me)
 }
 
 fn hosts(draft: &Draft) -> Result<Vec<String>, Error> {

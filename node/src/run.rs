@@ -118,9 +118,10 @@ fn birth(config: &Config, content: &Content) -> Birth<Address> {
             ..dht::Config::default()
         },
         ring: match &config.entry {
-            Entry::Ring(ring) => Some(ring.clone()),
+            Entry::Ring(ring) | Entry::Again(ring) => Some(ring.clone()),
             Entry::Join(_) => None,
         },
+        again: matches!(config.entry, Entry::Again(_)),
         notes: content.notes(),
     }
 }

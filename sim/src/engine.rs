@@ -53,6 +53,8 @@ pub struct Network {
     pending: BTreeMap<Ticket, Pending>,
     asked: deliver::Asked,
     reach: Reach,
+    /// Who starts again after a stop of the whole network.
+    stopped: Vec<Address>,
     random: Random,
     tickets: u64,
     lives: u32,
@@ -109,6 +111,7 @@ impl Network {
             pending: BTreeMap::new(),
             asked: None,
             reach: Reach::default(),
+            stopped: Vec::new(),
             random: Random::new(plan.seed, STREAM),
             tickets: 0,
             lives: 0,

@@ -67,6 +67,7 @@ pub const ALL: Menu = Menu {
     restarts: true,
     pauses: true,
     cuts: true,
+    stops: false,
     long: false,
 };
 

@@ -178,6 +178,7 @@ mod tests {
             me: peer(1),
             config: Config::default(),
             ring: Some(vec![peer(1), peer(2), peer(3)]),
+            again: false,
             notes: Vec::new(),
         }
     }

@@ -290,6 +290,12 @@ impl Run {
             self.network.cut(cut, lot, ms * 1_000);
             return Outcome::Done;
         }
+        if let Fault::Stop { after_ms } = step.fault {
+            for at in self.network.stop(after_ms * 1_000) {
+                self.abandon(at);
+            }
+            return Outcome::Done;
+        }
         let census = self.network.census();
         let at = match step.who {
             Who::Node(address) => census.contains(address).then_some(address),
@@ -316,7 +322,7 @@ impl Run {
                 }
                 self.go_away(at, step.fault);
             }
-            Fault::Cut { .. } => {}
+            Fault::Cut { .. } | Fault::Stop { .. } => {}
         }
         Outcome::Done
     }
@@ -329,14 +335,19 @@ impl Run {
         if let Some(content) = &mut self.content {
             content.crashes(&self.network, at);
         }
-        if let Some(clients) = &mut self.clients {
-            clients.crashes(at);
-        }
-        self.lookups.abandon(at);
+        self.abandon(at);
         self.network.crash(at);
         if let Fault::Restart { after_ms, keep } = fault {
             self.network.restart(at, after_ms * 1_000, keep);
         }
+    }
+
+    /// Whoever asked a node that is gone hears nothing more.
+    fn abandon(&mut self, at: Address) {
+        if let Some(clients) = &mut self.clients {
+            clients.crashes(at);
+        }
+        self.lookups.abandon(at);
     }
 
     /// Copies are lost one at a time: the next one goes when all is there again.
@@ -524,7 +535,7 @@ fn words(panic: &(dyn Any + Send)) -> String {
 fn length_ms(fault: Fault) -> u64 {
     match fault {
         Fault::Pause { ms } | Fault::Slow { ms, .. } | Fault::Cut { ms, .. } => ms,
-        Fault::Restart { after_ms, .. } => after_ms,
+        Fault::Restart { after_ms, .. } | Fault::Stop { after_ms } => after_ms,
         Fault::Join(_) | Fault::Leave | Fault::Crash => 0,
     }
 }

@@ -45,6 +45,12 @@ pub enum Fault {
         /// Whether what it had stored is still there.
         keep: bool,
     },
+    /// All nodes are gone at once, and start again together on their disks, as an ideal ring of those that
+    /// were there, each under a new incarnation. Whoever the step names does not matter.
+    Stop {
+        /// How much later: 0 to 600,000.
+        after_ms: u64,
+    },
     /// The member sleeps, and wakes with stale beliefs.
     Pause {
         /// How long: 1 to 600,000.
@@ -170,6 +176,8 @@ pub struct Menu {
     pub pauses: bool,
     /// Partitions of all kinds.
     pub cuts: bool,
+    /// Stops of the whole network, where disks outlast them.
+    pub stops: bool,
     /// Pauses, slowness and partitions of up to a minute instead of 6 s: nodes take who is silent for
     /// 30 s for dead.
     pub long: bool,
@@ -215,6 +223,9 @@ pub fn random(menu: Menu, nodes: u32, ms: u64, random: &mut Random) -> Vec<Step>
                 cut: [Cut::Whole, Cut::OneWay, Cut::NonTransitive][random.below(3) as usize],
                 lot: random.next(),
                 ms: length(random),
+            },
+            19 if menu.stops => Fault::Stop {
+                after_ms: random.between(1, 100) * random.between(1, 100),
             },
             _ => continue,
         };

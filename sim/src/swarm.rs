@@ -35,6 +35,8 @@ pub struct Swarm {
     /// Copies of everything. With more than one, stores outlast crashes, and the lists of what clients were
     /// told are judged.
     pub replicas: u8,
+    /// Whether the whole network is stopped now and then, and starts again on its disks.
+    pub stops: bool,
 }
 
 /// A seed that failed.
@@ -85,6 +87,7 @@ impl Swarm {
         ];
         let menu = Menu {
             long: !self.careful,
+            stops: self.stops,
             ..ALL
         };
         Plan {

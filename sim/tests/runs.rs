@@ -71,6 +71,7 @@ fn swarm() -> Swarm {
         detector: Detector::Oracle,
         careful: true,
         replicas: 1,
+        stops: false,
     }
 }
 

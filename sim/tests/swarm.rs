@@ -46,6 +46,7 @@ fn what_broke_once_is_mended() {
             detector: Detector::Oracle,
             careful: true,
             replicas: 1,
+            stops: false,
         };
         let (_, failed) = swarm.run(1, &AtomicBool::new(false), |_| {});
         assert!(failed.is_empty(), "{failed:#?}");
@@ -62,6 +63,7 @@ fn no_seed_of_a_short_swarm_fails() {
         detector: Detector::Oracle,
         careful: true,
         replicas: 1,
+        stops: false,
     };
     let (tried, failed) = swarm.run(2, &AtomicBool::new(false), |_| {});
     assert_eq!(tried, swarm.seeds);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Action;
 use crate::id::{Arc, Id};
 use crate::node::{Errand, Node};
-use crate::peer::Address;
+use crate::peer::{Address, Peer};
 use crate::ranges;
 use crate::replication::Groups;
 use crate::replication::acceptor::Acceptor;
@@ -166,6 +166,26 @@ impl<A: Address> Node<A> {
         self.show_groups();
     }
 
+    /// All members are in these lives now, as far as they are among them.
+    ///
+    /// A node learns the later life of a member from its pointers, but these may not reach as far as its
+    /// groups do.
+    pub(crate) fn meet_lives(&mut self, lives: &[Peer<A>]) {
+        let groups = self.groups.iter_mut();
+        for replica in groups.flat_map(|groups| &mut groups.replicas) {
+            let origin = replica.origin.iter_mut().flat_map(|next| {
+                let source = core::iter::once(&mut next.source);
+                source.chain(&mut next.former)
+            });
+            for member in replica.group.members.iter_mut().chain(origin) {
+                if let Some(life) = lives.iter().find(|life| life.id == member.peer.id) {
+                    member.peer = life.clone();
+                }
+            }
+        }
+        self.show_groups();
+    }
+
     /// The groups of a new ring that this node belongs to: each arc is kept by its owner and those behind
     /// it.
     pub(crate) fn found_groups(&mut self, groups: Vec<Group<A>>) {
@@ -193,7 +213,9 @@ impl<A: Address> Node<A> {
         self.show_groups();
     }
 
-    /// Keeps what a new ring was founded with, before anything else is done in it.
+    /// Keeps what a new ring was founded with, before anything else is done in it, and for good: on an arc
+    /// that nobody writes to nothing else would ever ask for that, and members that do not know of their
+    /// group after a restart are of no use to it.
     pub(crate) fn keep_founded(&mut self, out: &mut Vec<Action<A>>) {
         let Some(groups) = &mut self.groups else {
             return;
@@ -201,6 +223,7 @@ impl<A: Address> Node<A> {
         if core::mem::take(&mut groups.is_unkept) {
             let notes = groups.replicas.iter().flat_map(replica).collect();
             self.write_notes(notes, out);
+            self.store(Command::Sync, Errand::Discard, out);
         }
     }
 }
@@ -256,6 +279,7 @@ pub(crate) fn groups_of<A: Address>(me: Id, ring: &[Member<A>], replicas: usize)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::Config;
 
     fn arc(start: u8, end: u8) -> Arc {
         Arc::new(Id::from_bytes([start; 20]), Id::from_bytes([end; 20]))
@@ -276,6 +300,47 @@ mod tests {
         };
         assert_eq!([2, 3, 4, 5, 6, 9].map(epoch), [4, 4, 7, 7, 4, 4].map(Some));
         assert_eq!(epoch(10), None);
+    }
+
+    #[test]
+    fn who_starts_again_founds_nothing_and_finds_what_its_store_has_noted() {
+        let life = |byte: u8, incarnation: u32| Peer {
+            id: Id::from_bytes([byte; 20]),
+            address: byte,
+            incarnation,
+        };
+        let config = Config {
+            replicas: 3,
+            store: 1,
+            ..Config::default()
+        };
+        let ring = [3, 5, 7, 9].map(|byte| life(byte, 1));
+        let (mut node, mut out) = (Node::in_ring(ring[0], &ring, config), Vec::new());
+        node.keep_founded(&mut out);
+        let notes = out.iter().filter_map(|action| match action {
+            Action::Store {
+                command: Command::Write { notes, .. },
+                ..
+            } => Some(notes.clone()),
+            _ => None,
+        });
+        let notes: Vec<_> = notes
+            .flatten()
+            .filter_map(|note| Some((note.name, note.bytes?)))
+            .collect();
+
+        let later = [3, 5, 7, 9].map(|byte| life(byte, 2));
+        let again = |notes| Node::in_ring_again(later[0], &later, config, notes);
+        let found = again(&notes).view().groups.clone();
+        let arcs: Vec<Arc> = found.iter().map(|held| held.group.arc).collect();
+        assert_eq!(arcs, [arc(9, 3), arc(7, 9), arc(5, 7)]);
+        let mut members = found.iter().flat_map(|held| &held.group.members);
+        assert!(members.all(|member| later.contains(&member.peer) && member.store == 1));
+        assert!(
+            again(&notes).view().serves.is_empty(),
+            "no majority is there"
+        );
+        assert!(again(&[]).view().groups.is_empty());
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub(super) struct Values {
     pub(super) network: String,
     pub(super) incarnation: Option<u32>,
     pub(super) ring: Vec<String>,
+    pub(super) again: Vec<String>,
     pub(super) join: Vec<String>,
     pub(super) ownership: Ownership,
     pub(super) routing: Routing,
@@ -52,6 +53,7 @@ impl Default for Values {
             network: "default".to_owned(),
             incarnation: None,
             ring: Vec::new(),
+            again: Vec::new(),
             join: Vec::new(),
             ownership: Ownership::Successor,
             routing: Routing::Finger,
@@ -86,12 +88,13 @@ pub(super) enum Form {
 }
 
 /// Every key of [`Values`].
-pub(super) const KEYS: [(&str, Form); 18] = [
+pub(super) const KEYS: [(&str, Form); 19] = [
     ("address", Form::Text),
     ("name", Form::Text),
     ("network", Form::Text),
     ("incarnation", Form::Number),
     ("ring", Form::List),
+    ("again", Form::List),
     ("join", Form::List),
     ("ownership", Form::Text),
     ("routing", Form::Text),

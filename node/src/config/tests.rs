@@ -273,6 +273,10 @@ fn a_node_needs_one_way_into_a_ring() {
             &["--ring", "a@127.0.0.1:10001#1", "--name", "a"],
             &["exclude"],
         );
+        refused(
+            &["--again", "a@127.0.0.1:10001#1", "--name", "a"],
+            &["exclude"],
+        );
     });
 }
 
@@ -295,6 +299,10 @@ fn a_ring_must_hold_the_node_itself_as_it_is() {
         );
         let twice = "a@127.0.0.1:1#5,a@127.0.0.1:2#6";
         refused(&["--ring", twice, "--name", "a"], &["twice"]);
+        refused(&["--again", twice, "--name", "a"], &["again", "twice"]);
+        let again = ["--again", ring, "--name", "b", "--address", "127.0.0.1:2"];
+        let entry = load(&again).entry;
+        assert!(matches!(entry, Entry::Again(ring) if ring.len() == 2));
     });
 }
 

@@ -72,6 +72,7 @@ mod tests {
             me,
             config: dht::Config::default(),
             ring: Some(vec![me]),
+            again: false,
             notes: Vec::new(),
         };
         let (node, path) = (birth.node(), folder.path().join("trace"));

@@ -111,6 +111,7 @@ mod tests {
             me,
             config: Config::default(),
             ring: Some(vec![me]),
+            again: false,
             notes: Vec::new(),
         }
     }

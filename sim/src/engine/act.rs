@@ -234,4 +234,4 @@ impl Network {
 }
 
 /// Before a node that could not join is started again.
-const AGAIN_US: u64 = 1_000_000;
+pub(super) const AGAIN_US: u64 = 1_000_000;

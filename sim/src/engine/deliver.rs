@@ -20,6 +20,7 @@ impl Network {
             Delivery::Scheduled { at, life, duty } => self.scheduled(at, life, duty),
             Delivery::Wake { at, life } => self.wake(at, life),
             Delivery::Restart { at, life, keep } => self.restarted(at, life, keep),
+            Delivery::Again => self.all_again(),
             Delivery::Due(what) => self.moment.due = Some(what),
         }
     }

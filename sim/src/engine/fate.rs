@@ -6,6 +6,7 @@ use dht::event::Call;
 use dht::trace::Line;
 use dht::{Event, Node, Peer};
 
+use super::act::AGAIN_US;
 use super::parcel::Delivery;
 use super::{Address, Network, Status};
 use crate::random::{GOLDEN, mix};
@@ -105,7 +106,10 @@ impl Network {
             incarnation: 1 + self.incarnation(at),
         };
         let Some((_, via)) = self.census.at_or_after(me.id) else {
-            return;
+            // All others are down at this moment.
+            return self
+                .queue
+                .push(self.now_us + AGAIN_US, Delivery::Restart { at, life, keep });
         };
         let via = self.view(via).me;
         let store = self.hosts[at as usize].store.as_ref();
@@ -118,6 +122,43 @@ impl Network {
         let ticket = self.ticket();
         let call = Call::Join([via].into());
         self.feed(at, Event::Called { ticket, call });
+    }
+
+    /// Stops all machines at once; those that ran start again together after a while, on their disks, as
+    /// an ideal ring. Returns who was stopped.
+    pub fn stop(&mut self, after_us: u64) -> Vec<Address> {
+        if !self.stopped.is_empty() {
+            return Vec::new();
+        }
+        let runs = |at: &Address| self.status(*at) != Status::Down;
+        let stopped: Vec<Address> = (0..self.addresses()).filter(runs).collect();
+        for at in &stopped {
+            self.crash(*at);
+        }
+        self.stopped.clone_from(&stopped);
+        self.queue.push(self.now_us + after_us, Delivery::Again);
+        stopped
+    }
+
+    pub(super) fn all_again(&mut self) {
+        let stopped = std::mem::take(&mut self.stopped);
+        let life = |at: &Address| Peer {
+            id: self.id(*at),
+            address: *at,
+            incarnation: 1 + self.incarnation(*at),
+        };
+        let ring: Vec<Peer<Address>> = stopped.iter().map(life).collect();
+        for me in &ring {
+            let store = self.hosts[me.address as usize].store.as_ref();
+            let number = store.map_or(me.incarnation, |store| store.number);
+            let notes = store.map(|store| store.notes()).unwrap_or_default();
+            let node = Node::in_ring_again(*me, &ring, self.config_on(number), &notes);
+            self.install(node);
+        }
+        for me in &ring {
+            self.count(me.address);
+            self.moment.changed.push(me.address);
+        }
     }
 
     /// Which store a machine has; nothing until it has one.

@@ -18,6 +18,8 @@ pub(super) enum Delivery {
     Wake { at: Address, life: u32 },
     /// A node that went down starts again.
     Restart { at: Address, life: u32, keep: bool },
+    /// All nodes that were stopped together start again.
+    Again,
     /// Whoever drives the network wanted to know the time.
     Due(u64),
 }

@@ -43,6 +43,9 @@ impl Lookups {
     pub fn begin(&mut self, network: &mut Network, routing: Routing, random: &mut Random) {
         let members = network.census().len() as u64;
         if members == 0 {
+            // Nobody is there to be asked.
+            self.begun += 1;
+            self.failed += 1;
             return;
         }
         let at = network.census().pick(random.below(members) as usize);

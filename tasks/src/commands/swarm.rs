@@ -45,6 +45,9 @@ pub(crate) struct Args {
     /// time, and what clients were told of each key is judged. Best with `--detector real`
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=7))]
     replicas: u8,
+    /// Stop the whole network now and then, and start it again on its disks. Only with `--replicas`
+    #[arg(long)]
+    stops: bool,
     /// Reduce the first failing script, and write it here, for `tasks replay`
     #[arg(long, value_name = "FILE")]
     shrink: Option<PathBuf>,
@@ -56,6 +59,11 @@ pub(crate) struct Args {
 pub(super) async fn run(args: Args, printer: Printer) -> Result<ExitCode> {
     if args.reckless && args.detector == Detector::Oracle {
         return Err(usage("--reckless needs --detector real"));
+    }
+    if args.stops && args.replicas == 1 {
+        return Err(usage(
+            "--stops needs --replicas: only then disks outlast a stop",
+        ));
     }
     let swarm = args.swarm();
     let failed = try_all(&args, swarm, printer).await?;
@@ -155,6 +163,7 @@ impl Args {
             detector: self.detector,
             careful: !self.reckless,
             replicas: self.replicas,
+            stops: self.stops,
         }
     }
 
@@ -183,9 +192,10 @@ impl Args {
             1 => String::new(),
             replicas => format!(" --replicas {replicas}"),
         };
+        let stops = if self.stops { " --stops" } else { "" };
         let reckless = if self.reckless { " --reckless" } else { "" };
         format!(
-            "tasks swarm --seeds 1 --first {seed} --minutes {} --nodes {}{detector}{reckless}{replicas}",
+            "tasks swarm --seeds 1 --first {seed} --minutes {} --nodes {}{detector}{reckless}{replicas}{stops}",
             self.minutes, self.nodes
         )
     }
