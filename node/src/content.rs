@@ -64,6 +64,11 @@ impl Content {
         }
     }
 
+    /// Whether it is still there after the process has ended.
+    pub fn outlasts(&self) -> bool {
+        matches!(self, Content::Disk(_))
+    }
+
     /// Makes everything durable. What is performed later may not be.
     pub fn close(&self) {
         if let Content::Disk(engine) = self {

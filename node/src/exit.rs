@@ -11,7 +11,6 @@ use tracing::{info, warn};
 
 use crate::Failure;
 use crate::clock::now_ms;
-use crate::content::Content;
 use crate::service::{Failed, Service};
 
 /// Who ended it.
@@ -80,17 +79,14 @@ async fn try_leave(service: &Service) -> Result<(), Error> {
                 return Ok(());
             }
             Err(Failed(Failure::LastNode, _)) => {
-                let content = service.driver().content();
-                let values = content.count(&service.view().serves, now_ms());
-                match content {
-                    Content::Disk(_) => info!(values, "the last node of its ring ends"),
-                    Content::Memory(_) => {
-                        warn!(
-                            lost = values,
-                            "the last node of its ring ends, and its content with it"
-                        );
-                    }
-                }
+                let lost = service
+                    .driver()
+                    .content()
+                    .count(&service.view().serves, now_ms());
+                warn!(
+                    lost,
+                    "the last node of its ring ends, and its content with it"
+                );
                 return Ok(());
             }
             Err(Failed(Failure::NoTaker, _)) => return Err(Error::NoTaker),

@@ -6,7 +6,8 @@ use clap::Parser;
 
 /// One node of a distributed hash table: a small HTTP server that is part of a ring of its kind.
 ///
-/// It leaves the ring gracefully on SIGTERM, SIGINT and `POST /leave`. Exit codes: 0 it has left,
+/// It leaves the ring gracefully on `POST /leave`, and on SIGTERM and SIGINT unless its content is on disk:
+/// then it stops as it is, and finds that again at its next start. Exit codes: 0 it has left or stopped,
 /// 1 it failed, 2 wrong usage. `RUST_LOG` says what is logged (to standard error).
 #[derive(Parser)]
 #[command(name = "node", version)]

@@ -22,7 +22,7 @@ use crate::service::Service;
 use crate::store::{self, DiskStore};
 use crate::{Address, config, entry, exit, log, schedule};
 
-/// Runs a node until it is told to stop. Exit codes: 0 it has left its ring, 1 it failed, 2 it can't
+/// Runs a node until it is told to stop. Exit codes: 0 it has left its ring or stopped, 1 it failed, 2 it can't
 /// be configured so; an error stands on standard error.
 pub fn run(args: Args) -> ExitCode {
     log::start();
@@ -99,6 +99,10 @@ async fn live(config: &Config) -> Result<(), Error> {
     };
     let left = match end {
         End::Asked => Ok(()),
+        End::Signal if service.driver().content().outlasts() => {
+            info!("stops; what it holds stays on disk");
+            Ok(())
+        }
         End::Signal => leave(&service, &mut signals).await,
     };
     server.stop().await;

@@ -65,6 +65,42 @@ async fn a_node_finds_its_content_again() {
 }
 
 #[tokio::test]
+async fn a_node_on_a_disk_stops_without_leaving_and_one_in_memory_leaves() {
+    for engine in ["disk", "memory"] {
+        let addresses = [(); 2].map(|()| free_address());
+        let ring = format!("a@{}#1,b@{}#1", addresses[0], addresses[1]);
+        let folders = [(); 2].map(|()| TempDir::new().expect("a folder"));
+        let mut nodes = [0, 1].map(|n| {
+            let data = folders[n].path().to_str().expect("a path in words");
+            let flags = ["--name", ["a", "b"][n], "--ring", &ring];
+            let flags = [&flags[..], &["--store", engine, "--data", data]].concat();
+            Process::start(addresses[n], &flags)
+        });
+        for node in &mut nodes {
+            node.is_ready().await;
+        }
+        for number in 0..20 {
+            let stored = store(&nodes[0], &format!("v{number}")).await;
+            assert_eq!(stored.0, 201);
+        }
+        let (_, info) = get(&nodes[1], "/nodeinfo").await;
+        let own = info["keys"].as_u64().expect("a number");
+        assert!(own > 0 && own < 20, "{own}");
+
+        nodes[0].signal(Signal::TERM);
+        assert!(nodes[0].ended().await.success());
+        let said = nodes[0].read("err");
+        let (_, info) = get(&nodes[1], "/nodeinfo").await;
+        // One of two that is left alone serves nothing until it has company again.
+        let is_handed_over = info["keys"] == 20;
+        match engine {
+            "disk" => assert!(said.contains("stays on disk") && !is_handed_over, "{said}"),
+            _ => assert!(said.contains("left") && is_handed_over, "{said}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_folder_that_another_node_has_is_named() {
     let folder = TempDir::new().expect("a folder");
     let mut node = start(free_address(), 1, folder.path());
