@@ -32,6 +32,11 @@ impl Counters {
         None
     }
 
+    /// From now on incarnations are higher than this one, which somebody has already.
+    pub fn skip_incarnation(&mut self, taken: u32) {
+        self.incarnation = self.incarnation.max(taken.saturating_add(1));
+    }
+
     /// Takes the next incarnation.
     pub fn take_incarnation(&mut self) -> u32 {
         let taken = self.incarnation;
@@ -72,5 +77,8 @@ mod tests {
         let mut counters = Counters::default();
         assert_eq!(counters.take_incarnation(), 1);
         assert_eq!(counters.take_incarnation(), 2);
+        counters.skip_incarnation(7);
+        counters.skip_incarnation(5);
+        assert_eq!(counters.take_incarnation(), 8);
     }
 }

@@ -28,6 +28,15 @@ impl<S> Network<S> {
         }
     }
 
+    /// Puts a process in the place of the one of its name, or behind all others.
+    pub fn put(&mut self, process: Process) {
+        let mut others = self.processes.iter_mut();
+        match others.find(|other| other.name == process.name) {
+            Some(other) => *other = process,
+            None => self.processes.push(process),
+        }
+    }
+
     /// Forgets the process of this name; tells whether there was one.
     pub fn remove(&mut self, name: &str) -> bool {
         let before = self.processes.len();

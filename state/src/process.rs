@@ -46,6 +46,12 @@ impl Process {
         self.send(Signal::KILL)
     }
 
+    /// Asks it to end in order (SIGTERM), which a paused one does when it goes on. False if it had ended
+    /// before.
+    pub fn terminate(&self) -> io::Result<bool> {
+        self.send(Signal::TERM)
+    }
+
     /// Stops it where it stands (SIGSTOP): it does nothing, but its connections stay. False if it
     /// had ended before.
     pub fn pause(&self) -> io::Result<bool> {
@@ -164,6 +170,15 @@ mod tests {
         child.wait().expect("it ends");
         assert!(!process.is_running());
         assert!(!process.kill().expect("there is nobody to refuse"));
+    }
+
+    #[test]
+    fn a_process_that_is_asked_to_end_may_do_so() {
+        let mut child = sleeper();
+        let process = process(child.id(), Started::of(child.id()).expect("it runs"));
+        assert!(process.terminate().expect("it may be asked"));
+        child.wait().expect("it ends");
+        assert!(!process.terminate().expect("there is nobody to refuse"));
     }
 
     #[test]

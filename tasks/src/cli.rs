@@ -197,6 +197,17 @@ Examples:
   tasks resume PROC10003")]
     Resume(Node),
 
+    /// Start nodes again that are dead, with what they have on disk
+    #[command(after_help = "\
+Examples:
+  tasks restart              after a power failure: all nodes, which must be dead
+  tasks restart PROC10003    one node, while the others go on; it is stopped first if it is alive
+
+The same names, ports and data folders. After a stop of the whole network an arc is served again once a
+majority of those that kept it is there. One node joins again on its disk, and is brought up to date.
+What is not on disk (`tasks boot --replicas 3 --store disk`) is gone with the process.")]
+    Restart(Restart),
+
     /// Say whether a node may be stopped now, and if not, why
     #[command(after_help = "\
 Examples:
@@ -229,7 +240,7 @@ Examples:
 Examples:
   tasks reboot
 
-The content is lost with the nodes.")]
+The content is lost with the nodes; `tasks restart` starts the same ones again, with what they have.")]
     Reboot,
 
     /// Show the ring in order, and whether every pointer of it is right
@@ -292,9 +303,10 @@ Works for nodes that are gone too, until `tasks destroy`; those by name.")]
     /// Break a network while clients work, and prove whether anything acknowledged is lost
     #[command(after_help = "\
 Examples:
-  tasks prove                                 8 nodes and 8 clients for a minute, all kinds of faults
+  tasks prove                                 8 nodes and 8 clients for a minute, many kinds of faults
   tasks prove --faults pause,join,leave       nobody is killed
   tasks prove --seconds 10 --seed 7           short, and the same faults each time
+  tasks prove --faults stop --replicas 3 --store disk    all are killed at once, and start again
   tasks prove --runs 20                       20 minutes in a row, each with another seed
   tasks prove --network default               a network that runs: only nodes that join for this leave
   tasks prove --network default --faults kill its own nodes may die
@@ -484,6 +496,13 @@ pub(crate) struct Node {
 #[derive(Debug, clap::Args)]
 pub(crate) struct OptionalNode {
     /// Name, address, port or first digits of the identifier [default: a random node]
+    pub(crate) node: Option<String>,
+}
+
+/// Arguments of `restart`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Restart {
+    /// Name, address, port or first digits of the identifier [default: all, which must be dead]
     pub(crate) node: Option<String>,
 }
 

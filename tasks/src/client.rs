@@ -262,10 +262,9 @@ pub(crate) fn segment(bytes: &[u8]) -> String {
 pub(crate) fn nobody_answers(members: usize) -> anyhow::Error {
     let text = match members {
         0 => "the network has no nodes: `tasks boot` starts it anew".to_owned(),
-        1 => {
-            "the only node of the network does not answer: `tasks reboot` starts it anew".to_owned()
-        }
-        _ => format!("none of the {members} nodes answers: `tasks reboot` starts them anew"),
+        1 => "the only node of the network does not answer: `tasks restart` starts it again"
+            .to_owned(),
+        _ => format!("none of the {members} nodes answers: `tasks restart` starts them again"),
     };
     Failure::NoNetwork(text).into()
 }

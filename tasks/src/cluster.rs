@@ -93,7 +93,10 @@ impl Cluster {
         let process = self.find(node)?;
         if !process.is_running() {
             let name = process.name;
-            bail!("{name} is dead: `tasks kill {name}` removes it from the network's state");
+            bail!(
+                "{name} is dead: `tasks restart {name}` starts it again, `tasks kill {name}` removes it \
+                 from the network's state"
+            );
         }
         Ok(process)
     }

@@ -18,6 +18,7 @@ mod load;
 mod nodeinfo;
 mod printer;
 mod resolve;
+mod restart;
 mod ring;
 mod settings;
 mod simulated;
@@ -73,6 +74,6 @@ fn run(command: Command, place: &cli::Place, printer: Printer) -> Result<ExitCod
 fn starts_processes(command: &Command) -> bool {
     matches!(
         command,
-        Command::Boot(_) | Command::Reboot | Command::Add(_)
+        Command::Boot(_) | Command::Reboot | Command::Restart(_) | Command::Add(_)
     )
 }

@@ -20,7 +20,7 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::settings::{Settings, Store};
 
-/// A node that is to be started: what nobody had before it.
+/// A node that is to be started: a port, and an incarnation that nobody had before it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Berth {
     port: u16,
@@ -38,6 +38,28 @@ impl Berth {
             port: port?,
             incarnation: counters.take_incarnation(),
         })
+    }
+
+    /// The place of a node that was there before, for another life of it. Errors: somebody else listens
+    /// there.
+    pub(crate) fn again(process: &Process, counters: &mut Counters) -> Result<Berth> {
+        let Process { name, address, .. } = process;
+        let port = address
+            .rsplit(':')
+            .next()
+            .and_then(|port| port.parse().ok());
+        let port =
+            port.with_context(|| format!("{name} has no port in its address `{address}`"))?;
+        if !is_silent(port) {
+            bail!("another program listens at {address}, where {name} was: end it first");
+        }
+        counters.skip_incarnation(process.incarnation);
+        let incarnation = counters.take_incarnation();
+        let berth = Berth { port, incarnation };
+        if berth.name() != *name || berth.address() != *address {
+            bail!("{name} at {address} was not started by this program");
+        }
+        Ok(berth)
     }
 
     /// Name of the node.
@@ -61,6 +83,8 @@ impl Berth {
 pub(crate) enum Way {
     /// As a member of an ideal ring of these.
     Ring(String),
+    /// The same, after all of them were stopped.
+    Again(String),
     /// Through one of the members at these addresses.
     Join(String),
 }
@@ -123,6 +147,7 @@ impl Spawned {
             command.arg("--data").arg(data);
         }
         match way {
+            Way::Again(members) => command.args(["--again", members]),
             Way::Ring(members) => command.args(["--ring", members]),
             Way::Join(members) => command.args(["--join", members]),
         };

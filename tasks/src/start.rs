@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use dht_state::{Locked, Process};
 use futures::stream::{FuturesUnordered, StreamExt as _};
+use indicatif::ProgressBar;
 
 use crate::cluster::{Cluster, Network, end};
 use crate::converge::{Wait, converge};
@@ -20,7 +21,7 @@ pub(crate) async fn boot(
 ) -> Result<(Vec<Process>, Report)> {
     for _ in 0..STARTS_MAX {
         let mut nodes = start(cluster, count, settings, forced)?;
-        match wait(cluster, &mut nodes).await {
+        match wait(cluster, &mut nodes, &ProgressBar::hidden()).await {
             Ok(None) => {
                 let report = converge(cluster, Wait::Started).await?;
                 let processes = nodes.into_iter().map(|node| node.process);
@@ -110,12 +111,16 @@ fn clear(locked: &Locked<'_>, forced: bool) -> Result<()> {
 }
 
 /// Waits until all are ready. Returns the fate of one that is not going to be.
-async fn wait(cluster: &Cluster, nodes: &mut [Spawned]) -> Result<Option<Fate>> {
+pub(crate) async fn wait(
+    cluster: &Cluster,
+    nodes: &mut [Spawned],
+    progress: &ProgressBar,
+) -> Result<Option<Fate>> {
     let fates = nodes.iter_mut().map(|node| node.wait(&cluster.client));
     let mut fates: FuturesUnordered<_> = fates.collect();
     while let Some(fate) = fates.next().await {
         match fate? {
-            Fate::Ready => {}
+            Fate::Ready => progress.inc(1),
             fate => return Ok(Some(fate)),
         }
     }

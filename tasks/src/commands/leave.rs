@@ -25,7 +25,7 @@ pub(super) async fn run(args: cli::Node, cluster: &Cluster, printer: Printer) ->
 
 /// Lets the node leave, waits until its process has ended, and removes it from the state. Returns
 /// what it said, and how many items it handed over. Errors: nothing changed, unless it says so.
-pub(super) async fn leave(cluster: &Cluster, process: &Process) -> Result<(Answer, u64)> {
+pub(crate) async fn leave(cluster: &Cluster, process: &Process) -> Result<(Answer, u64)> {
     #[derive(Deserialize)]
     struct Left {
         moved: u64,

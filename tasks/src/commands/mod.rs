@@ -13,7 +13,7 @@ pub(crate) mod figures;
 mod get;
 mod kill;
 mod killall;
-mod leave;
+pub(crate) mod leave;
 mod logs;
 mod lookup;
 mod monitor;
@@ -23,6 +23,7 @@ pub(crate) mod prove;
 mod put;
 mod reboot;
 pub(crate) mod replay;
+mod restart;
 mod resume;
 mod ring;
 mod safe;
@@ -64,6 +65,7 @@ pub(crate) async fn run(command: Command, place: &Place, printer: Printer) -> Re
         Command::KillAll => killall::run(&cluster, printer),
         Command::Destroy(args) => destroy::run(args, &cluster, printer),
         Command::Reboot => reboot::run(&cluster, printer).await,
+        Command::Restart(args) => restart::run(args, &cluster, printer).await,
         Command::Safe(args) => safe::run(args, &cluster, printer).await,
         Command::Ring => ring::run(&cluster, printer).await,
         Command::NodeInfo(args) => nodeinfo::run(args, &cluster, printer).await,
