@@ -94,6 +94,30 @@ fn joins_and_leaves_lose_nothing() {
     assert_eq!(processes_in(folder.path()), 0);
 }
 
+#[test]
+fn nodes_that_come_back_on_their_disks_lose_nothing() {
+    let folder = folder();
+    let flags = "--nodes 6 --replicas 3 --store disk --seconds 8 --seed 2 --to out";
+    for (fault, node) in [("stop", "all"), ("restart", "PROC")] {
+        let proof = json(folder.path(), &format!("prove --faults {fault} {flags}"));
+        assert_eq!(proof["verdict"], "nothing lost", "{proof}");
+        assert_eq!(proof["linearizability_violations"], 0, "{proof}");
+        assert!(proof["acknowledged"].as_u64() > Some(20), "{proof}");
+        let faults = proof["faults"].as_array().expect("faults");
+        assert!(!faults.is_empty());
+        for told in faults {
+            assert_eq!(told["kind"], fault);
+            assert!(
+                told["node"]
+                    .as_str()
+                    .is_some_and(|name| name.starts_with(node))
+            );
+            assert!(told["error"].is_null(), "{told}");
+        }
+    }
+    assert_eq!(processes_in(folder.path()), 0);
+}
+
 /// A folder whose network `lab` does not outlive its test.
 struct Lab(TempDir);
 
@@ -163,6 +187,8 @@ fn what_can_not_be_had_is_refused_with_the_reason() {
         ("prove --faults partition", "loopback"),
         ("prove --nodes 4", "may not survive a death"),
         ("prove --faults none,kill", "alone"),
+        ("prove --faults stop", "--store disk"),
+        ("prove --faults restart --store disk", "--replicas 3"),
     ] {
         let output = run(folder.path(), line);
         let error = String::from_utf8_lossy(&output.stderr);

@@ -26,7 +26,7 @@ use crate::cluster::Cluster;
 use crate::failure::{FAILED, Failure};
 use crate::interrupt::interrupted;
 use crate::printer::Printer;
-use crate::settings::Settings;
+use crate::settings::{Settings, Store};
 use faults::Kind;
 use ground::Ground;
 use proof::{NOTHING_LOST, Proof};
@@ -45,8 +45,9 @@ pub(crate) struct Args {
     /// How many clients, 1 to 64
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
     clients: u32,
-    /// What is broken, one thing at a time: kill, pause, join, leave, or none [default: all of them;
-    /// with --network join and leave, of nodes that join for this]
+    /// What is broken, one thing at a time: kill, pause, join, leave; with disks also restart (one is killed
+    /// and starts again) and stop (so are all at once); or none [default: kill,pause,join,leave; with
+    /// --network join and leave, of nodes that join for this]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = Kind::parse_typed)]
     faults: Option<Vec<Typed>>,
     /// Where all chance comes from [default: a random one, which is printed]
@@ -163,11 +164,18 @@ impl Args {
             Some(cluster) => (cluster.running()?.len(), cluster.network()?.settings),
             None => (self.nodes as usize, self.settings.clone()),
         };
-        if kinds.contains(&Kind::Kill) && settings.failures_survived(count) == 0 {
+        let has_disks = settings.replicas > 1 && settings.store == Store::Disk;
+        if let Some(kind) = kinds.iter().find(|kind| kind.needs_disks() && !has_disks) {
+            return Err(usage(format!(
+                "{kind} loses what is not on disk: give the network disks (--replicas 3 --store disk), or \
+                 leave {kind} out"
+            )));
+        }
+        if kinds.iter().any(|kind| kind.is_death()) && settings.failures_survived(count) == 0 {
             let least = usize::from(settings.successors) + 2;
             return Err(usage(format!(
                 "a ring of {count} nodes may not survive a death: give it {least} (--nodes {least}), \
-                 or leave kill out (--faults pause,join,leave)"
+                 or leave kill and restart out (--faults pause,join,leave)"
             )));
         }
         Ok(())

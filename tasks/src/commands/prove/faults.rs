@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use dht_state::Process;
+use indicatif::ProgressBar;
 use sim::random::Random;
 use tokio::time::sleep;
 
@@ -16,6 +17,7 @@ use super::ground::Ground;
 use super::record::{Fault, Record};
 use crate::cluster::end;
 use crate::commands::leave::leave;
+use crate::restart;
 
 /// A way to break something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +30,10 @@ pub(super) enum Kind {
     Join,
     /// One hands over and goes.
     Leave,
+    /// A process ends at once, and starts again on its disk.
+    Restart,
+    /// All processes end at once, and start again on their disks.
+    Stop,
 }
 
 impl Kind {
@@ -38,6 +44,8 @@ impl Kind {
             Kind::Pause => "pause",
             Kind::Join => "join",
             Kind::Leave => "leave",
+            Kind::Restart => "restart",
+            Kind::Stop => "stop",
         }
     }
 
@@ -48,14 +56,26 @@ impl Kind {
             "pause" => Ok(Some(Kind::Pause)),
             "join" => Ok(Some(Kind::Join)),
             "leave" => Ok(Some(Kind::Leave)),
+            "restart" => Ok(Some(Kind::Restart)),
+            "stop" => Ok(Some(Kind::Stop)),
             "none" => Ok(None),
             "partition" => Err(
                 "all nodes share one loopback interface, where nobody can part them: `tasks swarm` \
                  and `tasks simulate` part rings in virtual time"
                     .to_owned(),
             ),
-            _ => Err("there are kill, pause, join, leave, and none alone".to_owned()),
+            _ => Err("there are kill, pause, join, leave, restart, stop, and none alone".to_owned()),
         }
+    }
+
+    /// Whether a node that dies of it has to find its content on its disk.
+    pub(super) fn needs_disks(self) -> bool {
+        matches!(self, Kind::Restart | Kind::Stop)
+    }
+
+    /// Whether the ring has to survive a death.
+    pub(super) fn is_death(self) -> bool {
+        matches!(self, Kind::Kill | Kind::Restart)
     }
 }
 
@@ -116,20 +136,21 @@ impl Breaker<'_> {
         let may_go = |process: &Process| self.anyone_may_go || self.ground.has_joined(process);
         let candidates = |kind| {
             let is_possible = match kind {
-                Kind::Join => count < self.size + SPREAD,
+                Kind::Join | Kind::Stop => false,
                 Kind::Leave => count > 2.max(self.size.saturating_sub(SPREAD)),
                 Kind::Kill => count + SPREAD > self.size && (self.survives)(count),
+                Kind::Restart => (self.survives)(count),
                 Kind::Pause => count > 1,
             };
             let any = running.iter().filter(|_| is_possible);
             match kind {
-                Kind::Join => Vec::new(),
-                Kind::Pause => any.collect(),
-                Kind::Kill | Kind::Leave => any.filter(|process| may_go(process)).collect(),
+                Kind::Pause => any.collect::<Vec<_>>(),
+                _ => any.filter(|process| may_go(process)).collect(),
             }
         };
         let possible = self.kinds.iter().copied().filter(|kind| match kind {
             Kind::Join => count < self.size + SPREAD,
+            Kind::Stop => self.anyone_may_go,
             kind => !candidates(*kind).is_empty(),
         });
         let possible: Vec<Kind> = possible.collect();
@@ -179,20 +200,32 @@ impl Breaker<'_> {
     /// Breaks it; returns the name of the node.
     async fn act(&mut self, kind: Kind, victim: Option<Process>, until: Instant) -> Result<String> {
         let cluster = &self.ground.cluster;
-        let Some(process) = victim else {
-            let joined = self.ground.join().await?;
-            self.ground.refresh()?;
-            return Ok(joined.name);
+        let process = match (kind, victim) {
+            (Kind::Stop, _) => {
+                end(&cluster.running()?)?;
+                self.lie_down(until).await;
+                restart::all(cluster, &ProgressBar::hidden()).await?;
+                return Ok("all".to_owned());
+            }
+            (_, None) => {
+                let joined = self.ground.join().await?;
+                self.ground.refresh()?;
+                return Ok(joined.name);
+            }
+            (_, Some(process)) => process,
         };
         match kind {
             Kind::Kill => {
                 end(slice::from_ref(&process))?;
                 cluster.forget(&process.name)?;
             }
+            Kind::Restart => {
+                end(slice::from_ref(&process))?;
+                self.lie_down(until).await;
+                restart::rejoin(&self.ground.cluster, &process).await?;
+            }
             Kind::Pause => {
-                let left = until.saturating_duration_since(Instant::now());
-                let most = self.pause_ms_max.min(left.as_millis() as u64);
-                let ms = self.random.between(PAUSE_MS_MIN, most.max(PAUSE_MS_MIN));
+                let ms = self.up_to(self.pause_ms_max, PAUSE_MS_MIN, until);
                 let paused = Paused::new(&process)?;
                 sleep(Duration::from_millis(ms)).await;
                 paused.resume()?;
@@ -200,9 +233,22 @@ impl Breaker<'_> {
             Kind::Leave => {
                 leave(cluster, &process).await?;
             }
-            Kind::Join => unreachable!("nobody has to suffer from a join"),
+            Kind::Join | Kind::Stop => unreachable!("nobody in particular suffers from it"),
         }
         Ok(process.name)
+    }
+
+    /// The time between an end and a start.
+    async fn lie_down(&mut self, until: Instant) {
+        let ms = self.up_to(DOWN_MS_MAX, DOWN_MS_MIN, until);
+        sleep(Duration::from_millis(ms)).await;
+    }
+
+    /// A random time, which ends by `until` if it can.
+    fn up_to(&mut self, most_ms: u64, least_ms: u64, until: Instant) -> u64 {
+        let left = until.saturating_duration_since(Instant::now());
+        let most = most_ms.min(left.as_millis() as u64);
+        self.random.between(least_ms, most.max(least_ms))
     }
 }
 
@@ -234,6 +280,9 @@ impl Drop for Paused<'_> {
 const CALM_MS_MIN: u64 = 200;
 const CALM_MS_MAX: u64 = 2_000;
 const PAUSE_MS_MIN: u64 = 1_000;
+/// How long a node is down before it starts again.
+const DOWN_MS_MIN: u64 = 50;
+const DOWN_MS_MAX: u64 = 3_000;
 /// How many nodes more or less than at first there may be.
 const SPREAD: usize = 2;
 /// How long to wait for a network that becomes whole after the last fault.
@@ -245,7 +294,14 @@ mod tests {
 
     #[test]
     fn words_name_kinds_and_a_partition_is_refused_with_the_reason() {
-        for kind in [Kind::Kill, Kind::Pause, Kind::Join, Kind::Leave] {
+        for kind in [
+            Kind::Kill,
+            Kind::Pause,
+            Kind::Join,
+            Kind::Leave,
+            Kind::Restart,
+            Kind::Stop,
+        ] {
             assert_eq!(Kind::parse(kind.name()), Ok(Some(kind)));
         }
         assert_eq!(Kind::parse("none"), Ok(None));
