@@ -289,7 +289,18 @@ impl<A: Address> Node<A> {
         if let Some(newer) = self.newer_than(tag).cloned() {
             return tell(ticket, Told::Newer(newer), out);
         }
-        if self.replica(tag).is_none() {
+        if self.replica(tag).is_none()
+            && group.epoch == 1
+            && group.has(&me)
+            && !self.is_known(&group)
+        {
+            // The disk lost what the ring was founded with, and so everything: nothing was promised.
+            if let Some(groups) = &mut self.groups {
+                groups.replicas.push(Replica::new(group, None));
+            }
+            self.keep_replica(tag, out);
+            self.show_groups();
+        } else if self.replica(tag).is_none() {
             let is_taken = |replica: &Replica<A>| {
                 replica.group.epoch == tag.epoch
                     && replica.group.arc.intersection(tag.arc).next().is_some()

@@ -101,10 +101,7 @@ impl<A: Address> Node<A> {
         let ended = self.take_replicas(&arcs, out);
         let is_from = |replica: &&Replica<A>| replica.tag() == next.from && replica.is_synced;
         let before = ended.iter().find(is_from);
-        let mut notes: Vec<_> = ended
-            .iter()
-            .flat_map(|ended| keep::nothing(ended.tag()))
-            .collect();
+        let mut notes = self.notes_of_end(&ended);
         let mut retired = Vec::new();
         for replica in &ended {
             let mine: Vec<Arc> = groups
@@ -152,7 +149,7 @@ impl<A: Address> Node<A> {
     }
 
     /// Whether a group has taken effect here already, or one that followed it.
-    fn is_known(&self, group: &Group<A>) -> bool {
+    pub(crate) fn is_known(&self, group: &Group<A>) -> bool {
         let members = self.replicas().iter().filter(|replica| !replica.is_learner);
         let present = members.map(|replica| (replica.group.arc, replica.group.epoch));
         let over = self.groups.iter().flat_map(|groups| &groups.over);

@@ -244,12 +244,14 @@ impl<A: Address> Node<A> {
 
     /// Tells a member of the decision that made the group.
     pub(crate) fn tell_origin(&mut self, tag: Tag, member: &Member<A>, out: &mut Vec<Action<A>>) {
-        let origin = self
-            .replica(tag)
-            .and_then(|replica| replica.origin.as_deref());
-        if let Some(next) = origin.cloned() {
-            self.ask_member(member, tag, Ask::Install(next), About::Install, out);
-        }
+        let Some(replica) = self.replica(tag) else {
+            return;
+        };
+        let (ask, about) = match replica.origin.as_deref() {
+            Some(next) => (Ask::Install(next.clone()), About::Install),
+            None => (Ask::Enroll(replica.group.clone()), About::Enroll),
+        };
+        self.ask_member(member, tag, ask, about, out);
     }
 
     /// A majority has promised: what to propose to it.
