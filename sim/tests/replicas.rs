@@ -98,8 +98,10 @@ const STOPPED: [u64; 4] = [4, 34, 48, 52];
 /// 1096: a node that was learning left, and was decided to be a member.
 /// 1182: a leaver whose list was short left two copies where there were nodes for three.
 /// 156: who had learned for a group and had forgotten that gave of it as if it had everything.
+/// 1488: a node that was on its way back into the ring led a group down to two copies.
 /// 1546: disks had lost what the ring was founded with, and two of three members knew of no group.
-const ONCE_BROKEN: [(u64, u32); 10] = [
+/// 881: leaves had failed, and a leader went on without the nodes that stayed.
+const ONCE_BROKEN: [(u64, u32); 12] = [
     (205, 3),
     (111, 3),
     (119, 3),
@@ -109,5 +111,7 @@ const ONCE_BROKEN: [(u64, u32); 10] = [
     (1096, 3),
     (1182, 3),
     (156, 10),
+    (1488, 10),
     (1546, 10),
+    (881, 10),
 ];

@@ -59,6 +59,8 @@ impl<A: Address> Node<A> {
         let Some(lead) = &mut replica.lead else {
             return;
         };
+        lead.resigned.iter_mut().for_each(|(_, age)| *age += 1);
+        lead.resigned.retain(|(_, age)| *age <= SILENT);
         let mut is_fewer = false;
         for follower in &mut lead.followers {
             let was_copy = follower.is_copy();

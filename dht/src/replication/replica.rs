@@ -170,8 +170,8 @@ pub(crate) struct Lead<A> {
     pub(crate) reads: VecDeque<Read>,
     /// Counts reads: what is asked after one of them confirms it.
     pub(crate) clock: u32,
-    /// Members that want to leave.
-    pub(crate) resigned: Vec<Id>,
+    /// Members that want to leave, and the beats since they last said so: a leave may fail.
+    pub(crate) resigned: Vec<(Id, u8)>,
     /// Members of the epoch before who are none any more, and still keep the content.
     pub(crate) former: Vec<Member<A>>,
     /// Beats since a majority was heard.

@@ -21,6 +21,10 @@ use crate::view::Phase;
 impl<A: Address> Node<A> {
     /// Takes the next step towards the groups that there should be, if this node leads.
     pub(crate) fn steer(&mut self, tag: Tag, out: &mut Vec<Action<A>>) {
+        // Who is on its way into the ring has no pointers to go by.
+        if !self.is_in_ring() {
+            return;
+        }
         let Some(replica) = self.replicas().iter().find(|replica| replica.tag() == tag) else {
             return;
         };
@@ -95,7 +99,8 @@ impl<A: Address> Node<A> {
         // A list of successors that comes round shows the whole ring; any other one may be short for a while.
         let view = &self.view;
         let before = view.predecessor.as_ref();
-        let is_whole = before.is_none_or(|peer| *peer == view.me || view.successors.contains(peer));
+        let is_whole =
+            before.is_some_and(|peer| *peer == view.me || view.successors.contains(peer));
         let nearest = usize::from(self.config.successors) + 1;
         let least = members.len().min(self.config.replicas.into()).min(nearest);
         is_whole || wish.iter().all(|group| group.members.len() >= least)
@@ -151,7 +156,7 @@ impl<A: Address> Node<A> {
     fn wished(&self, replica: &Replica<A>, arc: Arc, ring: &[Peer<A>]) -> Option<Group<A>> {
         let lead = replica.lead.as_ref()?;
         let is_me_leaving = self.view.phase == Phase::Leaving;
-        let stays = |peer: &&Peer<A>| !lead.resigned.contains(&peer.id);
+        let stays = |peer: &&Peer<A>| lead.resigned.iter().all(|(id, _)| *id != peer.id);
         let mut members: Vec<Member<A>> = Vec::new();
         for peer in ring.iter().filter(stays) {
             let is_new = members.iter().all(|member| member.peer.id != peer.id);
@@ -213,10 +218,9 @@ impl<A: Address> Node<A> {
         };
         // A learner waits until it is clear that it becomes no member.
         let is_decided = replica.is_fenced() && !replica.group.has(from);
-        if let Some(lead) = &mut replica.lead
-            && !lead.resigned.contains(&from.peer.id)
-        {
-            lead.resigned.push(from.peer.id);
+        if let Some(lead) = &mut replica.lead {
+            lead.resigned.retain(|(id, _)| *id != from.peer.id);
+            lead.resigned.push((from.peer.id, 0));
         }
         let told = match is_decided {
             true => Told::Unknown,
