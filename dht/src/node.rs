@@ -284,8 +284,10 @@ impl<A: Address> Node<A> {
     ) -> Node<A> {
         let others = others_of(&me, ring);
         let mut node = Node::among(me, &others, config);
-        node.restore(notes);
-        node.meet_lives(ring);
+        if node.is_replicated() {
+            node.restore(notes);
+            node.meet_lives(ring);
+        }
         node
     }
 

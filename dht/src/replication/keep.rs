@@ -341,6 +341,13 @@ mod tests {
             "no majority is there"
         );
         assert!(again(&[]).view().groups.is_empty());
+        let alone = Node::in_ring_again(later[0], &later, Config::default(), &[]);
+        let served: Vec<Arc> = alone.view().serves.iter().map(|range| range.arc).collect();
+        assert_eq!(
+            served,
+            [arc(9, 3)],
+            "with one copy there is nobody to wait for"
+        );
     }
 
     #[test]
