@@ -77,6 +77,11 @@ impl Version {
         Version((epoch as u64) << 32 | sequence as u64)
     }
 
+    /// The one right after it.
+    pub(crate) const fn next(self) -> Version {
+        Version(self.0 + 1)
+    }
+
     /// From the number that [`Version::number`] gave.
     pub const fn from_number(number: u64) -> Version {
         Version(number)

@@ -223,7 +223,7 @@ pub fn perform(store: &mut impl Store, command: Command) -> Outcome {
 }
 
 /// What a change makes of the record that is present: what became of it, and what to keep if it is
-/// made: a record, or nothing.
+/// made: a record, or nothing. It gets `version`, or a higher one if the record has as high a one already.
 ///
 /// Every engine judges by this, and only stores in its own way.
 pub fn judge(
@@ -232,6 +232,11 @@ pub fn judge(
     version: Version,
     keep_tombstone: bool,
 ) -> (Changed, Option<Record>) {
+    // A node with one copy counts anew after a restart, and what its disk has is of an earlier life.
+    let version = match present {
+        Some(present) if present.version >= version => present.version.next(),
+        _ => version,
+    };
     let present = present.filter(|present| present.is_live(change.now_ms));
     if present.is_some_and(|present| present.name != change.name) {
         return (Changed::Collision, None);

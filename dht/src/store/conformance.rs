@@ -11,7 +11,7 @@ pub fn conformance(store: &mut impl Store) {
     assert!(store.is_empty(), "the suite starts with an empty store");
     assert_eq!(store.notes(), [], "and without notes");
     for part in [
-        writes, scans, refusals, tombstones, expiry, versions, batches, notes, purges,
+        writes, lives, scans, refusals, tombstones, expiry, versions, batches, notes, purges,
     ] {
         part(store);
         let outcome = perform(store, Command::Discard([EVERYTHING].into()));
@@ -55,6 +55,22 @@ fn writes(store: &mut impl Store) {
         (store.read(MIDDLE), store.len()),
         (None, 1),
         "a discard takes its arc, no more"
+    );
+}
+
+fn lives(store: &mut impl Store) {
+    let write_at =
+        |store: &mut _, at| Store::change(store, LOW, write("value"), version(at), false);
+    write_at(store, 5);
+    assert_eq!(
+        write_at(store, 2),
+        Changed::Replaced(version(6)),
+        "a node that counts anew after a restart gives no version twice"
+    );
+    assert_eq!(
+        store.read(LOW).map(|record| record.version),
+        Some(version(6)),
+        "and the version that it told is the one that is read"
     );
 }
 
