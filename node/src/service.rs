@@ -16,7 +16,7 @@ use dht::ownership::Ownership;
 use dht::record::{Change, Changed, Record};
 use dht::replication::message::Told;
 use dht::view::{Decision, Phase};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::clock::now_ms;
 use crate::driver::Driver;
@@ -122,9 +122,31 @@ impl Service {
             routing,
         };
         match self.driver.called(call).await {
-            Returned::Changed(changed, copies, path) => Ok((changed, copies, path)),
+            Returned::Changed(changed, copies, path) => {
+                let owner = path.iter().rev().find(|hop| hop.ok);
+                let is_here = owner.is_some_and(|hop| hop.node == self.view().me);
+                match is_here && changed.is_made() && !self.keep().await {
+                    true => Err(Failed(Failure::Unknown, path)),
+                    false => Ok((changed, copies, path)),
+                }
+            }
             other => Err(failed(other)),
         }
+    }
+
+    /// Waits until the changes that this node has made are durable, before anyone hears of them: with one copy
+    /// on disk, for groups see to that themselves. False if they never will be.
+    pub async fn keep(&self) -> bool {
+        let content = self.driver.content();
+        if self.replicas > 1 || content.is_durable_at_once() {
+            return true;
+        }
+        let (told, kept) = oneshot::channel();
+        content.sync(move || {
+            // Nobody waits any more for a change whose asker has gone.
+            let _ = told.send(());
+        });
+        kept.await.is_ok()
     }
 
     /// Finds the owner of a key: the last hop.
@@ -171,7 +193,7 @@ impl Service {
         self.left.notified().await;
     }
 
-    /// Answers another node.
+    /// Answers another node. Where it has made a change, [`Service::keep`] comes before the answer is sent.
     pub async fn answer(&self, from: Peer, request: Request) -> Reply {
         match request {
             Request::Read(key) => match self.record_here(key) {

@@ -227,6 +227,20 @@ fn one_node_comes_back_on_its_disk_dead_or_alive() {
 }
 
 #[test]
+fn one_copy_on_disk_outlives_a_stop_and_its_versions_go_on() {
+    let network = Network::boot(25_500, "--nodes 3 --store disk");
+    let put = |value: &str| {
+        let put = network.json(&format!("put key {value}"), 0);
+        put["version"].as_u64().expect("a version")
+    };
+    let versions = ["one", "two", "three"].map(put);
+    network.kill(&network.processes());
+    assert_eq!(network.json("restart", 0)["content"], "kept");
+    assert_eq!(text(&network.run("get key").stdout), "three");
+    assert!(put("four") > versions[2], "{versions:?}");
+}
+
+#[test]
 fn a_restart_says_what_it_can_not_do_and_what_is_lost() {
     let network = Network::boot(25_300, "--nodes 2 --store disk --replicas 2");
     let processes = network.processes();

@@ -135,6 +135,12 @@ pub(crate) fn taken(message: &'static str) -> Error {
     Error::new(Status::Conflict, "identifier_taken", message)
 }
 
+/// A change was made, but the disk has failed before it had it.
+pub(crate) fn not_kept() -> Error {
+    let message = "the disk has failed: the change was made, but does not outlast this process";
+    Error::new(Status::GatewayTimeout, "not_kept", message)
+}
+
 /// Two different keys have the same identifier.
 pub(crate) fn collision() -> Error {
     let message = "another key has the same identifier; nothing was changed";

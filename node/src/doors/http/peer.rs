@@ -9,7 +9,7 @@ use rocket::serde::json::Json as Answer;
 use crate::Reply;
 use crate::doors::http::Node;
 use crate::doors::http::bytes::{Json, Readable};
-use crate::doors::http::error::Error;
+use crate::doors::http::error::{Error, not_kept};
 use crate::doors::http::guard::{Native, SameNetwork, wrong_network};
 use crate::envelope::{Answers, BATCH_MAX, ENVELOPE_BYTES_MAX, Questions};
 
@@ -47,6 +47,11 @@ pub(crate) async fn answer(
                 reply
             }
         });
+    }
+    let is_made = |reply: &Reply| matches!(reply, Reply::Changed(changed, _) if changed.is_made());
+    // Once for all of them: so many share one flush.
+    if replies.iter().any(is_made) && !node.keep().await {
+        return Err(not_kept());
     }
     Ok(Answer(Answers { from: to, replies }))
 }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::clock::now_ms;
 use crate::doors::http::Node;
 use crate::doors::http::bytes::{Json, Readable, VALUE_BYTES_MAX};
-use crate::doors::http::error::{Error, collision};
+use crate::doors::http::error::{Error, collision, not_kept};
 use crate::doors::http::guard::{self, Native, SameNetwork, Writable};
 use crate::doors::http::json::put_bytes;
 use crate::doors::http::lab::store::writing;
@@ -53,6 +53,7 @@ pub(crate) async fn insert(
     match node.answer(me, Request::Change(key, writing(value))).await {
         Reply::Changed(Changed::Collision, _) => Err(collision()),
         Reply::Elsewhere(elsewhere) => Err(not_here(elsewhere)),
+        Reply::Changed(changed, _) if changed.is_made() && !node.keep().await => Err(not_kept()),
         _ => Ok((
             Status::Created,
             Answer(json!({"key": key, "node": me, "copies": 1})),
