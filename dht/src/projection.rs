@@ -15,8 +15,8 @@ use crate::view::{Phase, Range};
 /// A node without what it has counted: nodes with equal projections do the same, and stay equal.
 ///
 /// Left out, and to be kept from mattering by whoever relies on this: whom it takes for dead, which
-/// its notes tell; fingers, self-checks and lookups under way; when the predecessor was last heard
-/// of; and since when an arc is missed.
+/// its notes tell; whom it suspects; fingers, self-checks and lookups under way; when the predecessor
+/// was last heard of; and since when an arc is missed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Projection<A> {
     /// The node itself.
@@ -44,6 +44,16 @@ pub struct Projection<A> {
     /// How far it has come with handovers, given and received, in words. Handovers are told apart by
     /// numbers that only grow, so this part alone does not stay finite.
     pub handovers: String,
+    /// Who took nothing a moment ago, sorted.
+    pub unwilling: Vec<Peer<A>>,
+    /// Who stands close by and may not be pointed to yet, and for how many more rounds of looking after
+    /// the predecessor that is remembered, sorted.
+    pub newcomers: Vec<(Peer<A>, u8)>,
+    /// Whether a neighbour has died since it last got an arc.
+    pub is_bereaved: bool,
+    /// How far it has come with claiming an arc that nobody has handed over, in words; empty where
+    /// nobody is asked, or where the answers would not count any more.
+    pub claim: String,
 }
 
 impl<A: Address> Node<A> {
@@ -55,7 +65,11 @@ impl<A: Address> Node<A> {
         let join = &self.join;
         let leave = self.leave.as_ref().map(|leave| leave.in_words());
         let (given, taken) = (&self.outgoing, (&self.incoming, &self.taken));
-        let held = (self.is_bereaved, &self.kept);
+        let mut unwilling = self.detector.unwilling().to_vec();
+        unwilling.sort_unstable();
+        let mut newcomers = self.newcomers.clone();
+        newcomers.sort_unstable();
+        let gap = self.gap.as_ref();
         Projection {
             me: self.view.me.clone(),
             phase: self.view.phase,
@@ -67,11 +81,18 @@ impl<A: Address> Node<A> {
             questions,
             serves: self.view.serves.clone(),
             fenced: self.view.fenced,
-            passage: format!("{join:?} {leave:?} {}", self.is_handover_due),
-            handovers: format!(
-                "{given:?} {taken:?} {held:?} {} {}",
-                self.serial, self.epoch
+            passage: format!(
+                "{join:?} {leave:?} {} {}",
+                self.is_orphan, self.is_handover_due
             ),
+            handovers: format!(
+                "{given:?} {taken:?} {:?} {} {}",
+                self.kept, self.serial, self.epoch
+            ),
+            unwilling,
+            newcomers,
+            is_bereaved: self.is_bereaved,
+            claim: gap.map_or_else(String::new, |gap| gap.in_words(self.moves)),
         }
     }
 }

@@ -30,6 +30,8 @@ mod seen;
 mod story;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod twins;
 mod words;
 mod zave;
 
@@ -80,7 +82,9 @@ pub struct Options {
     pub false_suspicion: bool,
     /// Whether nodes leave, too.
     pub leaves: bool,
-    /// Whether content is looked at, and how it moves with joins and leaves, instead of deaths.
+    /// Whether nodes die. Without content they always do.
+    pub deaths: bool,
+    /// Whether content is looked at, and how it moves.
     pub content: bool,
     /// States after which the search is given up.
     pub states_max: usize,
@@ -107,6 +111,7 @@ impl Options {
             reuse_ids: false,
             false_suspicion: false,
             leaves: variant == Variant::Corrected,
+            deaths: true,
             content: false,
             states_max: 50_000_000,
         }
@@ -244,7 +249,13 @@ impl Options {
             ));
         }
         if self.content && (self.reuse_ids || self.false_suspicion) {
-            return refuse("content is checked without deaths, true or false".to_owned());
+            return refuse(
+                "content is checked where no identifier comes back and nobody lives who is taken for dead"
+                    .to_owned(),
+            );
+        }
+        if !self.content && !self.deaths {
+            return refuse("without content nodes always die".to_owned());
         }
         Ok(Cast {
             places: self.identifiers,
@@ -260,7 +271,7 @@ impl Options {
             in_flight: self.in_flight,
             reuse: self.reuse_ids,
             suspicion: self.false_suspicion,
-            deaths: !self.content,
+            deaths: self.deaths,
             leaves: self.leaves,
             content: self.content,
             handovers_max: HANDOVERS_MAX,

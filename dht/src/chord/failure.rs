@@ -63,6 +63,11 @@ impl<A: Address> Detector<A> {
         push_bounded(&mut self.unwilling, peer);
     }
 
+    /// Those that took nothing a moment ago.
+    pub(crate) fn unwilling(&self) -> &[Peer<A>] {
+        &self.unwilling
+    }
+
     pub(crate) fn is_unwilling(&self, peer: &Peer<A>) -> bool {
         self.unwilling.contains(peer)
     }

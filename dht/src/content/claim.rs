@@ -12,6 +12,8 @@
 //! yet. So a node asks soon only if it saw a neighbour die, or died itself. A death that nobody saw is
 //! left to one whose neighbours have been the same for long.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::event::{Action, Delay, Note, Timer};
@@ -40,6 +42,19 @@ pub(crate) struct Gap<A> {
 }
 
 impl<A: Address> Gap<A> {
+    /// Whom it asks and what they said, in words; nothing where nobody is asked, or where the pointers
+    /// have moved since, so that no answer counts.
+    pub(crate) fn in_words(&self, moves: u32) -> String {
+        if self.asked.is_empty() || self.moves != moves {
+            return String::new();
+        }
+        let (arc, settled, is_second) = (self.arc, self.settled, self.is_second);
+        format!(
+            "{arc:?} {:?} {:?} {settled} {is_second}",
+            self.asked, self.consents
+        )
+    }
+
     fn is_same(&self, other: &Gap<A>) -> bool {
         (self.arc, self.moves) == (other.arc, other.moves)
     }

@@ -11,7 +11,7 @@ use crate::check::hosts::{Being, Host, Letter, Stage};
 use crate::check::known::{NodeId, Stimulus};
 #[cfg(test)]
 use crate::check::ring::Flaw;
-use crate::check::ring::{Ring, Step};
+use crate::check::ring::{Answers, Ring, Step};
 use crate::check::search::State;
 use crate::check::words::Word;
 
@@ -52,6 +52,11 @@ impl Ring {
             Step::Suspect(life) => self.suspect(&mut scene, life),
             Step::Check(life) => scene.queue.push_back((life, Stimulus::Check)),
             Step::Again(life) => scene.queue.push_back((life, Stimulus::Again)),
+            Step::Wait => {
+                let all = self.world.cast.all().map(|life| (life, Stimulus::Wait));
+                scene.queue.extend(all);
+            }
+            Step::Claim(life) => scene.queue.push_back((life, Stimulus::Claim)),
             Step::Leave(life) => scene.queue.push_back((life, Stimulus::Leave)),
             Step::Notify(from, to) => {
                 scene.change(from).notifies &= !(1 << to);
@@ -60,7 +65,15 @@ impl Ring {
                     .push_back((to, Stimulus::Asked(from, self.notify)));
             }
             Step::Letter(life, letter) => self.deliver(&mut scene, life, letter),
-            Step::Fail(life) => scene.end(life),
+            Step::Fail(life, answers) => {
+                let (lost, risked) = self.dies_with(state, life);
+                scene.end(life);
+                scene.change(life).lost = lost;
+                scene.change(life).risked = risked;
+                if answers == Answers::Lost {
+                    scene.lose_answers(life);
+                }
+            }
         }
         while let Some((life, stimulus)) = scene.queue.pop_front() {
             self.happen(&mut scene, life, stimulus);
@@ -82,6 +95,7 @@ impl Ring {
             let number = self.hosts.number(life, host, &self.known, self.world.cast);
             after[usize::from(life)] = number;
         }
+        self.settle_risks(&mut after);
         let mut others = self.world.cast.all();
         let is_same = |life: Life| {
             let place = usize::from(life);
@@ -109,8 +123,8 @@ impl Ring {
             Some(after) => scene.change(life).being = Being::Alive(after),
             None => scene.end(life),
         }
-        for (asker, reply) in &outcome.replies {
-            self.told(scene, *asker, life, *reply);
+        for (asker, request, reply) in &outcome.replies {
+            self.told(scene, *asker, life, *request, *reply);
         }
         for (to, request) in &outcome.asks {
             self.ask(scene, life, *to, *request, stimulus);
@@ -136,8 +150,11 @@ impl Ring {
                 };
                 return scene.queue.push_back((life, answer));
             }
-            Request::State | Request::Transfer(_) => true,
-            Request::Ping => because != Stimulus::Check,
+            Request::State => self.world.in_flight,
+            Request::Ping => self.world.in_flight && because != Stimulus::Check,
+            // Whoever was told to serve an arc may die before it is known that it does.
+            Request::Transfer(_) => self.world.in_flight || self.world.deaths,
+            Request::Claim(_) => self.world.deaths,
             _ => false,
         };
         let is_second = match because {
@@ -148,6 +165,7 @@ impl Ring {
         };
         let waits = match self.known.requests.word(request) {
             Request::Leaving(_) | Request::Transfer(_) => true,
+            Request::Claim(_) => self.world.deaths,
             Request::State => is_second && !self.world.in_flight,
             _ => false,
         };
@@ -155,7 +173,7 @@ impl Ring {
             to,
             request,
             stage: Stage::Asked,
-            is_slow: is_slow && self.world.in_flight,
+            is_slow,
         };
         scene.change(life).post(letter);
         if !waits {
@@ -210,9 +228,10 @@ impl Ring {
     }
 
     /// A node answers a letter.
-    fn told(&mut self, scene: &mut Scene, asker: Life, from: Life, reply: Word) {
+    fn told(&mut self, scene: &mut Scene, asker: Life, from: Life, request: Word, reply: Word) {
         let mut letters = scene.hosts[usize::from(asker)].letters();
-        let held = letters.find(|letter| letter.to == from && letter.stage == Stage::Held);
+        let is_it = |letter: &Letter| (letter.to, letter.request) == (from, request);
+        let held = letters.find(|letter| is_it(letter) && letter.stage == Stage::Held);
         // Of notifications nobody waits for the answer, nor does a node whose life is over.
         let Some(letter) = held else {
             return;
@@ -254,6 +273,19 @@ impl Scene {
     fn change(&mut self, life: Life) -> &mut Host {
         self.changed |= 1 << life;
         &mut self.hosts[usize::from(life)]
+    }
+
+    /// What a life told others is lost with it.
+    fn lose_answers(&mut self, life: Life) {
+        for other in 0..LIVES_MAX as Life {
+            for letter in self.hosts[usize::from(other)].letters() {
+                if letter.to == life && matches!(letter.stage, Stage::Told(_)) {
+                    self.change(other).take(letter);
+                    let stage = Stage::Refused;
+                    self.change(other).post(Letter { stage, ..letter });
+                }
+            }
+        }
     }
 
     /// A life is over: nothing reaches it any more, and what it held is not answered.

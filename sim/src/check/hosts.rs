@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
 use dht::message::{Reply, Request};
-use dht::view::Phase;
-use dht::{Id, Peer};
+use dht::view::{Phase, View};
+use dht::{Arc, Id, Peer};
 
 use crate::check::cast::{Cast, Life, Set};
 use crate::check::known::{Known, NodeId};
@@ -20,10 +20,16 @@ pub(crate) struct Host {
     pub(crate) notifies: Set,
     /// Its questions that have not been answered.
     pub(crate) letters: [Option<Letter>; LETTERS_MAX],
+    /// Places of the items that died with it.
+    pub(crate) lost: Set,
+    /// Places of items that it served when it died, and whose giver does not know yet whether it did, so
+    /// that it may serve them again.
+    pub(crate) risked: Set,
 }
 
-/// Questions open at rest: an exchange, a farewell, a batch of each handover that was not answered.
-const LETTERS_MAX: usize = 5;
+/// Questions open at rest: an exchange, a farewell, a batch of each handover that was not answered, and
+/// whether an arc is free, of each other member and of some that are no more.
+const LETTERS_MAX: usize = 8;
 
 /// How far a life has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,6 +70,8 @@ impl Host {
         being: Being::Unborn,
         notifies: 0,
         letters: [None; LETTERS_MAX],
+        lost: 0,
+        risked: 0,
     };
 
     pub(crate) fn node(&self) -> Option<NodeId> {
@@ -114,6 +122,8 @@ pub(crate) struct Facts {
     pub(crate) gone: Set,
     /// Whether a farewell or a batch waits for its time.
     pub(crate) is_waiting: bool,
+    /// Whether it does not serve all that its pointers say it should.
+    pub(crate) misses: bool,
 }
 
 /// All hosts that there were.
@@ -185,8 +195,19 @@ fn facts(life: Life, host: &Host, known: &Known, cast: Cast) -> Facts {
         coming: coming.collect(),
         gone: kept.gone,
         is_waiting: is_waiting(host, kept.node.projection().passage.as_str(), known),
+        misses: misses(view),
         successors,
     }
+}
+
+/// Whether a member does not serve all of its own.
+fn misses(view: &View<u32>) -> bool {
+    let own = view.own_arc().filter(|_| view.phase == Phase::Member);
+    let mut rest: Vec<Arc> = own.into_iter().collect();
+    for range in &view.serves {
+        rest = rest.iter().flat_map(|arc| arc.without(range.arc)).collect();
+    }
+    !rest.is_empty()
 }
 
 /// Whether a timer runs for something that goes on only then.

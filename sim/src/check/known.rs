@@ -16,6 +16,8 @@ use dht::{Action, Config, Event, Node, Projection};
 
 use crate::check::cast::{Cast, Life, Set};
 use crate::check::seen::Fast;
+#[cfg(test)]
+use crate::check::twins::Twins;
 use crate::check::words::{Word, Words};
 
 /// A state of a node, by its number.
@@ -34,6 +36,11 @@ pub(crate) enum Stimulus {
     Check,
     /// Something that waited goes on: a farewell that was put off, a batch to be sent again.
     Again,
+    /// So much time has passed without anything happening that whom it had noticed on the way to their
+    /// places are not expected any more, and whoever gave something to it and went silent neither.
+    Wait,
+    /// It has missed an arc for as long as it takes before others are asked.
+    Claim,
     /// It was asked.
     Asked(Life, Word),
     /// It was answered: by whom, what it had asked, and what it was told.
@@ -43,14 +50,14 @@ pub(crate) enum Stimulus {
 }
 
 /// What a node did.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// What it is now; nothing if its time is over.
     pub(crate) node: Option<NodeId>,
     /// Whom it asked what.
     pub(crate) asks: Vec<(Life, Word)>,
-    /// Whom it told what.
-    pub(crate) replies: Vec<(Life, Word)>,
+    /// Whom it told what, who had asked what.
+    pub(crate) replies: Vec<(Life, Word, Word)>,
 }
 
 /// A node in one state, and what its projection does not tell.
@@ -84,9 +91,12 @@ pub(crate) struct Known {
     content: bool,
     nodes: Vec<Kept>,
     numbers: HashMap<Key, NodeId>,
-    outcomes: HashMap<(NodeId, Stimulus), Rc<Outcome>, BuildHasherDefault<Fast>>,
+    pub(crate) outcomes: HashMap<(NodeId, Stimulus), Rc<Outcome>, BuildHasherDefault<Fast>>,
     pub(crate) requests: Words<Request<u32>>,
     pub(crate) replies: Words<Reply<u32>>,
+    /// Nodes that were taken for one that was known already, where they are looked at.
+    #[cfg(test)]
+    pub(crate) twins: Option<Twins>,
 }
 
 impl Known {
@@ -100,6 +110,8 @@ impl Known {
             outcomes: HashMap::default(),
             requests: Words::default(),
             replies: Words::default(),
+            #[cfg(test)]
+            twins: None,
         }
     }
 
@@ -183,12 +195,20 @@ impl Known {
 
     /// Puts it to the node itself.
     fn happen(&mut self, node: NodeId, stimulus: Stimulus) -> Outcome {
-        let mut kept = self.kept(node).clone();
+        let kept = self.kept(node).clone();
+        self.put(kept, stimulus)
+    }
+
+    pub(crate) fn put(&mut self, mut kept: Kept, stimulus: Stimulus) -> Outcome {
         let mut events: VecDeque<Event<u32>> = self.events(&mut kept, stimulus).into();
         let (mut asks, mut replies) = (Vec::new(), Vec::new());
         let mut is_over = false;
         let mut actions = Vec::new();
         while let Some(event) = events.pop_front() {
+            // One round of asking at a time.
+            if stimulus == Stimulus::Claim && !asks.is_empty() {
+                break;
+            }
             kept.node.handle(event, &mut actions);
             for action in actions.drain(..) {
                 match action {
@@ -198,11 +218,25 @@ impl Known {
                         request,
                     } => {
                         let ask = (to.address as Life, self.requests.number(request));
+                        // Whether it asks once or twice depends on when it was last told something,
+                        // and tells it nothing more; while nothing happens its predecessor is there.
+                        let is_again = stimulus == Stimulus::Check && asks.contains(&ask);
+                        if is_again || stimulus == Stimulus::Wait {
+                            let (reply, micros) = (Reply::Pong, 0);
+                            events.push_front(Event::Answered {
+                                ticket,
+                                from: to,
+                                reply,
+                                micros,
+                            });
+                            continue;
+                        }
                         kept.open.push((ask, ticket));
                         asks.push(ask);
                     }
                     Action::Reply { ticket, reply } => {
-                        replies.push((ticket.0 as Life, self.replies.number(reply)));
+                        let (asker, request) = (ticket.0 as Life, (ticket.0 >> 32) as Word);
+                        replies.push((asker, request, self.replies.number(reply)));
                     }
                     Action::Return { returned, .. } => {
                         let phase = kept.node.view().phase;
@@ -247,8 +281,10 @@ impl Known {
             // The first one may only note that the predecessor has been heard of lately.
             Stimulus::Check => [elapsed(Timer::Predecessor), elapsed(Timer::Predecessor)].into(),
             Stimulus::Again => [elapsed(Timer::Handover)].into(),
+            Stimulus::Wait => vec![elapsed(Timer::Predecessor); PATIENCE],
+            Stimulus::Claim => vec![elapsed(Timer::Claim); PATIENCE],
             Stimulus::Asked(from, request) => {
-                let ticket = Ticket(from.into());
+                let ticket = Ticket(u64::from(request) << 32 | u64::from(from));
                 let from = self.cast.peer(from);
                 let request = self.requests.word(request).clone();
                 [Event::Asked {
@@ -283,7 +319,12 @@ impl Known {
         // Only ever decides whether a timer is set that may elapse at any time anyway.
         projection.again = false;
         if !self.content {
+            // Nobody serves anything, so nothing is given, declined or claimed.
             projection.handovers.clear();
+            projection.unwilling.clear();
+            projection.newcomers.clear();
+            projection.is_bereaved = false;
+            projection.claim.clear();
         }
         let store = if self.content {
             format!("{:?}", kept.store)
@@ -299,6 +340,10 @@ impl Known {
             open,
         };
         if let Some(number) = self.numbers.get(&key) {
+            #[cfg(test)]
+            if let Some(twins) = &mut self.twins {
+                twins.meet(*number, kept, &self.nodes);
+            }
             return *number;
         }
         let number = self.nodes.len() as NodeId;
@@ -320,3 +365,6 @@ impl Kept {
 
 /// Who calls a node: nobody that is asked or answers.
 const CALLER: u64 = u64::MAX;
+
+/// Rounds after which nodes expect nothing more: more than any of their own limits.
+const PATIENCE: usize = 10;

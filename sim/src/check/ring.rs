@@ -5,6 +5,11 @@
 //! messages in flight also every answer about pointers; without, only the question to a candidate,
 //! so that a step reads at most one other node, as in Zave's model.
 //!
+//! With content every place has an item, a batch of a handover may have arrived without its giver
+//! knowing, and whoever dies takes what it served along, and perhaps its answers. An arc is claimed only
+//! once nothing is on its way and no maintenance would change anything: that is what the patience of
+//! those who claim is for.
+//!
 //! What this model leaves out: lookups are answered at once, since what they say is a hint; the same
 //! goes for pings of a predecessor, and hints to look again. Busy ends an exchange unchanged, so it
 //! is the same as asking later, and is answered at once; a farewell that meets Busy is put off.
@@ -77,7 +82,19 @@ pub(crate) enum Step {
     Notify(Life, Life),
     Letter(Life, Letter),
     Leave(Life),
-    Fail(Life),
+    Fail(Life, Answers),
+    /// Nothing happens for long.
+    Wait,
+    Claim(Life),
+}
+
+/// What becomes of what a node has answered when it dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answers {
+    /// It arrives all the same.
+    Arrive,
+    /// Nobody learns of it.
+    Lost,
 }
 
 /// The model.
@@ -177,6 +194,9 @@ impl Model for Ring {
         let mut possible = Vec::with_capacity(32);
         self.arrivals(state, &mut possible);
         self.upkeep(state, &mut possible);
+        if self.world.content && self.world.deaths {
+            self.patience(state, &mut possible);
+        }
         let members = self.those(state, |facts| facts.is_member);
         let alive = self.those(state, |facts| facts.is_alive);
         for life in self::members(members) {
@@ -184,7 +204,10 @@ impl Model for Ring {
                 possible.push(Step::Suspect(life));
             }
             if self.world.deaths && self.may_go(state, life) {
-                possible.push(Step::Fail(life));
+                possible.push(Step::Fail(life, Answers::Arrive));
+                if self.world.content && self.has_told(state, life) {
+                    possible.push(Step::Fail(life, Answers::Lost));
+                }
             }
             if self.world.leaves && !self.facts(state, life).is_leaving && self.may_go(state, life)
             {
@@ -223,12 +246,57 @@ impl Model for Ring {
             Step::Notify(from, to) => format!("{to} is notified by {from}"),
             Step::Letter(life, letter) => self.letter_in_words(life, letter),
             Step::Leave(life) => format!("{life} begins to leave"),
-            Step::Fail(life) => format!("{life} dies"),
+            Step::Fail(life, Answers::Arrive) => format!("{life} dies"),
+            Step::Fail(life, Answers::Lost) => {
+                format!("{life} dies, and what it answered is lost with it")
+            }
+            Step::Wait => "nothing happens for long".to_owned(),
+            Step::Claim(life) => format!("{life} has missed an arc for long"),
         }
     }
 }
 
 impl Ring {
+    /// What only happens once nothing else has happened for some time: nothing is on its way but
+    /// questions about who has an arc, and no maintenance changes anything.
+    fn patience(&mut self, state: &State, out: &mut Vec<Step>) {
+        let mut due = Vec::new();
+        self.arrivals(state, &mut due);
+        let is_claim = |step: &Step| match step {
+            Step::Letter(_, letter) => {
+                let request = self.known.requests.word(letter.request);
+                matches!(request, Request::Claim(_))
+            }
+            _ => false,
+        };
+        if !due.iter().all(is_claim) {
+            return;
+        }
+        let is_idle = due.is_empty();
+        due.clear();
+        self.upkeep(state, &mut due);
+        if due.iter().any(|step| self.perform(state, *step) != *state) {
+            return;
+        }
+        // Whoever asks already waits for the answers.
+        let bereft = self.those(state, |facts| facts.misses);
+        let idle = members(bereft).filter(|life| {
+            let host = self.hosts.host(state[usize::from(*life)]);
+            host.letters().next().is_none()
+        });
+        out.extend(idle.map(Step::Claim));
+        if is_idle {
+            out.push(Step::Wait);
+        }
+    }
+
+    /// Whether an answer of this life is on its way.
+    fn has_told(&self, state: &State, life: Life) -> bool {
+        let hosts = state.iter().map(|number| self.hosts.host(*number));
+        let mut letters = hosts.flat_map(|host| host.letters());
+        letters.any(|letter| letter.to == life && matches!(letter.stage, Stage::Told(_)))
+    }
+
     /// All that is due, churn or not.
     pub(crate) fn upkeep(&self, state: &State, out: &mut Vec<Step>) {
         let alive = self.those(state, |facts| facts.is_alive);

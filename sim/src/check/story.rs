@@ -1,7 +1,8 @@
 //! Story: states and steps of a ring, as people read them.
 
+use dht::Id;
 use dht::message::Request;
-use dht::view::Phase;
+use dht::view::{Phase, View};
 
 use crate::check::cast::{Life, members};
 use crate::check::hosts::{Host, Letter, Stage};
@@ -38,7 +39,7 @@ impl Ring {
             _ => " joining",
         };
         let served = if self.world.content {
-            format!(" serves{:?}", view.serves)
+            format!(" serves{}", self.arcs_in_words(view))
         } else {
             String::new()
         };
@@ -48,6 +49,21 @@ impl Ring {
         )
     }
 
+    fn arcs_in_words(&self, view: &View<u32>) -> String {
+        let cast = self.world.cast;
+        let place = |id: Id| {
+            let mut places = 0..cast.places;
+            places.find(|place| cast.peer(*place).id == id)
+        };
+        let arcs = view.serves.iter().filter_map(|range| {
+            let (start, end) = (place(range.arc.start)?, place(range.arc.end)?);
+            let is_fenced = view.fenced.is_some_and(|arc| range.arc.covers(arc));
+            let fence = if is_fenced { "#" } else { "" };
+            Some(format!("({start},{end}]{fence}"))
+        });
+        arcs.collect()
+    }
+
     pub(crate) fn letter_in_words(&self, life: Life, letter: Letter) -> String {
         let to = letter.to;
         let what = match self.known.requests.word(letter.request) {
@@ -55,6 +71,7 @@ impl Ring {
             Request::Ping => "whether it is there",
             Request::Leaving(_) => "to do without it",
             Request::Transfer(_) => "to take over an arc",
+            Request::Claim(_) => "whether an arc is free",
             _ => "something",
         };
         match letter.stage {
@@ -69,4 +86,5 @@ impl Ring {
 pub const LEGEND: &str = "\
 Nodes are numbered clockwise. 1:[2 3]p0 is node 1 with its successor list and its predecessor.
 After that: !2 a notification on its way to 2, ?2 a question on its way there (??2: it has arrived),
-=2 the answer on its way back. 1:over is a node that has died or left.";
+=2 the answer on its way back; serves(0,1] the arc after 0 up to 1, (0,1]# one of which a part is on
+its way to another owner. 1:over is a node that has died or left.";

@@ -35,9 +35,12 @@ pub(crate) struct Args {
     /// Let nodes take a living successor for dead
     #[arg(long)]
     false_suspicion: bool,
-    /// Look at content and handovers instead of deaths
+    /// Look at content and handovers, where nobody dies unless asked
     #[arg(long)]
     content: bool,
+    /// With --content: let nodes die as well, and what they served with them
+    #[arg(long, requires = "content")]
+    deaths: bool,
     /// Let nobody leave
     #[arg(long)]
     no_leaves: bool,
@@ -45,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     identifiers: Option<u8>,
     /// Nodes that ever start, up to 8; those beyond the identifiers are restarts under a higher
-    /// incarnation [default: 2 more than nodes, 1 more where that takes too long]
+    /// incarnation [default: 2 more than nodes, 1 or none where that takes too long]
     #[arg(long, value_name = "N")]
     lives: Option<u8>,
     /// States after which to give up; a million takes about 50 MB
@@ -112,9 +115,11 @@ impl Args {
         let leaves = standard.leaves && !self.no_leaves;
         // With everything at once a second restart makes an hour of seconds.
         let is_large = self.content || (self.in_flight && leaves);
+        let is_largest = self.content && (self.deaths || self.in_flight);
         let lives = match self.variant {
             Variant::Published | Variant::Zave => identifiers,
             Variant::Corrected if self.reuse_ids => identifiers,
+            Variant::Corrected if is_largest => identifiers,
             Variant::Corrected if is_large => standard.lives.min(self.nodes.saturating_add(1)),
             Variant::Corrected => standard.lives,
         };
@@ -125,6 +130,7 @@ impl Args {
             reuse_ids: self.reuse_ids,
             false_suspicion: self.false_suspicion,
             leaves,
+            deaths: self.deaths || !self.content,
             content: self.content,
             states_max: self.states_max,
             ..standard
