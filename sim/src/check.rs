@@ -15,10 +15,11 @@
 //! they do, `hosts` adds what is on its way, `ring` says what can happen, `properties` what must hold,
 //! and `search` looks at all of it. Two small models stand beside that of the real nodes: `zave`, the rules
 //! of the proof alone, whose states have been counted elsewhere, and `published`, Chord as it was
-//! printed, which must fail.
+//! printed, which must fail. `group` is a model of its own: members of one group that keep an arc.
 
 mod cast;
 mod content;
+mod group;
 mod happen;
 mod hosts;
 mod known;
@@ -45,6 +46,7 @@ use crate::check::ring::{Ring, World};
 use crate::check::search::{Found, search};
 use crate::check::zave::{Choices, Zave};
 
+pub use crate::check::group::{GroupOptions, GroupReport, check_group};
 pub use crate::check::story::LEGEND;
 
 /// Which rules are checked.
