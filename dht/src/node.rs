@@ -461,7 +461,13 @@ impl<A: Address> Node<A> {
     fn unanswered(&mut self, question: Question<A>, cause: Cause, out: &mut Vec<Action<A>>) {
         match question {
             Question::Probe(peer) => self.probe_missed(peer, cause, out),
-            Question::Tell(peer) | Question::Claim(peer, _) => self.missed(peer, cause, out),
+            Question::Tell(peer) => self.missed(peer, cause, out),
+            Question::Claim(peer, arc) => {
+                self.missed(peer.clone(), cause, out);
+                if cause == Cause::Silent {
+                    self.claim_unanswered(peer, arc, out);
+                }
+            }
             Question::Successor(peer) => {
                 self.missed(peer, cause, out);
                 self.close_exchange(out);

@@ -96,6 +96,26 @@ fn an_arc_is_taken_over_once_all_on_the_way_have_agreed_twice() {
     assert!(count >= 6 && count.is_multiple_of(2), "{count} answers");
 }
 
+/// Among so many questions one is often lost, and a whole round is too long a price for it.
+#[test]
+fn one_whose_answer_is_lost_is_asked_again_in_the_same_round() {
+    let mut hand = bereaved();
+    let mut open = asked_next(&mut hand);
+    let mut lost = 0;
+    while let Some((ticket, to)) = open.pop() {
+        if lost < 3 {
+            lost += 1;
+            hand.silence(ticket);
+            assert_eq!(claims(&hand).len(), 1, "{to} is asked again");
+            assert_eq!(claims(&hand)[0].1, to);
+        } else {
+            hand.answer(ticket, to, settled(to));
+        }
+        open.extend(claims(&hand));
+    }
+    assert!(is_taken(&hand), "{:?}", hand.view());
+}
+
 /// How long the clock of the claim was set for by the last event, in milliseconds.
 fn clock(hand: &Hand) -> Vec<u32> {
     let waits = hand.waits().into_iter();

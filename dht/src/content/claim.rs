@@ -175,6 +175,27 @@ impl<A: Address> Node<A> {
         self.ask_for_consent(all, out);
     }
 
+    /// One who was asked has said nothing. It is asked again as long as the round lasts, for among so many
+    /// questions one is often lost, and a round for each of them would take too long.
+    pub(crate) fn claim_unanswered(&mut self, from: Peer<A>, arc: Arc, out: &mut Vec<Action<A>>) {
+        let present = self.present_gap();
+        let (Some(gap), Some(present)) = (&self.gap, present) else {
+            return;
+        };
+        let is_awaited = gap.arc == arc
+            && gap.is_same(&present)
+            && gap.asked.contains(&from)
+            && !gap.consents.contains(&from);
+        if is_awaited && !self.detector.is_gone(&from) {
+            self.ask(
+                &from.clone(),
+                Request::Claim(arc),
+                Question::Claim(from, arc),
+                out,
+            );
+        }
+    }
+
     /// What this node can tell one who would serve an arc.
     pub(crate) fn claimed(&self, arc: Arc) -> Claimed<A> {
         let view = &self.view;
