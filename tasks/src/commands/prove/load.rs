@@ -208,7 +208,7 @@ const CONTENDED_PERCENT: u64 = 40;
 /// for is what goes wrong with them, not how fast they are.
 const THOUGHT_MS_MAX: u64 = 8;
 /// How long to wait for an answer, and how long to go on asking where nothing was done.
-const PATIENCE_MS: u64 = 3_000;
+const PATIENCE_MS: u64 = 1_000;
 /// How long to wait before asking again where nothing was done.
 const WAIT_MS_MIN: u64 = 10;
 const WAIT_MS_MAX: u64 = 40;
