@@ -58,6 +58,14 @@ impl<A: Address> Gap<A> {
     fn is_same(&self, other: &Gap<A>) -> bool {
         (self.arc, self.moves) == (other.arc, other.moves)
     }
+
+    /// The place of one among those who were asked, if it has yet to agree that this node has `arc`, which is
+    /// missing at `present`.
+    fn awaits(&self, from: &Peer<A>, arc: Arc, present: &Gap<A>) -> Option<usize> {
+        let is_awaited = self.arc == arc && self.is_same(present) && !self.consents.contains(from);
+        let place = self.asked.iter().position(|peer| peer == from);
+        place.filter(|_| is_awaited)
+    }
 }
 
 impl<A: Address> Node<A> {
@@ -138,9 +146,8 @@ impl<A: Address> Node<A> {
         let (Some(gap), Some(present)) = (&mut self.gap, present) else {
             return;
         };
-        let is_awaited = gap.arc == arc && gap.is_same(&present) && !gap.consents.contains(&from);
-        let place = gap.asked.iter().position(|peer| *peer == from);
-        let Some(place) = place.filter(|_| is_awaited && claimed.free) else {
+        let place = gap.awaits(&from, arc, &present);
+        let Some(place) = place.filter(|_| claimed.free) else {
             return;
         };
         // Whoever is asked points to the one before, so that nobody stands in between.
@@ -182,17 +189,9 @@ impl<A: Address> Node<A> {
         let (Some(gap), Some(present)) = (&self.gap, present) else {
             return;
         };
-        let is_awaited = gap.arc == arc
-            && gap.is_same(&present)
-            && gap.asked.contains(&from)
-            && !gap.consents.contains(&from);
-        if is_awaited && !self.detector.is_gone(&from) {
-            self.ask(
-                &from.clone(),
-                Request::Claim(arc),
-                Question::Claim(from, arc),
-                out,
-            );
+        if gap.awaits(&from, arc, &present).is_some() && !self.detector.is_gone(&from) {
+            let question = Question::Claim(from.clone(), arc);
+            self.ask(&from, Request::Claim(arc), question, out);
         }
     }
 
