@@ -4,9 +4,8 @@ mod support;
 
 use dht::event::{Call, Failure, Note, Returned, Timer};
 use dht::message::{Reply, Request, Routing, State};
-use dht::store::Outcome;
 use dht::view::Phase;
-use dht::{Config, Event, Id, Ownership, Peer};
+use dht::{Config, Id, Ownership, Peer};
 use support::hand::{Hand, all, at, model, small, state};
 use support::{Address, Network, peer};
 
@@ -428,15 +427,7 @@ fn a_farewell_that_names_one_who_has_left_is_said_again() {
 /// for whom the leaver's list names may die.
 #[test]
 fn who_may_have_adopted_a_leaver_is_told() {
-    let mut leaver = Hand::member(20, &[10, 20, 30], model(2));
-    leaver.call(Call::Leave);
-    for _ in 0..2 {
-        let ticket = leaver.stores()[0];
-        let outcome = Outcome::Records(Vec::new());
-        leaver.feed(Event::Stored { ticket, outcome });
-    }
-    let (ticket, to, _) = leaver.asks()[0];
-    leaver.answer(ticket, to, Reply::Received);
+    let mut leaver = Hand::leaver(20, &[10, 20, 30], model(2));
     let farewell = Request::Leaving(leaver.view().state());
     let mut told = Vec::new();
     while let [(ticket, to, request)] = &leaver.asks()[..] {

@@ -505,15 +505,7 @@ fn nobody_vouches_for_an_arc_that_it_waits_for_itself() {
 /// serves what any more.
 #[test]
 fn a_node_on_its_way_out_vouches_for_nothing() {
-    let mut leaver = Hand::member(20, &[10, 20, 30], Config::default());
-    leaver.call(Call::Leave);
-    for _ in 0..2 {
-        let ticket = leaver.stores()[0];
-        let outcome = Outcome::Records(Vec::new());
-        leaver.feed(Event::Stored { ticket, outcome });
-    }
-    let (ticket, to, _) = leaver.asks()[0];
-    leaver.answer(ticket, to, Reply::Received);
+    let mut leaver = Hand::leaver(20, &[10, 20, 30], Config::default());
     assert_eq!(leaver.view().serves, []);
     for (neighbour, arc) in [(10, (5, 10)), (30, (20, 30)), (30, (10, 20))] {
         let arc = Arc::new(small(arc.0), small(arc.1));

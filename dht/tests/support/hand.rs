@@ -3,6 +3,7 @@
 
 use dht::event::{Call, Cause, Note, Ticket, Timer};
 use dht::message::{Reply, Request, State};
+use dht::store::Outcome;
 use dht::{Action, Config, Event, Id, Node, Peer, View};
 
 use super::Address;
@@ -68,6 +69,20 @@ impl Hand {
             actions: Vec::new(),
             tickets: 0,
         }
+    }
+
+    /// A member that is about to leave, has nothing, and has handed that over to whoever it asked first.
+    pub fn leaver(me: Address, ring: &[Address], config: Config) -> Hand {
+        let mut leaver = Hand::member(me, ring, config);
+        leaver.call(Call::Leave);
+        for _ in 0..2 {
+            let ticket = leaver.stores()[0];
+            let outcome = Outcome::Records(Vec::new());
+            leaver.feed(Event::Stored { ticket, outcome });
+        }
+        let (ticket, heir, _) = leaver.asks()[0];
+        leaver.answer(ticket, heir, Reply::Received);
+        leaver
     }
 
     pub fn feed(&mut self, event: Event<Address>) {
