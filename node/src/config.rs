@@ -202,13 +202,11 @@ fn place(draft: &Draft, name: &str, address: SocketAddr) -> Result<(Peer, Entry)
             Ok((me, Entry::Join(hosts(draft)?)))
         }
         (members, [], []) => {
-            let ring = ring(draft, "ring", members)?;
-            let me = find(draft, "ring", &ring, name, address)?;
+            let (me, ring) = ring(draft, "ring", members, name, address)?;
             Ok((me, Entry::Ring(ring)))
         }
         ([], members, []) => {
-            let ring = ring(draft, "again", members)?;
-            let me = find(draft, "again", &ring, name, address)?;
+            let (me, ring) = ring(draft, "again", members, name, address)?;
             Ok((me, Entry::Again(ring)))
         }
         _ => Err(Error::Entry(
@@ -217,8 +215,14 @@ fn place(draft: &Draft, name: &str, address: SocketAddr) -> Result<(Peer, Entry)
     }
 }
 
-/// The members of a ring that stand under `key`.
-fn ring(draft: &Draft, key: &'static str, members: &[String]) -> Result<Vec<Peer>, Error> {
+/// The members of a ring that stand under `key`, and this node among them.
+fn ring(
+    draft: &Draft,
+    key: &'static str,
+    members: &[String],
+    name: &str,
+    address: SocketAddr,
+) -> Result<(Peer, Vec<Peer>), Error> {
     let refuse = |text: &str, reason: String| draft.refuse(key, text, reason);
     let mut ring: Vec<Peer> = Vec::new();
     for text in members {
@@ -242,23 +246,8 @@ fn ring(draft: &Draft, key: &'static str, members: &[String]) -> Result<Vec<Peer
         }
         ring.push(peer);
     }
-    Ok(ring)
-}
-
-/// This node among the members of a ring that stand under `key`.
-fn find(
-    draft: &Draft,
-    key: &'static str,
-    ring: &[Peer],
-    name: &str,
-    address: SocketAddr,
-) -> Result<Peer, Error> {
+    let refuse = |reason| draft.refuse(key, members.join(","), reason);
     let id = Id::of(name.as_bytes());
-    let typed = match key {
-        "again" => &draft.values.again,
-        _ => &draft.values.ring,
-    };
-    let refuse = |reason| draft.refuse(key, typed.join(","), reason);
     let Some(me) = ring.iter().find(|member| member.id == id) else {
         return Err(refuse(format!("this node, `{name}`, is not among them")));
     };
@@ -267,7 +256,7 @@ fn find(
         let reason = format!("`{name}` stands there with another address or incarnation");
         return Err(refuse(reason));
     }
-    Ok(*me)
+    Ok((*me, ring))
 }
 
 fn hosts(draft: &Draft) -> Result<Vec<String>, Error> {
