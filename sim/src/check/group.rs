@@ -11,7 +11,9 @@
 //! they have not flushed; deaths that others notice, for who crashes comes back soon, as the same life.
 //! States are told apart by fingerprints of 128 bits of all that is in them, counters included.
 
+mod host;
 mod judge;
+mod letter;
 mod scene;
 #[cfg(test)]
 mod tests;

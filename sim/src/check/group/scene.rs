@@ -1,21 +1,19 @@
 //! Scene: three members, their stores, what is on its way between them, and what can happen next.
 
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::rc::Rc;
 
 use dht::event::{Cause, Note, Ticket, Timer};
 use dht::message::{Reply, Request};
 use dht::record::{Change, Changed, Condition, Version};
 use dht::replication::message::Ask;
-use dht::store::{Memory, Store as _, perform};
-use dht::{Action, Arc, Config, Event, Id, Node, Peer};
+use dht::store::{Store as _, perform};
+use dht::{Action, Event, Id};
 
 use crate::check::group::GroupOptions;
+use crate::check::group::host::{Host, MEMBERS, Place, fingerprint, founded, peer, resumed};
 use crate::check::group::judge::Judge;
-
-/// A member, by its place.
-type Place = usize;
+use crate::check::group::letter::Letter;
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,25 +41,6 @@ pub(super) enum Flaw {
     HastyFollower,
     /// A member forgets at once what it has promised or accepted.
     ForgetfulAcceptor,
-}
-
-/// A question on its way there, or its answer on its way back.
-#[derive(Clone, Debug)]
-struct Letter {
-    from: Place,
-    to: Place,
-    ticket: Ticket,
-    request: Request<u32>,
-    reply: Option<Reply<u32>>,
-}
-
-/// A member and its store.
-#[derive(Clone, Debug)]
-struct Host {
-    /// Nothing while it is down.
-    node: Option<Node<u32>>,
-    store: Memory,
-    fingerprint: u128,
 }
 
 #[derive(Clone, Debug)]
@@ -201,23 +180,7 @@ impl Scene {
     }
 
     pub(super) fn in_words(&self, step: Step) -> String {
-        let letter = |place: usize| {
-            let Letter {
-                from,
-                to,
-                request,
-                reply,
-                ..
-            } = &*self.letters[place].1;
-            let what = match request {
-                Request::Group(request) => format!("{:?}", request.ask),
-                other => format!("{other:?}"),
-            };
-            match reply {
-                None => format!("{from} asks {to}: {what}"),
-                Some(reply) => format!("{from}, which asked {to}, is told: {reply:?}"),
-            }
-        };
+        let letter = |place: usize| self.letters[place].1.in_words();
         match step {
             Step::Write(place) => format!("a client writes at {place}"),
             Step::Read(place) => format!("a client reads at {place}"),
@@ -272,7 +235,7 @@ impl Scene {
                 return problem;
             }
             let proposes = |(_, letter): &(u128, Rc<Letter>)| {
-                letter.from == place && matches!(ask_of(letter), Some(Ask::Prepare(_)))
+                letter.from == place && matches!(letter.ask(), Some(Ask::Prepare(_)))
             };
             if self.letters.len() > before && self.letters.iter().any(proposes) {
                 break;
@@ -352,7 +315,7 @@ impl Scene {
     #[cfg(test)]
     fn is_forgotten(&self, letter: &Letter) -> bool {
         matches!(
-            (self.flaw, ask_of(letter)),
+            (self.flaw, letter.ask()),
             (Flaw::HastyFollower, Some(Ask::Append { .. }))
                 | (
                     Flaw::ForgetfulAcceptor,
@@ -465,83 +428,6 @@ impl Scene {
         self.hosts[place] = Rc::new(host.marked());
     }
 }
-
-impl Host {
-    fn marked(mut self) -> Host {
-        self.fingerprint = fingerprint(&format!("{:?} {:?}", self.node, self.store));
-        self
-    }
-}
-
-fn ask_of(letter: &Letter) -> Option<&Ask<u32>> {
-    match &letter.request {
-        Request::Group(request) => Some(&request.ask),
-        _ => None,
-    }
-}
-
-fn peer(place: Place) -> Peer<u32> {
-    let mut bytes = [0; Id::BYTES];
-    bytes[0] = (place as u8 + 1) << 4;
-    Peer {
-        id: Id::from_bytes(bytes),
-        address: place as u32,
-        incarnation: 1,
-    }
-}
-
-fn config() -> Config {
-    Config {
-        successors: 2,
-        replicas: MEMBERS as u8,
-        ..Config::default()
-    }
-}
-
-/// The store of a member of a new ring, without what it kept of the other arcs.
-fn founded(place: Place) -> Memory {
-    let ring = [0, 1, 2].map(peer);
-    let mut node = Node::in_ring(peer(place), &ring, config());
-    let (mut all, mut store) = (Memory::default(), Memory::default());
-    let mut actions = Vec::new();
-    node.handle(Event::Elapsed(Timer::SelfCheck), &mut actions);
-    for action in actions {
-        if let Action::Store { command, .. } = action {
-            perform(&mut all, command);
-        }
-    }
-    let arc = Arc::new(peer(2).id, peer(0).id);
-    let ends = [arc.start, arc.end];
-    let about: Vec<u8> = ends.iter().flat_map(|id| *id.as_bytes()).collect();
-    for (name, bytes) in all.notes() {
-        if name.ends_with(&about) {
-            let bytes = Some(bytes);
-            store.note(dht::store::Note { name, bytes });
-        }
-    }
-    store
-}
-
-/// A member of the ring that starts on this store.
-fn resumed(place: Place, store: &Memory) -> Node<u32> {
-    let after = [1, 2].map(|steps| peer((place + steps) % MEMBERS));
-    let before = after[1];
-    let mut node = Node::placed(peer(place), before, after.into(), Vec::new(), config());
-    node.restore(&store.notes());
-    node
-}
-
-fn fingerprint(text: &str) -> u128 {
-    let half = |salt: u8| {
-        let mut hasher = DefaultHasher::new();
-        salt.hash(&mut hasher);
-        text.hash(&mut hasher);
-        u128::from(hasher.finish())
-    };
-    half(0) << 64 | half(1)
-}
-
-const MEMBERS: usize = 3;
 
 /// What clients write and read: it belongs to the first member.
 const KEY: Id = Id::ZERO;
