@@ -10,8 +10,6 @@
 //! Rounds alternate, and the medians are compared.
 
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -19,6 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::Parser;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 #[derive(Parser)]
@@ -26,7 +25,7 @@ use tokio::time::sleep;
 struct Args {
     /// Connections that write at the same time
     #[arg(long, default_value_t = 16)]
-    connections: u64,
+    connections: usize,
     /// Bytes of a value
     #[arg(long, default_value_t = 100)]
     bytes: usize,
@@ -72,7 +71,7 @@ async fn main() -> Result<()> {
             rates.push(rate);
         }
     }
-    let [ours, gateway, grpc] = rates.map(|rates| median(rates));
+    let [ours, gateway, grpc] = rates.map(median);
     let best = gateway.max(grpc);
     println!(
         "{} connections, values of {} bytes, 3 copies, 2 of them flushed; medians of {} rounds:",
@@ -87,73 +86,65 @@ async fn main() -> Result<()> {
 
 /// Writes for a while, each connection with keys of its own; acknowledged writes a second.
 async fn measure(args: &Args, target: &Target, round: usize) -> Result<f64> {
-    let done = Arc::new(AtomicU64::new(0));
     let value = "v".repeat(args.bytes);
     let start = Instant::now();
     let until = start + Duration::from_secs(args.seconds);
-    let mut writers = Vec::new();
+    let mut writers = JoinSet::new();
     for number in 0..args.connections {
-        let mut writer = Writer::new(target, number as usize).await?;
-        let (done, value) = (done.clone(), value.clone());
-        writers.push(tokio::spawn(async move {
-            let mut count = 0;
+        let mut writer = Writer::new(target, number).await?;
+        let value = value.clone();
+        writers.spawn(async move {
+            let mut count = 0_u32;
             while Instant::now() < until {
                 writer
                     .put(&format!("{round}-{number}-{count}"), &value)
                     .await?;
                 count += 1;
             }
-            done.fetch_add(count, Ordering::Relaxed);
-            Ok::<(), anyhow::Error>(())
-        }));
+            Ok::<u32, anyhow::Error>(count)
+        });
     }
-    for writer in writers {
-        writer.await??;
+    let mut done = 0;
+    while let Some(count) = writers.join_next().await {
+        done += count??;
     }
-    Ok(done.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64())
+    Ok(f64::from(done) / start.elapsed().as_secs_f64())
 }
 
 /// One connection.
 enum Writer {
-    Http(reqwest::Client, Target, usize),
+    Dht(reqwest::Client, String),
+    Gateway(reqwest::Client, String),
     Grpc(Box<etcd_client::Client>),
 }
 
 impl Writer {
     async fn new(target: &Target, number: usize) -> Result<Writer> {
+        let one = |nodes: &[String]| nodes[number % nodes.len()].clone();
         Ok(match target {
-            Target::Grpc(nodes) => {
-                let node = &nodes[number % nodes.len()];
-                Writer::Grpc(Box::new(etcd_client::Client::connect([node], None).await?))
-            }
-            _ => Writer::Http(reqwest::Client::new(), target.clone(), number),
+            Target::Dht(nodes) => Writer::Dht(reqwest::Client::new(), one(nodes)),
+            Target::Gateway(nodes) => Writer::Gateway(reqwest::Client::new(), one(nodes)),
+            Target::Grpc(nodes) => Writer::Grpc(Box::new(
+                etcd_client::Client::connect([one(nodes)], None).await?,
+            )),
         })
     }
 
     async fn put(&mut self, key: &str, value: &str) -> Result<()> {
-        let response = match self {
+        let request = match self {
+            Writer::Dht(client, node) => client
+                .put(format!("{node}/kv/{key}"))
+                .body(value.to_owned()),
+            Writer::Gateway(client, node) => {
+                let body = json!({"key": BASE64.encode(key), "value": BASE64.encode(value)});
+                client.post(format!("{node}/v3/kv/put")).json(&body)
+            }
             Writer::Grpc(client) => {
                 client.put(key, value, None).await?;
                 return Ok(());
             }
-            Writer::Http(client, Target::Dht(nodes), number) => {
-                let node = &nodes[*number % nodes.len()];
-                client
-                    .put(format!("{node}/kv/{key}"))
-                    .body(value.to_owned())
-                    .send()
-                    .await?
-            }
-            Writer::Http(client, Target::Gateway(nodes) | Target::Grpc(nodes), number) => {
-                let node = &nodes[*number % nodes.len()];
-                let body = json!({"key": BASE64.encode(key), "value": BASE64.encode(value)});
-                client
-                    .post(format!("{node}/v3/kv/put"))
-                    .json(&body)
-                    .send()
-                    .await?
-            }
         };
+        let response = request.send().await?;
         let status = response.status();
         let text = response.text().await?;
         ensure!(status.is_success(), "{status}: {text}");
