@@ -23,8 +23,8 @@
 //! - who gives a copy up waits until the next group serves.
 //!
 //! One exchange a file: `append` (writes and reads in an epoch), `propose` and `install` (the end of
-//! one), `fetch` (a member gets what it lacks), `steer` (which groups there should be by the ring),
-//! `beat` (the clock of it all), `keep` (what a restart finds again).
+//! one), `fetch` (a member gets what it lacks), `steer` (which groups there should be by the ring), `merge`
+//! (two groups become one), `beat` (the clock of it all), `keep` (what a restart finds again).
 
 pub mod group;
 pub mod message;
@@ -35,6 +35,7 @@ pub(crate) mod beat;
 pub(crate) mod fetch;
 pub(crate) mod install;
 pub(crate) mod keep;
+pub(crate) mod merge;
 pub(crate) mod order;
 pub(crate) mod propose;
 pub(crate) mod replica;

@@ -89,6 +89,7 @@ mod tests {
             from: Tag { arc, epoch: 1 },
             former: Vec::new(),
             groups: Vec::new(),
+            sealed: None,
             start,
             source: Member { peer, store: 1 },
         }

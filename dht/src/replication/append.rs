@@ -179,6 +179,7 @@ impl<A: Address> Node<A> {
                     self.show_groups();
                 }
                 self.answer_waiting(tag, out);
+                self.go_on_proposing(tag, out);
             }
             Told::Behind(position) => follower.next = position + 1,
             Told::Lagging => {
@@ -254,6 +255,7 @@ impl<A: Address> Node<A> {
                 }
                 self.sync_lead(tag, out);
                 self.answer_waiting(tag, out);
+                self.go_on_proposing(tag, out);
             }
             Synced::Follow(tag, position, ticket) => {
                 if let Some(replica) = self.replica(tag) {

@@ -59,6 +59,7 @@ impl<A: Address> Node<A> {
         let Some(lead) = &mut replica.lead else {
             return;
         };
+        lead.age = lead.age.saturating_add(1);
         lead.resigned.iter_mut().for_each(|(_, age)| *age += 1);
         lead.resigned.retain(|(_, age)| *age <= SILENT);
         let mut is_fewer = false;
@@ -97,7 +98,11 @@ impl<A: Address> Node<A> {
         }
         match is_stuck {
             true => self.begin_again(tag, out),
-            false => self.steer(tag, out),
+            false => {
+                self.steer(tag, out);
+                self.look_after_seal(tag, out);
+                self.merge(tag, out);
+            }
         }
     }
 

@@ -35,6 +35,13 @@ pub struct Tag {
     pub epoch: u32,
 }
 
+impl Tag {
+    /// Whether it keeps anything of this arc.
+    pub(crate) fn meets(self, arc: Arc) -> bool {
+        self.arc.intersection(arc).next().is_some()
+    }
+}
+
 /// The members that keep an arc in one epoch. A majority of them decides.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(bound(deserialize = "A: Deserialize<'de>"))]
@@ -47,6 +54,8 @@ pub struct Group<A> {
     pub members: Vec<Member<A>>,
     /// Which of them orders the writes: a place in `members`.
     pub leader: u8,
+    /// The group of the arc behind it that is to take this one in: while that lasts this one takes no writes.
+    pub sealed: Option<Tag>,
 }
 
 impl<A: Address> Group<A> {
@@ -78,10 +87,14 @@ impl<A: Address> Group<A> {
         self.members.iter().any(|other| other.is(member))
     }
 
-    /// Whether both have the same members under the same leader.
+    /// Whether both keep the same arc, with the same members under the same leader.
     pub(crate) fn is_alike(&self, other: &Group<A>) -> bool {
-        self.arc == other.arc
-            && self.members.len() == other.members.len()
+        self.arc == other.arc && self.sealed == other.sealed && self.is_of_the_same(other)
+    }
+
+    /// Whether both have the same members under the same leader.
+    pub(crate) fn is_of_the_same(&self, other: &Group<A>) -> bool {
+        self.members.len() == other.members.len()
             && self.members.iter().all(|member| other.has(member))
             && self.leader().is(other.leader())
     }
@@ -95,8 +108,11 @@ pub struct Next<A> {
     pub from: Tag,
     /// The members of that group.
     pub former: Vec<Member<A>>,
-    /// One group, or two where the arc is split. Their arcs are that of `from`.
+    /// One group, or two where the arc is split. Their arcs are that of `from`, and of `sealed` if there is
+    /// such.
     pub groups: Vec<Group<A>>,
+    /// The group of the arc before it which ends with it, and was sealed for that.
+    pub sealed: Option<Tag>,
     /// They begin with the writes of `from` up to this sequence, and with no other.
     pub start: u32,
     /// A former member that has them all.

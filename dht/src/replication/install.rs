@@ -99,8 +99,13 @@ impl<A: Address> Node<A> {
         let me = self.member();
         let arcs: Vec<Arc> = groups.iter().map(|group| group.arc).collect();
         let ended = self.take_replicas(&arcs, out);
-        let is_from = |replica: &&Replica<A>| replica.tag() == next.from && replica.is_synced;
-        let before = ended.iter().find(is_from);
+        let synced = |tag: Tag| {
+            let mut ended = ended.iter().filter(|replica| replica.is_synced);
+            ended.find(|replica| replica.tag() == tag)
+        };
+        // What was sealed has no writes: whoever is in sync has all of it.
+        let has_sealed = next.sealed.is_none_or(|sealed| synced(sealed).is_some());
+        let before = synced(next.from).filter(|_| has_sealed);
         let mut notes = self.notes_of_end(&ended);
         let mut retired = Vec::new();
         for replica in &ended {
@@ -151,12 +156,20 @@ impl<A: Address> Node<A> {
     /// Whether a group has taken effect here already, or one that followed it.
     pub(crate) fn is_known(&self, group: &Group<A>) -> bool {
         let members = self.replicas().iter().filter(|replica| !replica.is_learner);
-        let present = members.map(|replica| (replica.group.arc, replica.group.epoch));
-        let over = self.groups.iter().flat_map(|groups| &groups.over);
-        let over = over.map(|range| (range.arc, range.epoch));
-        present.chain(over).any(|(arc, epoch)| {
-            epoch >= group.epoch && arc.intersection(group.arc).next().is_some()
-        })
+        let mut present = members.map(Replica::tag);
+        let is_present = present.any(|tag| tag.epoch == group.epoch && tag.meets(group.arc));
+        is_present || self.has_ended(group.tag())
+    }
+
+    /// Whether this epoch of an arc, or of a part of it, is known to be over.
+    pub(crate) fn has_ended(&self, tag: Tag) -> bool {
+        let members = self.replicas().iter().filter(|replica| !replica.is_learner);
+        let mut present = members.map(Replica::tag);
+        let mut over = self.groups.iter().flat_map(|groups| &groups.over);
+        present.any(|other| other.epoch > tag.epoch && other.meets(tag.arc))
+            || over.any(|range| {
+                range.epoch >= tag.epoch && range.arc.intersection(tag.arc).next().is_some()
+            })
     }
 
     /// Ends all epochs on these arcs; whoever waits for something is told.
@@ -214,11 +227,13 @@ impl<A: Address> Node<A> {
             return;
         }
         if is_established {
-            lead.solitude = 0;
             self.epoch = self.epoch.max(tag.epoch);
             note(Note::Leads(tag.arc, tag.epoch), out);
         }
         self.show_groups();
+        if is_established {
+            self.merge(tag, out);
+        }
     }
 
     /// Shows others what this node keeps and leads.
@@ -226,7 +241,7 @@ impl<A: Address> Node<A> {
         let serves = self
             .replicas()
             .iter()
-            .filter(|replica| replica.is_leading());
+            .filter(|replica| replica.is_leading() && replica.group.sealed.is_none());
         let range = |replica: &Replica<A>| Range {
             arc: replica.group.arc,
             epoch: replica.group.epoch,
@@ -435,7 +450,7 @@ impl<A: Address> Lead<A> {
             clock: 0,
             resigned: Vec::new(),
             former: Vec::new(),
-            solitude: 0,
+            age: 0,
         }
     }
 }

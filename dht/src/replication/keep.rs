@@ -271,6 +271,7 @@ pub(crate) fn groups_of<A: Address>(me: Id, ring: &[Member<A>], replicas: usize)
             epoch: 1,
             members: members.collect(),
             leader: 0,
+            sealed: None,
         }
     };
     (0..copies).map(group).collect()

@@ -25,7 +25,7 @@ impl<A: Address> Node<A> {
         let Some(lead) = replica.lead.as_deref().filter(|lead| lead.is_established) else {
             return Err(Elsewhere::Moving);
         };
-        if replica.is_fenced() {
+        if replica.is_fenced() || replica.group.sealed.is_some() {
             return Err(Elsewhere::Moving);
         }
         if lead.changing + lead.writes.len() + lead.reads.len() >= WAITING_MAX {

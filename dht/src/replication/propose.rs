@@ -22,15 +22,38 @@ use crate::store::Command;
 #[derive(Clone, Debug)]
 pub(crate) struct Proposal<A> {
     ballot: Ballot,
-    wish: Vec<Group<A>>,
+    wish: Wish<A>,
     stage: Stage<A>,
     /// Beats since it began.
     pub(crate) age: u8,
 }
 
+/// What should follow a group.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish<A> {
+    /// One group, or two where the arc is split.
+    pub(crate) groups: Vec<Group<A>>,
+    /// The sealed group that is to end as well.
+    pub(crate) sealed: Option<Tag>,
+    /// Whether the members may take no more writes of this epoch, so that it is no use to wait until they
+    /// have those that they lack.
+    pub(crate) is_urgent: bool,
+}
+
+impl<A> Wish<A> {
+    /// These groups instead of the one that there is.
+    pub(crate) fn of(groups: Vec<Group<A>>) -> Wish<A> {
+        Wish {
+            groups,
+            sealed: None,
+            is_urgent: false,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Stage<A> {
-    /// Writes that the own store is making must end.
+    /// Writes that the own store is making must end, and a majority should get them.
     Drain,
     /// Who has promised, and how much it has; and what was accepted before.
     Prepare {
@@ -45,13 +68,14 @@ enum Stage<A> {
 }
 
 impl<A: Address> Node<A> {
-    /// Proposes the groups that should follow this one.
-    pub(crate) fn propose(&mut self, tag: Tag, wish: Vec<Group<A>>, out: &mut Vec<Action<A>>) {
+    /// Proposes what should follow a group.
+    pub(crate) fn propose(&mut self, tag: Tag, wish: Wish<A>, out: &mut Vec<Action<A>>) {
         let me = self.view.me.id;
+        let is_sealed = self.is_sealed(tag);
         let Some(replica) = self.replica(tag) else {
             return;
         };
-        if replica.proposal.is_some() || !replica.is_synced || replica.is_learner {
+        if replica.proposal.is_some() || !replica.is_synced || replica.is_learner || is_sealed {
             return;
         }
         replica.proposal = Some(Box::new(Proposal {
@@ -69,21 +93,32 @@ impl<A: Address> Node<A> {
         if let Some(replica) = self.replica(tag)
             && let Some(same) = replica.group.under(&me)
         {
-            self.propose(tag, [same].into(), out);
+            let wish = Wish {
+                is_urgent: true,
+                ..Wish::of([same].into())
+            };
+            self.propose(tag, wish, out);
         }
     }
 
     /// The store is making nothing any more: ask for promises.
+    ///
+    /// What the next groups begin with had better not be with the leader alone when it is decided: if it died
+    /// then, nobody else could begin.
     pub(crate) fn go_on_proposing(&mut self, tag: Tag, out: &mut Vec<Action<A>>) {
         let me = self.member();
         let Some(replica) = self.replica(tag) else {
             return;
         };
-        let is_changing = replica.lead.as_ref().is_some_and(|lead| lead.changing > 0);
         let Some(proposal) = &mut replica.proposal else {
             return;
         };
-        if is_changing || !matches!(proposal.stage, Stage::Drain) {
+        let (is_urgent, position) = (proposal.wish.is_urgent, replica.position);
+        let is_draining = replica.lead.as_ref().is_some_and(|lead| {
+            let is_shared = lead.committed == position;
+            lead.changing > 0 || !(is_shared || is_urgent)
+        });
+        if is_draining || !matches!(proposal.stage, Stage::Drain) {
             return;
         }
         proposal.stage = Stage::Prepare {
@@ -145,6 +180,7 @@ impl<A: Address> Node<A> {
         out: &mut Vec<Action<A>>,
     ) {
         let newer = self.newer_than(tag).cloned();
+        let is_sealed = self.is_sealed(tag);
         let Some(replica) = self.replica(tag).filter(|replica| !replica.is_learner) else {
             return tell(ticket, newer.map_or(Told::Unknown, Told::Newer), out);
         };
@@ -157,7 +193,7 @@ impl<A: Address> Node<A> {
                 Some(lead) => lead.is_established || lead.changing > 0,
                 None => replica.silence < LOYAL,
             };
-        if is_loyal {
+        if is_loyal || is_sealed {
             return tell(ticket, Told::Loyal, out);
         }
         if let Err(higher) = replica.acceptor.promise(ballot) {
@@ -280,7 +316,8 @@ impl<A: Address> Node<A> {
                 Next {
                     from: tag,
                     former: former.clone(),
-                    groups: proposal.wish.clone(),
+                    groups: proposal.wish.groups.clone(),
+                    sealed: proposal.wish.sealed,
                     start,
                     source,
                 }
@@ -382,6 +419,7 @@ impl<A: Address> Group<A> {
             epoch: self.epoch + 1,
             members: self.members.clone(),
             leader: place as u8,
+            sealed: None,
         })
     }
 }

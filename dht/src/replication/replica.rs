@@ -174,8 +174,8 @@ pub(crate) struct Lead<A> {
     pub(crate) resigned: Vec<(Id, u8)>,
     /// Members of the epoch before who are none any more, and still keep the content.
     pub(crate) former: Vec<Member<A>>,
-    /// Beats since a majority was heard.
-    pub(crate) solitude: u8,
+    /// Beats since it leads.
+    pub(crate) age: u8,
 }
 
 /// Another member, as the leader knows it.

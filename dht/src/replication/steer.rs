@@ -14,6 +14,7 @@ use crate::peer::{Address, Peer};
 use crate::replication::group::{Group, Member, Tag};
 use crate::replication::install::SILENT;
 use crate::replication::message::{Ask, Told};
+use crate::replication::propose::Wish;
 use crate::replication::replica::{Follower, Replica, Retired};
 use crate::replication::{ANY_STORE, About, tell};
 use crate::view::Phase;
@@ -28,7 +29,7 @@ impl<A: Address> Node<A> {
         let Some(replica) = self.replicas().iter().find(|replica| replica.tag() == tag) else {
             return;
         };
-        if !replica.is_leading() || replica.is_fenced() {
+        if !replica.is_leading() || replica.is_fenced() || self.is_sealed(tag) {
             return;
         }
         let wish = self.wish(replica);
@@ -68,7 +69,7 @@ impl<A: Address> Node<A> {
             return;
         }
         match is_ready {
-            true => self.propose(tag, wish, out),
+            true => self.propose(tag, Wish::of(wish), out),
             false => self.replicate(tag, true, out),
         }
     }
@@ -107,7 +108,7 @@ impl<A: Address> Node<A> {
     }
 
     /// The groups that should keep the arc of this one by the pointers; none where these do not tell.
-    fn wish(&self, replica: &Replica<A>) -> Vec<Group<A>> {
+    pub(crate) fn wish(&self, replica: &Replica<A>) -> Vec<Group<A>> {
         let view = &self.view;
         let (me, arc) = (&view.me, replica.group.arc);
         let is_leaving = view.phase == Phase::Leaving;
@@ -178,6 +179,7 @@ impl<A: Address> Node<A> {
             epoch: replica.group.epoch + 1,
             members,
             leader: 0,
+            sealed: None,
         })
     }
 
@@ -266,7 +268,7 @@ impl<A: Address> Node<A> {
 }
 
 /// Beats since a member was heard of, if nothing got lost: it is there.
-const FRESH: u8 = 2;
+pub(crate) const FRESH: u8 = 2;
 
 /// Writes that a new member may lack when the others decide that it is one: few enough to be sent at
 /// once.

@@ -58,3 +58,11 @@ pub fn missing(network: &Network) -> Option<String> {
     });
     rest.first().map(|arc| format!("nobody leads {arc:?}"))
 }
+
+/// A node that leads several groups; nothing where each leads one, for its whole arc.
+pub fn unmerged(network: &Network) -> Option<String> {
+    let members = network.census().iter();
+    let mut views = members.map(|(_, address)| network.view(address));
+    let several = views.find(|view| view.serves.len() > 1)?;
+    Some(format!("{:?} leads {:?}", several.me, several.serves))
+}
