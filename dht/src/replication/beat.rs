@@ -59,7 +59,7 @@ impl<A: Address> Node<A> {
         let Some(lead) = &mut replica.lead else {
             return;
         };
-        lead.age = lead.age.saturating_add(1);
+        lead.age = lead.age.wrapping_add(1);
         lead.resigned.iter_mut().for_each(|(_, age)| *age += 1);
         lead.resigned.retain(|(_, age)| *age <= SILENT);
         let mut is_fewer = false;
@@ -152,9 +152,17 @@ impl<A: Address> Node<A> {
             }
         }
         for replica in &mut groups.replicas {
-            if replica.silence >= OLD && replica.lead.is_none() && !replica.is_learner {
-                replica.silence -= OLD / 2;
-                old.push(replica.tag());
+            let tag = replica.tag();
+            match &replica.lead {
+                // Told late of what others have gone on from.
+                Some(lead) if !lead.is_established && lead.age % u32::from(OLD) == 0 => {
+                    old.push(tag)
+                }
+                None if replica.silence >= OLD && !replica.is_learner => {
+                    replica.silence -= OLD / 2;
+                    old.push(tag);
+                }
+                _ => {}
             }
         }
         for tag in old {

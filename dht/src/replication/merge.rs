@@ -105,7 +105,7 @@ impl<A: Address> Node<A> {
 
 /// Beats for which both groups have been led as they are before they are merged, some 2 s: while nodes come
 /// and go there is no use in it.
-const CALM: u8 = 8;
+const CALM: u32 = 8;
 
 /// Beats after which it is better to serve the arc of a sealed group again than to wait for the merging.
-const SEALED_MAX: u8 = 3;
+const SEALED_MAX: u32 = 3;

@@ -175,7 +175,7 @@ pub(crate) struct Lead<A> {
     /// Members of the epoch before who are none any more, and still keep the content.
     pub(crate) former: Vec<Member<A>>,
     /// Beats since it leads.
-    pub(crate) age: u8,
+    pub(crate) age: u32,
 }
 
 /// Another member, as the leader knows it.

@@ -50,6 +50,11 @@ pub fn missing(network: &Network) -> Option<String> {
             seen.push(group.arc);
         }
     }
+    // As long as a newcomer leads nothing its neighbours decide about it.
+    let is_led = |id: Id| seen.iter().any(|arc: &Arc| arc.end == id);
+    if let Some((id, _)) = members.iter().find(|(id, _)| !is_led(*id)) {
+        return Some(format!("{id:?} does not lead its arc yet"));
+    }
     let whole = Arc::new(Id::ZERO, Id::ZERO);
     let rest = seen.iter().fold(vec![whole], |rest, arc| {
         rest.into_iter()
