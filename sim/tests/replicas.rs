@@ -4,8 +4,11 @@
 use std::sync::atomic::AtomicBool;
 
 use dht::Action;
+use dht::event::Call;
 use dht::store::Command;
-use sim::plan::Detector;
+use sim::engine::Network;
+use sim::observe::copies;
+use sim::plan::{Detector, Plan, Schedule};
 use sim::report::Report;
 use sim::run::Run;
 use sim::swarm::Swarm;
@@ -83,6 +86,28 @@ fn members_that_keep_nothing_are_noticed() {
     assert!(noticed, "followers that acknowledge and forget lose writes");
 }
 
+#[test]
+fn the_arc_of_one_that_has_left_becomes_a_part_of_the_next() {
+    let plan = Plan {
+        nodes: 8,
+        replicas: 3,
+        detector: Detector::Real,
+        schedule: Some(Schedule::default()),
+        ..Plan::default()
+    };
+    let mut network = Network::new(&plan);
+    let until = |network: &mut Network, us| {
+        while network.now_us() < us && network.step().is_some() {}
+        (copies::missing(network), copies::unmerged(network))
+    };
+    assert_eq!(until(&mut network, 3_000_000), (None, None));
+    network.call(3, Call::Leave);
+    let (missing, unmerged) = until(&mut network, 4_500_000);
+    assert_eq!(missing, None, "the leaver's content is with the others");
+    assert!(unmerged.is_some(), "by now somebody leads two arcs");
+    assert_eq!(until(&mut network, 15_000_000), (None, None));
+}
+
 /// Of networks that are stopped now and then. In all of them an arc was never served again that nobody had
 /// written to: what its group was founded with was not durable at two of its members.
 const STOPPED: [u64; 4] = [4, 34, 48, 52];
@@ -101,7 +126,9 @@ const STOPPED: [u64; 4] = [4, 34, 48, 52];
 /// 1488: a node that was on its way back into the ring led a group down to two copies.
 /// 1546: disks had lost what the ring was founded with, and two of three members knew of no group.
 /// 881: leaves had failed, and a leader went on without the nodes that stayed.
-const ONCE_BROKEN: [(u64, u32); 12] = [
+/// 409: a leader was alone with its last writes when the next group was decided to begin with them, and died.
+/// 75: a leader was told late of an epoch that others had gone on from, and led nobody for ever.
+const ONCE_BROKEN: [(u64, u32); 14] = [
     (205, 3),
     (111, 3),
     (119, 3),
@@ -114,4 +141,6 @@ const ONCE_BROKEN: [(u64, u32); 12] = [
     (1488, 10),
     (1546, 10),
     (881, 10),
+    (409, 3),
+    (75, 10),
 ];

@@ -214,8 +214,8 @@ const TIMES: TableDefinition<'_, &Time, ()> = TableDefinition::new("times");
 const NOTES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("notes");
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about");
 
-/// Of all this; another one is refused.
-pub(super) const FORMAT: u64 = 1;
+/// Of all this, and of what the protocol notes in it; another one is refused.
+pub(super) const FORMAT: u64 = 2;
 
 #[cfg(test)]
 mod tests {
