@@ -47,6 +47,10 @@ pub struct Config {
     pub replicas: u8,
     /// Which store the node runs on: the incarnation in which that was made, at least 1.
     pub store: u32,
+    /// Where it is: nodes with the same number may fail together, so no two of them keep copies of the same as
+    /// long as there are others. Nothing where that is of no interest, for all nodes of a ring.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<u64>,
 }
 
 impl Default for Config {
@@ -57,6 +61,7 @@ impl Default for Config {
             probes: 3,
             replicas: 1,
             store: 1,
+            zone: None,
         }
     }
 }

@@ -24,7 +24,7 @@
 //!
 //! One exchange a file: `append` (writes and reads in an epoch), `propose` and `install` (the end of
 //! one), `fetch` (a member gets what it lacks), `steer` (which groups there should be by the ring), `merge`
-//! (two groups become one), `beat` (the clock of it all), `keep` (what a restart finds again).
+//! (two groups become one), `zones` (where copies may be), `beat` (the clock of it all), `keep` (what a restart finds again).
 
 pub mod group;
 pub mod message;
@@ -40,6 +40,7 @@ pub(crate) mod order;
 pub(crate) mod propose;
 pub(crate) mod replica;
 pub(crate) mod steer;
+pub(crate) mod zones;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -52,6 +53,7 @@ use crate::peer::{Address, Peer};
 use crate::replication::group::{Group, Member, Next, Tag};
 use crate::replication::message::{Ask, GroupRequest, Told};
 use crate::replication::replica::{Replica, Retired};
+use crate::replication::zones::Neighbour;
 use crate::view::Range;
 
 pub use acceptor::Ballot;
@@ -68,6 +70,8 @@ pub(crate) struct Groups<A> {
     pub(crate) over: Vec<Range>,
     /// Whether the groups that the ring was founded with are not kept yet.
     pub(crate) is_unkept: bool,
+    /// Where others are, as far as that matters.
+    pub(crate) neighbours: Vec<Neighbour<A>>,
 }
 
 /// A decision, and who is to be told.
@@ -99,6 +103,7 @@ pub(crate) enum About {
     Release,
     Resign,
     Status,
+    Zone,
 }
 
 impl<A: Address> Groups<A> {
@@ -109,6 +114,7 @@ impl<A: Address> Groups<A> {
             decided: Vec::new(),
             over: Vec::new(),
             is_unkept: false,
+            neighbours: Vec::new(),
         }
     }
 }
@@ -165,7 +171,9 @@ impl<A: Address> Node<A> {
     /// The latest life of a node, as far as the pointers tell.
     fn latest(&self, peer: &Peer<A>) -> Peer<A> {
         let pointers = self.view.predecessor.iter().chain(&self.view.successors);
-        let lives = pointers.filter(|other| other.id == peer.id);
+        let lives = pointers
+            .chain(self.named())
+            .filter(|other| other.id == peer.id);
         let latest = lives.max_by_key(|life| life.incarnation);
         let latest = latest.filter(|life| life.incarnation > peer.incarnation);
         latest.unwrap_or(peer).clone()
@@ -204,6 +212,7 @@ impl<A: Address> Node<A> {
             Ask::Release(group) => self.release_for(ticket, &group, out),
             Ask::Resign => self.resign_for(ticket, &from, tag, out),
             Ask::Status => self.status_for(ticket, tag, out),
+            Ask::Zone => self.zone_for(ticket, out),
         }
     }
 
@@ -230,6 +239,7 @@ impl<A: Address> Node<A> {
             About::Release => self.release_told(tag, &to),
             About::Status => self.status_told(&told, out),
             About::Resign => self.resign_told(tag, &told, out),
+            About::Zone => self.zone_told(&to.peer, told, out),
         }
     }
 
@@ -254,7 +264,8 @@ impl<A: Address> Node<A> {
             | About::Accept(_)
             | About::Release
             | About::Resign
-            | About::Status => {}
+            | About::Status
+            | About::Zone => {}
         }
     }
 

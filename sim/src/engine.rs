@@ -39,6 +39,7 @@ pub type Address = u32;
 /// Many nodes, and what is on its way between them.
 pub struct Network {
     config: Config,
+    zones: u32,
     seed: u64,
     detector: Detector,
     latency: crate::latency::Latency,
@@ -98,6 +99,7 @@ impl Network {
     pub fn new(plan: &Plan) -> Network {
         let mut network = Network {
             config: plan.config(),
+            zones: plan.zones,
             seed: plan.seed,
             detector: plan.detector,
             latency: plan.latency,
@@ -185,7 +187,7 @@ impl Network {
             incarnation: 1 + self.incarnation(address),
         };
         let via = self.view(via).me;
-        self.install(Node::new(me, self.config_on(me.incarnation)));
+        self.install(Node::new(me, self.config_on(address, me.incarnation)));
         self.call(address, Call::Join([via].into()))
     }
 
@@ -283,11 +285,17 @@ impl Network {
     }
 
     /// What a node is told that runs on the store with this number.
-    fn config_on(&self, store: u32) -> Config {
+    fn config_on(&self, at: Address, store: u32) -> Config {
         Config {
             store,
+            zone: self.zone(at),
             ..self.config
         }
+    }
+
+    /// The zone of a machine, if there are zones.
+    pub fn zone(&self, at: Address) -> Option<u64> {
+        Some(u64::from(at.checked_rem(self.zones)?))
     }
 
     /// Whether content is kept by groups, and stores outlast crashes.

@@ -22,6 +22,9 @@ pub struct Plan {
     /// Copies of everything: 1 to 7. More than one needs the successor rule.
     #[serde(default = "one")]
     pub replicas: u8,
+    /// Zones that nodes are dealt to in turn, each of which may fail as a whole; 0 where there are none.
+    #[serde(default)]
+    pub zones: u32,
     /// How lookups go.
     pub routing: Routing,
     /// How nodes learn of deaths.
@@ -114,6 +117,7 @@ impl Default for Plan {
             successors: 4,
             ownership: Ownership::Successor,
             replicas: 1,
+            zones: 0,
             routing: Routing::Finger,
             detector: Detector::Real,
             careful: false,
@@ -154,7 +158,7 @@ impl Plan {
                 Detector::Real => Config::default().probes,
             },
             replicas: self.replicas,
-            store: 1,
+            ..Config::default()
         }
     }
 

@@ -102,6 +102,7 @@ impl Swarm {
                 _ => Ownership::Successor,
             },
             replicas: self.replicas,
+            zones: 0,
             routing: Routing::Finger,
             detector: self.detector,
             careful: self.careful,

@@ -87,6 +87,19 @@ fn members_that_keep_nothing_are_noticed() {
 }
 
 #[test]
+fn no_two_copies_are_in_one_zone() {
+    for (seed, zones) in [(1, 3), (2, 3), (3, 4), (4, 5)] {
+        let plan = Plan {
+            zones,
+            ..swarm(3).plan(seed)
+        };
+        let report = go(Run::new(plan).expect("the plan is possible"));
+        assert_eq!(report.violations, [], "seed {seed}, {zones} zones");
+        assert!(report.acknowledged > 500, "clients were served: {report:?}");
+    }
+}
+
+#[test]
 fn the_arc_of_one_that_has_left_becomes_a_part_of_the_next() {
     let plan = Plan {
         nodes: 8,

@@ -29,6 +29,7 @@ impl<A: Address> Node<A> {
                 None => {}
             }
         }
+        self.look_for_zones(out);
         self.tell_decisions(out);
         self.look_after_old(out);
         if self.view.phase == Phase::Leaving {

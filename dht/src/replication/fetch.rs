@@ -316,6 +316,7 @@ impl<A: Address> Node<A> {
                 replica.is_learner = true;
                 groups.replicas.push(replica);
             }
+            self.show_groups();
         } else if let Some(replica) = self.replica(tag)
             && !replica.is_learner
         {
@@ -349,6 +350,9 @@ impl<A: Address> Node<A> {
             let rest = ranges::missing(replica.group.arc, before);
             let rest = rest.into_iter().map(|arc| Retired::of(replica, arc));
             groups.retired.extend(rest);
+        }
+        if !dropped.is_empty() {
+            self.show_groups();
         }
     }
 }

@@ -265,9 +265,17 @@ impl<A: Address> Node<A> {
             }
         };
         let groups: Vec<Held<A>> = members.map(held).collect();
+        // Whoever learns what it is about to own knows who serves that meanwhile.
+        let learners = self.replicas().iter().filter(|replica| replica.is_learner);
+        let receives = learners.map(|replica| {
+            let leader = replica.group.leader().peer.clone();
+            (replica.group.arc, leader)
+        });
+        let receives = receives.collect();
         let view = self.view_mut();
         view.serves = serves;
         view.groups = groups;
+        view.receives = receives;
     }
 
     /// A later group than this one is known elsewhere.
@@ -281,9 +289,13 @@ impl<A: Address> Node<A> {
         if replica.is_learner {
             return self.drop_learners(tag.arc);
         }
-        // It leads no more. Its content stays until it is told what was decided.
+        // It leads no more. Its content stays until it is told what was decided, or that others have it.
         replica.proposal = None;
         replica.silence = 0;
+        self.ask_member(newer.leader(), tag, Ask::Status, About::Status, out);
+        let Some(replica) = self.replica(tag) else {
+            return;
+        };
         let Some(mut ended) = replica.lead.take().map(|lead| {
             let mut ended = Replica::new(replica.group.clone(), None);
             ended.lead = Some(lead);

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::id::Id;
+use crate::peer::Peer;
 use crate::record::Record;
 use crate::replication::acceptor::Ballot;
 use crate::replication::group::{Group, Next, Tag};
@@ -50,6 +51,8 @@ pub enum Ask<A> {
     Resign,
     /// Do you lead a group that keeps this arc in a later epoch? I hear nothing of it any more.
     Status,
+    /// Where are you, and who is behind you?
+    Zone,
 }
 
 /// A write in the order of its group.
@@ -107,6 +110,18 @@ pub enum Told<A> {
     Accepted,
     /// To [`Ask::Install`], [`Ask::Release`] and [`Ask::Resign`].
     Done,
+    /// To [`Ask::Zone`].
+    Zone(Zoned<A>),
+}
+
+/// Where a node is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "A: Deserialize<'de>"))]
+pub struct Zoned<A> {
+    /// Its zone, if it has one.
+    pub zone: Option<u64>,
+    /// The nodes behind it, as it knows them.
+    pub successors: Vec<Peer<A>>,
 }
 
 /// A part of what a group keeps.
@@ -141,6 +156,7 @@ impl<A> Ask<A> {
             }
             Ask::Accept(..) => matches!(told, Told::Accepted | Told::Rejected(_)),
             Ask::Enroll(_) | Ask::Status => false,
+            Ask::Zone => matches!(told, Told::Zone(_)),
             Ask::Install(_) | Ask::Release(_) | Ask::Resign => matches!(told, Told::Done),
         }
     }

@@ -16,7 +16,8 @@ use crate::replication::install::SILENT;
 use crate::replication::message::{Ask, Told};
 use crate::replication::propose::Wish;
 use crate::replication::replica::{Follower, Replica, Retired};
-use crate::replication::{ANY_STORE, About, tell};
+use crate::replication::zones::Place;
+use crate::replication::{ANY_STORE, About, tell, zones};
 use crate::view::Phase;
 
 impl<A: Address> Node<A> {
@@ -109,68 +110,69 @@ impl<A: Address> Node<A> {
 
     /// The groups that should keep the arc of this one by the pointers; none where these do not tell.
     pub(crate) fn wish(&self, replica: &Replica<A>) -> Vec<Group<A>> {
+        self.wishes(replica).unwrap_or_default()
+    }
+
+    fn wishes(&self, replica: &Replica<A>) -> Option<Vec<Group<A>>> {
         let view = &self.view;
         let (me, arc) = (&view.me, replica.group.arc);
         let is_leaving = view.phase == Phase::Leaving;
-        let others = view.successors.iter();
-        let others: Vec<Peer<A>> = others
-            .filter(|peer| !self.detector.is_gone(peer))
-            .cloned()
-            .collect();
-        let behind = match is_leaving {
-            true => Vec::new(),
-            false => [me.clone()].into(),
-        };
-        let mut ring: Vec<Peer<A>> = behind.into_iter().chain(others).collect();
-        let group = |arc: Arc, ring: &[Peer<A>]| self.wished(replica, arc, ring);
+        let mut own = self.places_behind()?;
+        if !is_leaving {
+            own.insert(0, self.place_of(me)?);
+        }
+        let group = |arc: Arc, ring: &[Place<A>]| self.wished(replica, arc, ring);
         let predecessor = view.predecessor.as_ref();
         let predecessor = predecessor.filter(|peer| *peer != me && !is_leaving);
         let Some(predecessor) = predecessor else {
-            return group(arc, &ring).into_iter().collect();
+            return Some([group(arc, &own)?].into());
         };
         if self.detector.distrusts(predecessor) {
             // Until it is clear who stands before us, the same members stay.
-            return Vec::new();
+            return None;
         }
         let is_mine = Arc::new(predecessor.id, me.id).contains(arc.end);
         let is_inside = predecessor.id != arc.end
             && arc.contains(predecessor.id)
             && predecessor.id != arc.start;
-        let own = ring.clone();
-        ring.retain(|peer| peer.id != predecessor.id);
-        ring.insert(0, predecessor.clone());
-        match (is_mine, is_inside) {
-            (false, _) => group(arc, &ring).into_iter().collect(),
-            (true, false) => group(arc, &own).into_iter().collect(),
-            (true, true) => {
-                let left = group(Arc::new(arc.start, predecessor.id), &ring);
-                let right = group(Arc::new(predecessor.id, arc.end), &own);
-                match (left, right) {
-                    (Some(left), Some(right)) => [left, right].into(),
-                    _ => Vec::new(),
-                }
-            }
-        }
+        let theirs = || {
+            let mut ring = own.clone();
+            ring.retain(|(peer, _)| peer.id != predecessor.id);
+            ring.insert(0, self.place_of(predecessor)?);
+            Some(ring)
+        };
+        Some(match (is_mine, is_inside) {
+            (false, _) => [group(arc, &theirs()?)?].into(),
+            (true, false) => [group(arc, &own)?].into(),
+            (true, true) => [
+                group(Arc::new(arc.start, predecessor.id), &theirs()?)?,
+                group(Arc::new(predecessor.id, arc.end), &own)?,
+            ]
+            .into(),
+        })
     }
 
-    /// The group of the first nodes of `ring` for an arc, the first one its leader.
-    fn wished(&self, replica: &Replica<A>, arc: Arc, ring: &[Peer<A>]) -> Option<Group<A>> {
+    /// The group for an arc of the first nodes of `ring` that are in different zones, the first one its leader.
+    fn wished(&self, replica: &Replica<A>, arc: Arc, ring: &[Place<A>]) -> Option<Group<A>> {
         let lead = replica.lead.as_ref()?;
+        let copies = usize::from(self.config.replicas);
         let is_me_leaving = self.view.phase == Phase::Leaving;
-        let stays = |peer: &&Peer<A>| lead.resigned.iter().all(|(id, _)| *id != peer.id);
-        let mut members: Vec<Member<A>> = Vec::new();
-        for peer in ring.iter().filter(stays) {
-            let is_new = members.iter().all(|member| member.peer.id != peer.id);
-            if is_new && members.len() < usize::from(self.config.replicas) {
-                members.push(self.as_member(replica, peer));
+        let stays = |peer: &Peer<A>| lead.resigned.iter().all(|(id, _)| *id != peer.id);
+        let mut places: Vec<Place<A>> = Vec::new();
+        for place in ring.iter().filter(|(peer, _)| stays(peer)) {
+            if places.iter().all(|(peer, _)| peer.id != place.0.id) {
+                places.push(place.clone());
             }
         }
+        let chosen = zones::spread(&places, copies).into_iter();
+        let mut members: Vec<Member<A>> =
+            chosen.map(|peer| self.as_member(replica, &peer)).collect();
         // A list that is short for a while is no reason to keep fewer copies.
         for member in &replica.group.members {
             let is_new = members.iter().all(|other| other.peer.id != member.peer.id);
             let is_leaving = is_me_leaving && member.peer.id == self.view.me.id;
-            let stays = !is_leaving && stays(&&member.peer) && !self.is_away(member);
-            if is_new && stays && members.len() < usize::from(self.config.replicas) {
+            let stays = !is_leaving && stays(&member.peer) && !self.is_away(member);
+            if is_new && stays && members.len() < copies {
                 members.push(member.clone());
             }
         }

@@ -114,7 +114,7 @@ impl Network {
         let via = self.view(via).me;
         let store = self.hosts[at as usize].store.as_ref();
         let number = store.map_or(me.incarnation, |store| store.number);
-        let mut node = Node::new(me, self.config_on(number));
+        let mut node = Node::new(me, self.config_on(at, number));
         if let Some(store) = store {
             node.restore(&store.notes());
         }
@@ -152,7 +152,7 @@ impl Network {
             let store = self.hosts[me.address as usize].store.as_ref();
             let number = store.map_or(me.incarnation, |store| store.number);
             let notes = store.map(|store| store.notes()).unwrap_or_default();
-            let node = Node::in_ring_again(*me, &ring, self.config_on(number), &notes);
+            let node = Node::in_ring_again(*me, &ring, self.config_on(me.address, number), &notes);
             self.install(node);
         }
         for me in &ring {

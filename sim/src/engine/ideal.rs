@@ -27,7 +27,7 @@ impl Network {
         let mut scratch = Vec::new();
         for place in places {
             let node = match self.is_replicated() {
-                true => Node::in_ring(ring[place], &ring, self.config),
+                true => Node::in_ring(ring[place], &ring, self.config_on(ring[place].address, 1)),
                 false => self.member(&ring, place, &mut scratch),
             };
             self.lives += 1;

@@ -104,7 +104,7 @@ fn ask_size(ask: &Ask<Address>) -> usize {
         Ask::Append { entries, .. } => entries.iter().map(entry_size).sum(),
         Ask::Enroll(group) | Ask::Release(group) => group.members.len() * (PEER + 4),
         Ask::Accept(_, next) | Ask::Install(next) => next.former.len() * 2 * (PEER + 4),
-        Ask::Fetch(_) | Ask::Prepare(_) | Ask::Resign | Ask::Status => 24,
+        Ask::Fetch(_) | Ask::Prepare(_) | Ask::Resign | Ask::Status | Ask::Zone => 24,
     }
 }
 
@@ -116,6 +116,7 @@ fn told_size(told: &Told<Address>) -> usize {
             .iter()
             .map(|(_, record)| 20 + record_size(record))
             .sum(),
+        Told::Zone(zoned) => 8 + zoned.successors.len() * PEER,
         _ => 5,
     }
 }

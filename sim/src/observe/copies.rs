@@ -1,5 +1,7 @@
 //! Copies: every arc is led by its owner, and kept by all who should keep it.
 
+use std::collections::BTreeSet;
+
 use dht::{Arc, Id};
 
 use crate::engine::{Address, Network, Status};
@@ -9,6 +11,8 @@ pub fn missing(network: &Network) -> Option<String> {
     let census = network.census();
     let members: Vec<(Id, Address)> = census.iter().collect();
     let wanted = members.len().min(network.config().replicas.into());
+    let zones = members.iter().filter_map(|(_, at)| network.zone(*at));
+    let there = zones.collect::<BTreeSet<u64>>().len();
     let mut seen = Vec::new();
     for at in (0..network.addresses()).filter(|at| network.status(*at) != Status::Down) {
         let Some(node) = network.find(at) else {
@@ -33,6 +37,11 @@ pub fn missing(network: &Network) -> Option<String> {
                     "{:?} of {wanted} copies: {held:?}",
                     held.synced.len()
                 ));
+            }
+            let zones = group.members.iter().map(|member| member.peer.address);
+            let zones: BTreeSet<u64> = zones.filter_map(|at| network.zone(at)).collect();
+            if zones.len() < wanted.min(there) {
+                return Some(format!("{:?} is in {} zones", group.tag(), zones.len()));
             }
             // A leader takes some time to notice that a member is gone.
             let is_there = |at: Address, store| {
