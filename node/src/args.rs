@@ -85,6 +85,12 @@ pub struct Args {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<u8>,
 
+    /// Where it runs: a rack, a building. Of two nodes in one zone only one keeps copies of the same, as long
+    /// as there are other zones; all nodes of a network should say theirs [env: DHT_ZONE] [default: none]
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+
     /// Milliseconds between two comparisons of notes with the successor. Less finds failures sooner,
     /// more saves work: each costs a small request [env: DHT_STABILIZE_MS] [default: 1000]
     #[arg(long, value_name = "MS")]

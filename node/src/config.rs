@@ -41,6 +41,8 @@ pub struct Config {
     pub successors: u8,
     /// Members of the groups that keep content; 1 where there are none.
     pub replicas: u8,
+    /// Where it runs, if that matters to where copies go.
+    pub zone: Option<String>,
     /// How often the ring is looked after.
     pub intervals: Intervals,
     /// Where it keeps its content.
@@ -129,6 +131,7 @@ impl Config {
             routing: draft.values.routing,
             successors: draft.values.successors,
             replicas: draft.values.replicas,
+            zone: zone(&draft)?,
             intervals: intervals(&draft)?,
             storage: storage(&draft)?,
             workers: workers(&draft)?,
@@ -152,6 +155,21 @@ fn check_replicas(draft: &Draft) -> Result<(), Error> {
         return Ok(());
     };
     Err(draft.refuse("replicas", replicas, reason))
+}
+
+fn zone(draft: &Draft) -> Result<Option<String>, Error> {
+    let Some(zone) = &draft.values.zone else {
+        return Ok(None);
+    };
+    let reason =
+        if !(1..=NAME_BYTES_MAX).contains(&zone.len()) || zone.chars().any(char::is_control) {
+            format!("it must be 1 to {NAME_BYTES_MAX} bytes without control characters")
+        } else if draft.values.replicas == 1 {
+            "one copy is in one zone in any case: set replicas, too".to_owned()
+        } else {
+            return Ok(Some(zone.clone()));
+        };
+    Err(draft.refuse("zone", zone, reason))
 }
 
 fn network(draft: &Draft) -> Result<String, Error> {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use dht::Id;
 use dht::store::Store as _;
 use dht::trace::Birth;
 use tracing::info;
@@ -119,6 +120,7 @@ fn birth(config: &Config, content: &Content) -> Birth<Address> {
             successors: config.successors,
             replicas: config.replicas,
             store: content.number().unwrap_or(config.me.incarnation),
+            zone: config.zone.as_deref().map(zone_number),
             ..dht::Config::default()
         },
         ring: match &config.entry {
@@ -128,6 +130,12 @@ fn birth(config: &Config, content: &Content) -> Birth<Address> {
         again: matches!(config.entry, Entry::Again(_)),
         notes: content.notes(),
     }
+}
+
+/// What nodes call a zone among themselves.
+fn zone_number(name: &str) -> u64 {
+    let bytes = Id::of(name.as_bytes()).as_bytes()[..8].try_into();
+    u64::from_be_bytes(bytes.expect("an identifier is longer"))
 }
 
 /// What it has kept, if it keeps anything.

@@ -34,6 +34,8 @@ pub struct Service {
     pub network: String,
     /// Members of the groups that keep content; 1 where there are none.
     pub replicas: u8,
+    /// Where it runs, if that matters to where copies go.
+    pub zone: Option<String>,
     /// How lookups go unless they say otherwise.
     pub routing: Routing,
     /// Where it is reached, as text.
@@ -57,6 +59,7 @@ impl Service {
             name: config.name.clone(),
             network: config.network.clone(),
             replicas: config.replicas,
+            zone: config.zone.clone(),
             routing: config.routing,
             address: config.me.address.to_string(),
             acquaintances: Acquaintances::default(),

@@ -47,6 +47,9 @@ pub(crate) struct NodeInfo {
     pub(crate) network: String,
     /// How far its life has gone; "member" when it is part of the ring.
     pub(crate) phase: String,
+    /// Where it runs, if that matters to where copies go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) zone: Option<String>,
     /// The arcs that it answers for.
     pub(crate) serves: Vec<Range>,
     /// What it is handing over right now.

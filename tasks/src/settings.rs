@@ -56,6 +56,20 @@ pub(crate) struct Settings {
     #[serde(default = "one")]
     pub(crate) replicas: u8,
 
+    /// Deal the nodes in turn to so many zones, named zone1 and so on: no zone keeps two copies of the same,
+    /// as long as there are others (`node --zone` names real ones)
+    #[arg(
+        long,
+        env = "DHT_ZONES",
+        value_name = "N",
+        default_value_t = 0,
+        value_parser = clap::value_parser!(u16).range(0..=1_000),
+        hide_default_value = true,
+        hide_env = true
+    )]
+    #[serde(default)]
+    pub(crate) zones: u16,
+
     /// What keeps a node's content: memory, as long as it runs, or its data folder on disk
     #[arg(
         long,
@@ -149,6 +163,12 @@ impl Settings {
         .collect()
     }
 
+    /// The zone of the node on a port, if there are zones: nodes get their ports in turn.
+    pub(crate) fn zone(&self, port: u16) -> Option<String> {
+        let place = port.checked_rem(self.zones)?;
+        Some(format!("zone{}", place + 1))
+    }
+
     /// How many neighbours may fail at the same moment in a ring of `members` for the ring to mend
     /// itself for certain. The protocol needs one member more than its lists are long.
     pub(crate) fn failures_survived(&self, members: usize) -> usize {
@@ -197,6 +217,7 @@ pub(crate) mod tests {
             routing: Routing::Finger,
             successors: 4,
             replicas: 1,
+            zones: 0,
             store: Store::Memory,
             stabilize_ms: 1_000,
             fingers_ms: 3_000,

@@ -139,6 +139,9 @@ impl Spawned {
             .args(["--network", folder.network()])
             .args(["--incarnation", &berth.incarnation.to_string()])
             .args(settings.flags());
+        if let Some(zone) = settings.zone(berth.port) {
+            command.args(["--zone", &zone]);
+        }
         if settings.trace {
             command.arg("--trace").arg(folder.trace(&name));
         }

@@ -35,39 +35,38 @@ pub(crate) fn ring(
         .iter()
         .map(|member| (&member.process.id, member))
         .collect();
+    let zone = |member: &Member| match &member.sight {
+        Sight::Answers(info) => info.zone.clone(),
+        Sight::Dead | Sight::Silent(_) => None,
+    };
+    let has_zones = members.iter().any(|member| zone(member).is_some());
     let row = |(place, member): (usize, &&Member)| {
         let process = &member.process;
+        let zone = has_zones.then(|| zone(member).unwrap_or_else(|| "–".to_owned()));
         let [predecessor, successor, keys, share] = match &member.sight {
             Sight::Answers(info) => pointers(info, &names),
             Sight::Dead | Sight::Silent(_) => ["–", "–", "–", "–"].map(str::to_owned),
         };
         Line {
-            cells: vec![
+            cells: [
                 (place + 1).to_string(),
                 process.name.clone(),
                 process.address.clone(),
                 format!("{:.10}", process.id),
-                predecessor,
-                successor,
-                keys,
-                share,
-                last(member),
-            ],
+            ]
+            .into_iter()
+            .chain(zone)
+            .chain([predecessor, successor, keys, share, last(member)])
+            .collect(),
             dead: matches!(member.sight, Sight::Dead),
         }
     };
     let rows = by_id.values().enumerate().map(row).collect();
-    let header = [
-        "#",
-        "node",
-        "address",
-        "identifier",
-        "predecessor",
-        "successor",
-        "keys",
-        "share",
-        last_header,
-    ];
+    let header: Vec<&str> = ["#", "node", "address", "identifier"]
+        .into_iter()
+        .chain(has_zones.then_some("zone"))
+        .chain(["predecessor", "successor", "keys", "share", last_header])
+        .collect();
     printer.table_to_fit(&header, rows, &["identifier", "share", "#"])
 }
 

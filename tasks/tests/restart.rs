@@ -1,6 +1,6 @@
 //! Networks that are stopped, and start again with what they have on disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -49,6 +49,21 @@ impl Network {
         let error = text(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "tasks {line}: {error}");
         serde_json::from_slice(&output.stdout).expect(line)
+    }
+
+    /// Waits until `holds` of what `tasks ring` says of each node.
+    fn wait_for(&self, what: &str, holds: impl Fn(&[Value]) -> bool) {
+        let begun = Instant::now();
+        loop {
+            let output = self.run("ring --json");
+            let ring: Value = serde_json::from_slice(&output.stdout).expect("a document");
+            let nodes = ring["nodes"].as_array().expect("a list");
+            if holds(nodes) {
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "{what}: {ring}");
+            thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// What a command complains about.
@@ -266,4 +281,31 @@ fn a_restart_says_what_it_can_not_do_and_what_is_lost() {
     network.kill(&network.processes());
     assert_eq!(network.json("restart", 0)["content"], "lost");
     assert_eq!(network.run("get key").status.code(), Some(3));
+}
+
+#[test]
+fn copies_are_in_different_zones_also_after_a_restart() {
+    let network = Network::boot(25_400, "--nodes 6 --replicas 3 --store disk --zones 3");
+    let are_spread = |nodes: &[Value]| {
+        let zones: BTreeMap<&str, &str> = nodes
+            .iter()
+            .filter_map(|node| Some((node["id"].as_str()?, node["zone"].as_str()?)))
+            .collect();
+        let mut groups = nodes.iter().flat_map(|node| {
+            let groups = node["groups"].as_array().expect("a list").iter();
+            groups.filter(|group| group["leader"]["id"] == node["id"])
+        });
+        let is_spread = |group: &Value| {
+            let members = group["members"].as_array().expect("a list").iter();
+            let ids = members.filter_map(|member| member["id"].as_str());
+            ids.map(|id| zones[id]).collect::<BTreeSet<_>>().len() == 3
+        };
+        zones.values().collect::<BTreeSet<_>>().len() == 3 && groups.all(is_spread)
+    };
+    network.wait_for("each group is in three zones", are_spread);
+    network.json("put key value", 0);
+    network.kill(&network.processes());
+    network.json("restart", 0);
+    assert_eq!(text(&network.run("get key").stdout), "value");
+    network.wait_for("each group is in three zones again", are_spread);
 }

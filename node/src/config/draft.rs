@@ -35,6 +35,7 @@ pub(super) struct Values {
     pub(super) routing: Routing,
     pub(super) successors: u8,
     pub(super) replicas: u8,
+    pub(super) zone: Option<String>,
     pub(super) stabilize_ms: u64,
     pub(super) fingers_ms: u64,
     pub(super) predecessor_ms: u64,
@@ -59,6 +60,7 @@ impl Default for Values {
             routing: Routing::Finger,
             successors: 4,
             replicas: 1,
+            zone: None,
             stabilize_ms: 1_000,
             fingers_ms: 3_000,
             predecessor_ms: 2_000,
@@ -88,7 +90,7 @@ pub(super) enum Form {
 }
 
 /// Every key of [`Values`].
-pub(super) const KEYS: [(&str, Form); 19] = [
+pub(super) const KEYS: [(&str, Form); 20] = [
     ("address", Form::Text),
     ("name", Form::Text),
     ("network", Form::Text),
@@ -100,6 +102,7 @@ pub(super) const KEYS: [(&str, Form); 19] = [
     ("routing", Form::Text),
     ("successors", Form::Number),
     ("replicas", Form::Number),
+    ("zone", Form::Text),
     ("stabilize_ms", Form::Number),
     ("fingers_ms", Form::Number),
     ("predecessor_ms", Form::Number),

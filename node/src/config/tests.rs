@@ -56,6 +56,7 @@ fn the_defaults_are_those_that_the_help_names() {
             ("routing", "finger".to_owned()),
             ("successors", config.successors.to_string()),
             ("replicas", "1".to_owned()),
+            ("zone", "none".to_owned()),
             ("stabilize_ms", intervals.stabilize.as_millis().to_string()),
             ("fingers_ms", intervals.fingers.as_millis().to_string()),
             (
@@ -235,6 +236,20 @@ fn copies_need_the_rule_by_which_they_lie() {
             "predecessor",
         ];
         refused(&flags, &["replicas", "only 1 is possible"]);
+    });
+}
+
+#[test]
+fn a_zone_is_of_use_only_where_there_are_copies() {
+    jailed(|_| {
+        refused(
+            &["--join", "h:1", "--zone", "east"],
+            &["zone", "set replicas"],
+        );
+        let flags = ["--join", "h:1", "--replicas", "3", "--zone"];
+        refused(&[&flags[..], &[""]].concat(), &["zone", "1 to 255 bytes"]);
+        let config = load(&[&flags[..], &["east"]].concat());
+        assert_eq!(config.zone.as_deref(), Some("east"));
     });
 }
 

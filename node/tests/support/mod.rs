@@ -108,6 +108,7 @@ fn config(ownership: Ownership, name: &str, me: Peer, entry: Entry) -> Config {
         routing: Routing::Finger,
         successors: 4,
         replicas: 1,
+        zone: None,
         intervals: OFTEN,
         storage: Storage::Memory,
         workers: NonZeroUsize::MIN,

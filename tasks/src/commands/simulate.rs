@@ -91,6 +91,10 @@ pub(crate) struct Args {
     /// outlast crashes, and what clients were told is judged
     #[arg(long, value_name = "N", default_value_t = 1)]
     replicas: u8,
+    /// Deal the nodes in turn to so many zones, none of which keeps two copies of the same while there are
+    /// others
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    zones: u32,
     /// Reads and writes a second, of 1000 keys: 0 to 1000000
     #[arg(long, value_name = "N", default_value_t = 0)]
     operations: u32,

@@ -131,12 +131,12 @@ fn a_file_of_another_format_is_refused() {
     let transaction = database.begin_write().expect("it can be written");
     let about = redb::TableDefinition::<&str, u64>::new("about");
     let mut table = transaction.open_table(about).expect("it is there");
-    table.insert("format", 2).expect("it can be written");
+    table.insert("format", 1_000).expect("it can be written");
     drop(table);
     transaction.commit().expect("it can be written");
     drop(database);
     let error = DiskStore::open(folder.path(), 1).expect_err("a newer format");
-    assert!(matches!(error, Error::Format { found: 2, .. }), "{error}");
+    assert!(matches!(error, Error::Format { found: 1_000, .. }), "{error}");
 }
 
 #[test]

@@ -36,6 +36,7 @@ impl Args {
             successors: self.successors,
             ownership: self.ownership,
             replicas: self.replicas,
+            zones: self.zones,
             routing: self.routing,
             detector: self.detector,
             careful: false,

@@ -54,6 +54,7 @@ pub(crate) fn nodeinfo(node: &Node) -> Json<Value> {
         "ownership": view.ownership,
         "routing": node.routing,
         "replicas": node.replicas,
+        "zone": node.zone,
         "groups": groups.collect::<Vec<_>>(),
         "version": env!("CARGO_PKG_VERSION"),
     }))
