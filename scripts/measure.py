@@ -26,6 +26,8 @@ import urllib.request
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TASKS = os.path.join(ROOT, "target", "release", "tasks")
 TICKS = os.sysconf("SC_CLK_TCK")
+# What is measured of the ring and of one server is measured without groups.
+ONE_COPY = ["--replicas", "1", "--store", "memory"]
 failures = []
 
 
@@ -128,7 +130,7 @@ def section_content():
     for rule in ["successor", "predecessor"]:
         print(f"content, {rule} rule: boot + addmany 10 + storemany 100")
         with Network() as network:
-            network.run("boot", "--ownership", rule)
+            network.run("boot", "--ownership", rule, *ONE_COPY)
             network.run("addmany", "10")
             network.run("storemany", "100")
             addresses = [node["address"] for node in network.ring()["nodes"]]
@@ -167,7 +169,7 @@ def section_churn():
     for rule in ["successor", "predecessor"]:
         print(f"churn, {rule} rule: 20 joins and leaves at random, 4 clients store and look up")
         with Network() as network:
-            network.run("boot", "--nodes", "8", "--ownership", rule)
+            network.run("boot", "--nodes", "8", "--ownership", rule, *ONE_COPY)
             stop, lock, written, errors = threading.Event(), threading.Lock(), [], {}
             retries, reads = [0], [0]
             present = {process["name"]: process["address"] for process in network.processes()}
@@ -239,7 +241,7 @@ def section_kill():
     times = []
     for _ in range(5):
         with Network() as network:
-            network.run("boot", "--nodes", "12")
+            network.run("boot", "--nodes", "12", *ONE_COPY)
             victim = random.choice(network.processes())["name"]
             start = time.monotonic()
             network.run("kill", victim)
@@ -252,7 +254,7 @@ def section_kill():
 def section_hops():
     print("hops: 64 nodes, 640 random keys each way")
     with Network() as network:
-        network.run("boot", "--nodes", "2")
+        network.run("boot", "--nodes", "2", *ONE_COPY)
         network.run("addmany", "62")
         network.settle()
         time.sleep(5)
@@ -270,12 +272,12 @@ def section_hops():
 def section_start():
     print("start: from a node's start until it listens; memory of an idle node")
     with Network() as network:
-        network.run("boot")
+        network.run("boot", *ONE_COPY)
         via = network.processes()[0]["address"]
         times = []
         for number in range(9):
             address = f"127.0.0.1:{20001 + number}"
-            command = [TASKS, "node", "--address", address, "--join", via]
+            command = [TASKS, "node", "--address", address, "--join", via, *ONE_COPY]
             start = time.monotonic()
             node = subprocess.Popen(command, stderr=subprocess.DEVNULL)
             try:
@@ -315,7 +317,7 @@ def cpu_seconds(pid):
 def section_idle():
     for count, limit in [(50, 100), (100, 10)]:
         with Network() as network:
-            network.run("boot", "--nodes", str(count))
+            network.run("boot", "--nodes", str(count), *ONE_COPY)
             time.sleep(10)
             pids = [process["pid"] for process in network.processes()]
             before, start = sum(map(cpu_seconds, pids)), time.monotonic()
@@ -329,7 +331,7 @@ def section_idle():
 def section_throughput():
     print("throughput: storemany 1000 on 12 nodes")
     with Network() as network:
-        network.run("boot", "--nodes", "12")
+        network.run("boot", "--nodes", "12", *ONE_COPY)
         rates = []
         for _ in range(5):
             report = network.json("storemany", "1000")

@@ -30,13 +30,12 @@ pub(crate) enum Error {
         theirs: String,
         ours: String,
     },
-    /// The member goes by the other rule.
-    #[error(
-        "{member} goes by another rule of ownership: start this node with `--ownership {theirs}`"
-    )]
-    Ownership {
+    /// What must be the same in a whole network is not.
+    #[error("{member} has another {setting}: start this node with `--{setting} {theirs}`")]
+    Setting {
         member: String,
-        theirs: &'static str,
+        setting: &'static str,
+        theirs: String,
     },
     /// A living node has the identifier.
     #[error("the identifier is taken: {0}")]
@@ -54,6 +53,7 @@ struct NodeInfo {
     incarnation: u32,
     network: String,
     ownership: Ownership,
+    replicas: u8,
 }
 
 /// The answer to `POST /join`.
@@ -166,11 +166,17 @@ async fn ask(
             ours: config.network.clone(),
         });
     }
+    let differs = |setting, theirs| Error::Setting {
+        member: member.to_owned(),
+        setting,
+        theirs,
+    };
     if info.ownership != config.ownership {
-        return Err(Error::Ownership {
-            member: member.to_owned(),
-            theirs: info.ownership.pick("predecessor", "successor"),
-        });
+        let theirs = info.ownership.pick("predecessor", "successor");
+        return Err(differs("ownership", theirs.to_owned()));
+    }
+    if info.replicas != config.replicas {
+        return Err(differs("replicas", info.replicas.to_string()));
     }
     let question = client
         .post(format!("http://{member}/join"))

@@ -100,6 +100,7 @@ async fn a_ring_that_does_not_want_a_node_says_why() {
         (["--name", "b"], "identifier is taken"),
         (["--network", "other"], "wrong network"),
         (["--ownership", "predecessor"], "ownership"),
+        (["--replicas", "3"], "--replicas 1"),
     ] {
         let flags = [&flags[..], &["--join", &member]].concat();
         let mut node = Process::start(support::free_address(), &flags);

@@ -205,7 +205,7 @@ Examples:
 
 The same names, ports and data folders. After a stop of the whole network an arc is served again once a
 majority of those that kept it is there. One node joins again on its disk, and is brought up to date.
-What is not on disk (`tasks boot --replicas 3 --store disk`) is gone with the process.")]
+What is not on disk (`tasks boot --store memory`) is gone with the process.")]
     Restart(Restart),
 
     /// Say whether a node may be stopped now, and if not, why
@@ -214,7 +214,7 @@ Examples:
   tasks safe PROC10003
   tasks safe 10003 && tasks kill 10003
 
-Exit code 1 if it should not. For networks with copies: `tasks boot --replicas 3`.")]
+Exit code 1 if it should not. For networks with copies, as `tasks boot` makes them.")]
     Safe(Node),
 
     /// End all nodes of the network at once; their content is lost
@@ -306,7 +306,7 @@ Examples:
   tasks prove                                 8 nodes and 8 clients for a minute, many kinds of faults
   tasks prove --faults pause,join,leave       nobody is killed
   tasks prove --seconds 10 --seed 7           short, and the same faults each time
-  tasks prove --faults stop --replicas 3 --store disk    all are killed at once, and start again
+  tasks prove --faults stop                              all are killed at once, and start again
   tasks prove --runs 20                       20 minutes in a row, each with another seed
   tasks prove --network default               a network that runs: only nodes that join for this leave
   tasks prove --network default --faults kill its own nodes may die

@@ -44,12 +44,13 @@ pub(crate) struct Settings {
     pub(crate) successors: u8,
 
     /// Copies of each item, at most as many as successors. From 2 on groups of nodes keep the content, and
-    /// what a majority of a group has survives that the others die
+    /// what a majority of a group has survives that the others die; the lab's rule knows only one
     #[arg(
         long,
         env = "DHT_REPLICAS",
         value_name = "N",
-        default_value_t = 1,
+        default_value = "3",
+        default_value_if("ownership", "predecessor", "1"),
         value_parser = clap::value_parser!(u8).range(1..=7),
         hide_env = true
     )]
@@ -75,7 +76,7 @@ pub(crate) struct Settings {
         long,
         env = "DHT_STORE",
         value_enum,
-        default_value_t = Store::Memory,
+        default_value_t = Store::Disk,
         hide_env = true
     )]
     #[serde(default)]

@@ -187,8 +187,8 @@ fn what_can_not_be_had_is_refused_with_the_reason() {
         ("prove --faults partition", "loopback"),
         ("prove --nodes 4", "may not survive a death"),
         ("prove --faults none,kill", "alone"),
-        ("prove --faults stop", "--store disk"),
-        ("prove --faults restart --store disk", "--replicas 3"),
+        ("prove --faults stop --store memory", "--store disk"),
+        ("prove --faults restart --replicas 1", "--replicas 3"),
     ] {
         let output = run(folder.path(), line);
         let error = String::from_utf8_lossy(&output.stderr);

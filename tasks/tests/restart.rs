@@ -276,7 +276,7 @@ fn a_restart_says_what_it_can_not_do_and_what_is_lost() {
     network.json("restart", 0);
     drop(network);
 
-    let network = Network::boot(25_400, "--nodes 2");
+    let network = Network::boot(25_400, "--nodes 2 --replicas 1 --store memory");
     network.json("put key value", 0);
     network.kill(&network.processes());
     assert_eq!(network.json("restart", 0)["content"], "lost");
@@ -285,7 +285,7 @@ fn a_restart_says_what_it_can_not_do_and_what_is_lost() {
 
 #[test]
 fn copies_are_in_different_zones_also_after_a_restart() {
-    let network = Network::boot(25_400, "--nodes 6 --replicas 3 --store disk --zones 3");
+    let network = Network::boot(25_500, "--nodes 6 --replicas 3 --store disk --zones 3");
     let are_spread = |nodes: &[Value]| {
         let zones: BTreeMap<&str, &str> = nodes
             .iter()

@@ -167,7 +167,7 @@ impl Args {
         let has_disks = settings.replicas > 1 && settings.store == Store::Disk;
         if let Some(kind) = kinds.iter().find(|kind| kind.needs_disks() && !has_disks) {
             return Err(usage(format!(
-                "{kind} loses what is not on disk: give the network disks (--replicas 3 --store disk), or \
+                "{kind} loses what is not on disk: give the network disks (--replicas 3 --store disk, as by default), or \
                  leave {kind} out"
             )));
         }

@@ -136,7 +136,10 @@ fn a_file_of_another_format_is_refused() {
     transaction.commit().expect("it can be written");
     drop(database);
     let error = DiskStore::open(folder.path(), 1).expect_err("a newer format");
-    assert!(matches!(error, Error::Format { found: 1_000, .. }), "{error}");
+    assert!(
+        matches!(error, Error::Format { found: 1_000, .. }),
+        "{error}"
+    );
 }
 
 #[test]
