@@ -3,16 +3,19 @@
 
     cargo build --release && scripts/measure.py [SECTION ...]
 
-Sections: content, churn, kill, hops, start, idle, throughput (all of them without an argument). Each
+Sections: content, churn, kill, hops, start, idle, throughput; and of a network with three copies on disks,
+gaps and join, which takes some minutes (all of them without an argument). Each
 uses a network of its own in a temporary folder and cleans up after itself. Ownership is computed
 here, from SHA-1 and a sorted list alone, and compared with what the nodes say. Exit code 1 if
 anything is not as it must be.
 """
 
 import hashlib
+import http.client as http_client
 import json
 import os
 import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -339,6 +342,175 @@ def section_throughput():
             rates.append(1000 / (report["ms"] / 1000))
         text = ", ".join(f"{rate:.0f}" for rate in rates)
         check(statistics.median(rates) >= 1000, f"stores a second in 5 runs: {text} (limit 1,000)")
+
+
+class Writers:
+    """Clients that write keys of their own, each to some node, and take note of how long each write took.
+
+    As the README says: a refused connection or a 503 is tried again at another node; so is, here, a write
+    that had no answer within a second, which does no harm as it writes the same.
+    """
+
+    def __init__(self, keys, addresses, count):
+        self.ends, self.slowest, self.stop, self.lock = [], 0, threading.Event(), threading.Lock()
+        self.threads = [
+            threading.Thread(target=self.work, args=[keys[n::count], addresses, n]) for n in range(count)
+        ]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+
+    def work(self, keys, addresses, number):
+        source, links = random.Random(number), {}
+        while not self.stop.is_set():
+            start = time.monotonic()
+            key, body = source.choice(keys), b"x" * 100
+            while not self.stop.is_set() and not self.put(links, source.choice(addresses), key, body):
+                pass
+            end = time.monotonic()
+            if not self.stop.is_set():
+                with self.lock:
+                    self.ends.append(end)
+                    self.slowest = max(self.slowest, end - start)
+
+    def put(self, links, address, key, body):
+        try:
+            if address not in links:
+                links[address] = http_client.HTTPConnection(address, timeout=1)
+            links[address].request("PUT", f"/kv/{key}", body)
+            answer = links[address].getresponse()
+            answer.read()
+            if answer.status < 300:
+                return True
+            time.sleep(0.01)
+        except (OSError, http_client.HTTPException):
+            links.pop(address).close()
+        return False
+
+    def gap_ms(self, since, until):
+        """The longest time without a write that succeeded."""
+        ends = sorted(end for end in self.ends if since <= end <= until)
+        return 1000 * max(b - a for a, b in zip([since, *ends], [*ends, until]))
+
+
+def kv_leader(groups, key):
+    place = hashlib.sha1(b"kv:" + key.encode()).hexdigest()
+    ends = sorted(groups)
+    return groups[next((end for end in ends if end >= place), ends[0])]
+
+
+def groups_of(ring):
+    """Who leads, by the ends of arcs, and who keeps a copy."""
+    groups = {}
+    for node in ring["nodes"]:
+        for group in node["groups"]:
+            if group["leader"]["id"] == node["id"]:
+                groups[group["end"]] = (node["id"], {member["id"] for member in group["members"]})
+    return groups
+
+
+def section_gaps():
+    """A node is killed, or stands still for 9 s, while clients write what it leads, or only follows."""
+    for kind, seconds in [("kill", 4), ("pause", 12)]:
+        print(f"gaps: {kind} of one of 8 nodes that keep three copies on disks, 5 times")
+        worst = {"leads": [], "follows": []}
+        for _ in range(5):
+            with Network() as network:
+                network.run("boot", "--nodes", "8")
+                network.settle()
+                time.sleep(1)
+                groups = groups_of(network.ring())
+                victim = random.choice(network.processes())
+                sets = {"leads": [], "follows": []}
+                for number in range(4000):
+                    leader, members = kv_leader(groups, f"key{number}")
+                    if victim["id"] == leader:
+                        sets["leads"].append(f"key{number}")
+                    elif victim["id"] in members:
+                        sets["follows"].append(f"key{number}")
+                addresses = [p["address"] for p in network.processes() if p["name"] != victim["name"]]
+                if len(sets["leads"]) < 8:
+                    continue
+                with Writers(sets["leads"], addresses, 4) as led, Writers(sets["follows"], addresses, 4) as others:
+                    time.sleep(2)
+                    begun = time.monotonic()
+                    os.kill(victim["pid"], signal.SIGKILL if kind == "kill" else signal.SIGSTOP)
+                    time.sleep(min(seconds, 9))
+                    if kind == "pause":
+                        os.kill(victim["pid"], signal.SIGCONT)
+                        time.sleep(seconds - 9)
+                    ended = time.monotonic()
+                worst["leads"].append(led.gap_ms(begun, ended))
+                worst["follows"].append(others.gap_ms(begun, ended))
+        for role, limit in [("follows", 500), ("leads", 2000)]:
+            text = ", ".join(f"{ms:.0f}" for ms in worst[role])
+            check(max(worst[role]) <= limit, f"keys that it {role}: longest ms without a write {text} (limit {limit})")
+
+
+def section_join():
+    """A node joins a ring that holds 200,000 keys, while clients write."""
+    count = int(os.environ.get("KEYS", 200_000))
+    print(f"join: into 5 nodes that keep {count} values of 100 bytes in three copies on disks")
+    with Network() as network:
+        network.run("boot", "--nodes", "5")
+        network.settle()
+        addresses = [process["address"] for process in network.processes()]
+        start = time.monotonic()
+        fill(addresses, count)
+        rate = count / (time.monotonic() - start)
+        print(f"  filled by {rate:.0f} writes a second")
+        keys = [f"fill{number}" for number in range(0, count, 97)]
+        with Writers(keys, addresses, 8) as writers:
+            time.sleep(3)
+            usual, writers.slowest = writers.slowest, 0
+            begun = time.monotonic()
+            network.run("add")
+            while not is_redundant(network, 6):
+                time.sleep(0.05)
+            seconds = time.monotonic() - begun
+            stall = 1000 * writers.slowest
+        check(seconds <= 10, f"all arcs have three copies again after {seconds:.1f} s (limit 10)")
+        check(stall <= 200, f"slowest write meanwhile {stall:.0f} ms, before {1000 * usual:.0f} ms (limit 200)")
+
+
+def is_redundant(network, nodes):
+    ring = network.ring()
+    led = [
+        group
+        for node in ring["nodes"]
+        for group in node["groups"]
+        if group["leader"]["id"] == node["id"] == group["end"]
+    ]
+    return ring["ideal"] and len(led) == nodes and all(len(group["synced"]) == 3 for group in led)
+
+
+def fill(addresses, count):
+    """Writes so many keys over 32 connections."""
+    failed = []
+
+    def work(number):
+        link = http_client.HTTPConnection(addresses[number % len(addresses)], timeout=30)
+        for key in range(number, count, 32):
+            link.request("PUT", f"/kv/fill{key}", b"x" * 100)
+            answer = link.getresponse()
+            answer.read()
+            if answer.status >= 300:
+                failed.append(key)
+
+    threads = [threading.Thread(target=work, args=[number]) for number in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise SystemExit(f"{len(failed)} writes failed")
 
 
 def main():
