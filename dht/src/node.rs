@@ -153,6 +153,8 @@ pub(crate) enum Question<A> {
     Namesake(Peer<A>),
     /// A step of a lookup, or what it was for.
     Operation(Ticket, Link<A>),
+    /// Is the owner there that takes its time with an operation?
+    Owner(Peer<A>),
     /// The fingers of the predecessor.
     Fingers(Peer<A>),
     /// A batch of the handover with this serial.
@@ -457,7 +459,11 @@ impl<A: Address> Node<A> {
             }
             (Question::Group(question), _) => self.group_untold(*question, Cause::Silent, out),
             (
-                Question::Claim(..) | Question::Giver(..) | Question::Probe(_) | Question::Tell(_),
+                Question::Claim(..)
+                | Question::Giver(..)
+                | Question::Probe(_)
+                | Question::Owner(_)
+                | Question::Tell(_),
                 _,
             ) => {}
         }
@@ -488,6 +494,10 @@ impl<A: Address> Node<A> {
                 self.join_later(out);
             }
             Question::Operation(operation, link) => self.hop_missed(operation, link, cause, out),
+            Question::Owner(owner) => {
+                self.missed(owner.clone(), cause, out);
+                self.owner_silent(owner, out);
+            }
             Question::Fingers(peer) => {
                 self.missed(peer, cause, out);
                 self.fingers_told(Vec::new(), out);
@@ -512,7 +522,10 @@ impl<A: Address> Node<A> {
             Timer::Fingers => self.fix_fingers(out),
             Timer::Predecessor => self.check_predecessor(out),
             Timer::SelfCheck => self.check_self(out),
-            Timer::Beat => self.beat(out),
+            Timer::Beat => {
+                self.look_after_owners(out);
+                self.beat(out);
+            }
             Timer::Join => self.look_for_place(out),
             Timer::Probe(peer) => self.probe(peer, out),
             Timer::Silence(peer, number) => self.silence_over(peer, number, out),

@@ -42,7 +42,7 @@ impl<T> Slots<T> {
             }
         };
         self.open += 1;
-        Ticket(u64::from(self.uses) << 32 | place as u64)
+        ticket(self.uses, place)
     }
 
     pub(crate) fn take(&mut self, ticket: Ticket) -> Option<T> {
@@ -62,6 +62,18 @@ impl<T> Slots<T> {
         self.slots.iter().filter_map(|(_, slot)| slot.as_ref())
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.iter_mut().filter_map(|(_, slot)| slot.as_mut())
+    }
+
+    /// The tickets of all of which this is true.
+    pub(crate) fn tickets(&self, is: impl Fn(&T) -> bool) -> Vec<Ticket> {
+        let slots = self.slots.iter().enumerate();
+        let open = slots.filter(|(_, (_, slot))| slot.as_ref().is_some_and(&is));
+        open.map(|(place, (uses, _))| ticket(*uses, place))
+            .collect()
+    }
+
     /// How many are open.
     pub(crate) fn len(&self) -> usize {
         self.open
@@ -71,6 +83,10 @@ impl<T> Slots<T> {
         let (uses, slot) = self.slots.get_mut(ticket.0 as u32 as usize)?;
         (u64::from(*uses) == ticket.0 >> 32).then_some(slot)
     }
+}
+
+fn ticket(uses: u32, place: usize) -> Ticket {
+    Ticket(u64::from(uses) << 32 | place as u64)
 }
 
 #[cfg(test)]

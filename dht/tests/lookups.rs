@@ -4,10 +4,10 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use dht::event::{Call, Failure, Hop, Returned};
-use dht::message::{LinkKind, Routing};
+use dht::event::{Call, Cause, Failure, Hop, Returned, Ticket, Timer};
+use dht::message::{LinkKind, Reply, Request, Routing};
 use dht::view::Phase;
-use dht::{Config, Id, Ownership};
+use dht::{Action, Config, Event, Id, Node, Ownership};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use support::{Address, Network, write};
@@ -283,5 +283,58 @@ fn a_lookup_may_ask_by_the_other_rule() {
             };
             assert_eq!(path.last().map(|hop| hop.node), Some(owner));
         }
+    }
+}
+
+#[test]
+fn what_waits_for_an_owner_that_says_nothing_knows_it_soon() {
+    let ring = [1, 2, 3].map(support::peer);
+    for (is_there, is_given_up) in [(true, false), (false, true)] {
+        let mut node = Node::in_ring(ring[0], &ring, Config::default());
+        let owner = *node.view().successor();
+        let mut out = Vec::new();
+        let ticket = Ticket(7);
+        let call = write(owner.id, "value");
+        node.handle(Event::Called { ticket, call }, &mut out);
+        let is_write = |action: &Action<Address>| {
+            let Action::Ask { to, request, .. } = action else {
+                return false;
+            };
+            *to == owner && matches!(request, Request::Change(..))
+        };
+        assert!(out.iter().any(is_write), "{out:?}");
+        out.clear();
+        node.handle(Event::Elapsed(Timer::Beat), &mut out);
+        assert!(out.is_empty(), "it gets its time: {out:?}");
+        node.handle(Event::Elapsed(Timer::Beat), &mut out);
+        let pings = out.drain(..).find_map(|action| match action {
+            Action::Ask {
+                ticket,
+                request: Request::Ping,
+                ..
+            } => Some(ticket),
+            _ => None,
+        });
+        let ticket = pings.expect("the owner is asked whether it is there");
+        let answer = match is_there {
+            true => Event::Answered {
+                ticket,
+                from: owner,
+                reply: Reply::Pong,
+                micros: 1,
+            },
+            false => Event::Unanswered {
+                ticket,
+                cause: Cause::Silent,
+            },
+        };
+        node.handle(answer, &mut out);
+        let is_unknown = |action: &Action<Address>| {
+            let Action::Return { returned, .. } = action else {
+                return false;
+            };
+            matches!(returned, Returned::Failed(Failure::Unknown, _))
+        };
+        assert_eq!(out.iter().any(is_unknown), is_given_up, "{out:?}");
     }
 }

@@ -26,8 +26,12 @@ pub(crate) struct Operation<A> {
     retries: u8,
     /// How the lookup came to the node itself, if it did.
     local: Option<Link<A>>,
-    /// Whether the open question is the one for the owner, not for the way.
+    /// Who is asked at the moment.
+    asked: Option<Peer<A>>,
+    /// Whether that is for the owner to do, and no question about the way.
     is_put: bool,
+    /// Beats since then.
+    beats: u8,
 }
 
 /// What a lookup is for.
@@ -84,8 +88,21 @@ impl<A: Address> Operation<A> {
             lookup,
             retries: 0,
             local: None,
+            asked: None,
             is_put: false,
+            beats: 0,
         }
+    }
+
+    fn asks(&mut self, peer: &Peer<A>, is_put: bool) {
+        self.asked = Some(peer.clone());
+        self.is_put = is_put;
+        self.beats = 0;
+    }
+
+    /// Whether it waits for an answer of this one, and not for that of another one meanwhile.
+    fn waits_for(&self, link: &Link<A>) -> bool {
+        self.asked.as_ref() == Some(&link.node)
     }
 }
 
@@ -169,7 +186,7 @@ impl<A: Address> Node<A> {
         let is_content = operation.purpose.is_content();
         match operation.lookup.next() {
             Next::Ask(link) => {
-                operation.is_put = false;
+                operation.asks(&link.node, false);
                 let request = Request::Route(route);
                 self.ask(
                     &link.node.clone(),
@@ -206,7 +223,7 @@ impl<A: Address> Node<A> {
 
     fn put_to_owner(&mut self, ticket: Ticket, link: Link<A>, out: &mut Vec<Action<A>>) {
         if let Some(operation) = self.operations.find(ticket) {
-            operation.is_put = true;
+            operation.asks(&link.node, true);
             let request = operation.purpose.request(operation.lookup.route);
             self.ask(
                 &link.node.clone(),
@@ -256,9 +273,11 @@ impl<A: Address> Node<A> {
         micros: u32,
         out: &mut Vec<Action<A>>,
     ) {
-        let Some(operation) = self.operations.find(ticket) else {
+        let operation = self.operations.find(ticket);
+        let Some(operation) = operation.filter(|operation| operation.waits_for(&link)) else {
             return;
         };
+        operation.asked = None;
         match reply {
             Reply::Elsewhere(elsewhere) => {
                 return self.turned_away(ticket, &link, elsewhere, micros, out);
@@ -314,9 +333,11 @@ impl<A: Address> Node<A> {
         out: &mut Vec<Action<A>>,
     ) {
         self.missed(link.node.clone(), cause, out);
-        let Some(operation) = self.operations.find(ticket) else {
+        let operation = self.operations.find(ticket);
+        let Some(operation) = operation.filter(|operation| operation.waits_for(&link)) else {
             return;
         };
+        operation.asked = None;
         operation.lookup.failed(&link);
         let is_change = matches!(operation.purpose, Purpose::Change(..));
         // It may have made the change or not, and making it twice could undo somebody else's.
@@ -324,6 +345,39 @@ impl<A: Address> Node<A> {
             return self.give_up(ticket, Failure::Unknown, out);
         }
         self.advance(ticket, out);
+    }
+
+    /// An owner that takes its time is asked whether it is there at all: what waits for one that is not should
+    /// know soon, and who comes next should not wait for it.
+    pub(crate) fn look_after_owners(&mut self, out: &mut Vec<Action<A>>) {
+        let mut slow: Vec<Peer<A>> = Vec::new();
+        for operation in self
+            .operations
+            .iter_mut()
+            .filter(|operation| operation.is_put)
+        {
+            let Some(owner) = &operation.asked else {
+                continue;
+            };
+            operation.beats = operation.beats.saturating_add(1);
+            if operation.beats == SLOW && !slow.contains(owner) {
+                slow.push(owner.clone());
+            }
+        }
+        for owner in slow {
+            self.ask(&owner.clone(), Request::Ping, Question::Owner(owner), out);
+        }
+    }
+
+    /// It is not, as it seems.
+    pub(crate) fn owner_silent(&mut self, owner: Peer<A>, out: &mut Vec<Action<A>>) {
+        let waits = |operation: &Operation<A>| {
+            operation.is_put && operation.beats >= SLOW && operation.asked.as_ref() == Some(&owner)
+        };
+        for ticket in self.operations.tickets(waits) {
+            let (node, kind) = (owner.clone(), LinkKind::Owner);
+            self.hop_missed(ticket, Link { node, kind }, Cause::Silent, out);
+        }
     }
 
     /// No way is left: maintenance goes by schedule anyway, and a client's call is tried again.
@@ -446,6 +500,9 @@ impl<A: Address> Node<A> {
         }
     }
 }
+
+/// Beats after which an owner takes its time.
+const SLOW: u8 = 2;
 
 /// Calls in progress at a time: more would only wait longer.
 const OPERATIONS_MAX: usize = 1024;
