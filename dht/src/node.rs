@@ -22,6 +22,7 @@ use crate::id::Arc;
 use crate::message::{Link, Reply, Request};
 use crate::ownership::Ownership;
 use crate::peer::{Address, Peer};
+use crate::replication::compare::Comparing;
 use crate::replication::fetch::Reading;
 use crate::replication::group::{Member, Tag};
 use crate::replication::replica::{Ordered, Synced};
@@ -190,6 +191,10 @@ pub(crate) enum Errand<A> {
     Order(Box<Ordered>),
     /// Read a page for another member.
     Page(Reading),
+    /// Read a piece that members compare.
+    Compare(Comparing),
+    /// Look for records of arcs that are no longer the node's.
+    Stray,
     /// All before this is durable.
     Synced(Synced),
 }
@@ -563,6 +568,10 @@ impl<A: Address> Node<A> {
             (Errand::Page(reading), store::Outcome::Records(records)) => {
                 self.page_read(reading, records, out);
             }
+            (Errand::Compare(comparing), store::Outcome::Records(records)) => {
+                self.piece_read(comparing, records, out);
+            }
+            (Errand::Stray, store::Outcome::Records(records)) => self.stray_read(&records, out),
             (Errand::Synced(synced), _) => self.synced(synced, out),
             (errand, outcome) => panic!("the store answered {errand:?} with {outcome:?}"),
         }

@@ -24,7 +24,7 @@
 //!
 //! One exchange a file: `append` (writes and reads in an epoch), `propose` and `install` (the end of
 //! one), `fetch` (a member gets what it lacks), `steer` (which groups there should be by the ring), `merge`
-//! (two groups become one), `zones` (where copies may be), `beat` (the clock of it all), `keep` (what a restart finds again).
+//! (two groups become one), `zones` (where copies may be), `compare` (whether copies are the same), `strays` (what nobody accounts for), `beat` (the clock of it all), `keep` (what a restart finds again).
 
 pub mod group;
 pub mod message;
@@ -32,6 +32,7 @@ pub mod message;
 pub(crate) mod acceptor;
 pub(crate) mod append;
 pub(crate) mod beat;
+pub(crate) mod compare;
 pub(crate) mod fetch;
 pub(crate) mod install;
 pub(crate) mod keep;
@@ -40,13 +41,14 @@ pub(crate) mod order;
 pub(crate) mod propose;
 pub(crate) mod replica;
 pub(crate) mod steer;
+pub(crate) mod strays;
 pub(crate) mod zones;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::event::{Action, Cause, Ticket};
-use crate::id::Id;
+use crate::id::{Arc, Id};
 use crate::message::{Reply, Request};
 use crate::node::{Node, Question};
 use crate::peer::{Address, Peer};
@@ -70,6 +72,8 @@ pub(crate) struct Groups<A> {
     pub(crate) over: Vec<Range>,
     /// Whether the groups that the ring was founded with are not kept yet.
     pub(crate) is_unkept: bool,
+    /// Beats since the store was searched for what no group accounts for.
+    pub(crate) stray_beats: u8,
     /// Where others are, as far as that matters.
     pub(crate) neighbours: Vec<Neighbour<A>>,
 }
@@ -104,6 +108,9 @@ pub(crate) enum About {
     Resign,
     Status,
     Zone,
+    /// This piece.
+    Compare(Arc),
+    Mend,
 }
 
 impl<A: Address> Groups<A> {
@@ -114,6 +121,7 @@ impl<A: Address> Groups<A> {
             decided: Vec::new(),
             over: Vec::new(),
             is_unkept: false,
+            stray_beats: 0,
             neighbours: Vec::new(),
         }
     }
@@ -213,6 +221,8 @@ impl<A: Address> Node<A> {
             Ask::Resign => self.resign_for(ticket, &from, tag, out),
             Ask::Status => self.status_for(ticket, tag, out),
             Ask::Zone => self.zone_for(ticket, out),
+            Ask::Compare(piece, digest) => self.compare_for(ticket, tag, piece, digest, out),
+            Ask::Mend(records) => self.mend_for(ticket, tag, records, out),
         }
     }
 
@@ -240,6 +250,9 @@ impl<A: Address> Node<A> {
             About::Status => self.status_told(&told, out),
             About::Resign => self.resign_told(tag, &told, out),
             About::Zone => self.zone_told(&to.peer, told, out),
+            About::Compare(piece) => self.compare_told(tag, &to, piece, told, out),
+            // If it got lost, the next round will find it.
+            About::Mend => {}
         }
     }
 
@@ -265,7 +278,9 @@ impl<A: Address> Node<A> {
             | About::Release
             | About::Resign
             | About::Status
-            | About::Zone => {}
+            | About::Zone
+            | About::Compare(_)
+            | About::Mend => {}
         }
     }
 

@@ -476,7 +476,9 @@ impl Run {
         let now_us = self.network.now_us();
         let missing = match self.plan.replicas {
             1 => self.ideal.everything(&self.network),
-            _ => copies::missing(&self.network).or_else(|| copies::unmerged(&self.network)),
+            _ => copies::missing(&self.network)
+                .or_else(|| copies::unmerged(&self.network))
+                .or_else(|| copies::different(&self.network)),
         };
         match missing {
             None if self.clients.is_some() => self.stage = Stage::Reading { key: 0 },

@@ -5,7 +5,10 @@ use std::sync::atomic::AtomicBool;
 
 use dht::Action;
 use dht::event::Call;
+use dht::message::Routing;
+use dht::record::{Change, Condition};
 use dht::store::Command;
+use dht::{Arc, Id};
 use sim::engine::Network;
 use sim::observe::copies;
 use sim::plan::{Detector, Plan, Schedule};
@@ -119,6 +122,70 @@ fn the_arc_of_one_that_has_left_becomes_a_part_of_the_next() {
     assert_eq!(missing, None, "the leaver's content is with the others");
     assert!(unmerged.is_some(), "by now somebody leads two arcs");
     assert_eq!(until(&mut network, 15_000_000), (None, None));
+}
+
+#[test]
+fn what_a_bad_disk_has_lost_or_changed_is_mended() {
+    let plan = Plan {
+        nodes: 8,
+        replicas: 3,
+        detector: Detector::Real,
+        schedule: Some(Schedule::default()),
+        ..Plan::default()
+    };
+    let mut network = Network::new(&plan);
+    let until = |network: &mut Network, us| {
+        while network.now_us() < us && network.step().is_some() {}
+        copies::different(network)
+    };
+    until(&mut network, 2_000_000);
+    let key = |number: u8| Id::of_key(&[number]);
+    for number in 0..200 {
+        let change = Change {
+            name: None,
+            value: Some([number][..].into()),
+            condition: Condition::Always,
+            expires_ms: None,
+            now_ms: 2_000,
+        };
+        let (key, routing) = (key(number), Routing::Finger);
+        let call = Call::Change {
+            key,
+            change,
+            routing,
+        };
+        network.call(u32::from(number % 8), call);
+    }
+    assert_eq!(until(&mut network, 5_000_000), None);
+    for number in 0..200 {
+        let (key, place) = (key(number), usize::from(number % 3));
+        let view = (0..8).map(|at| network.view(at));
+        let held = view.flat_map(|view| view.held(key)).next();
+        let at = held.expect("it is kept").group.members[place].peer.address;
+        let records = network.records(at, Arc::new(key.previous(), key));
+        let (key, mut record) = records.into_iter().next().expect("it is there");
+        record.value = Some(b"torn"[..].into());
+        let (put, forget) = match number % 2 {
+            0 => (vec![(key, record)], Vec::new()),
+            _ => (Vec::new(), vec![key]),
+        };
+        let (merge, notes) = (Vec::new(), Vec::new());
+        let damage = Command::Write {
+            put,
+            merge,
+            forget,
+            notes,
+        };
+        network.damage(at, damage);
+    }
+    assert!(copies::different(&network).is_some(), "the damage is seen");
+    assert_eq!(until(&mut network, 30_000_000), None);
+    for number in 0..200 {
+        let key = key(number);
+        let records = (0..8).flat_map(|at| network.records(at, Arc::new(key.previous(), key)));
+        let values: Vec<_> = records.map(|(_, record)| record.value).collect();
+        assert_eq!(values, vec![Some([number][..].into()); 3]);
+    }
 }
 
 /// Of networks that are stopped now and then. In all of them an arc was never served again that nobody had

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use crate::event::Action;
 use crate::node::Node;
 use crate::peer::Address;
+use crate::ranges;
 use crate::replication::About;
 use crate::replication::group::{Member, Next, Tag};
 use crate::replication::install::SILENT;
@@ -32,6 +33,7 @@ impl<A: Address> Node<A> {
         self.look_for_zones(out);
         self.tell_decisions(out);
         self.look_after_old(out);
+        self.look_for_strays(out);
         if self.view.phase == Phase::Leaving {
             self.reconcile(out);
         }
@@ -101,6 +103,7 @@ impl<A: Address> Node<A> {
             true => self.begin_again(tag, out),
             false => {
                 self.steer(tag, out);
+                self.compare(tag, out);
                 self.look_after_seal(tag, out);
                 self.merge(tag, out);
             }
@@ -145,11 +148,13 @@ impl<A: Address> Node<A> {
         let mut old: Vec<Tag> = Vec::new();
         for retired in &mut groups.retired {
             retired.age = (retired.age + 1) % OLD;
+            // What this node keeps again for a group of its own is nothing to ask others about.
+            let kept = groups.replicas.iter().filter(|replica| !replica.is_learner);
+            let kept = kept.map(|replica| replica.group.arc);
+            let rest = ranges::missing(retired.tag.arc, kept);
             if retired.age == 0 {
-                old.push(Tag {
-                    epoch: retired.after(),
-                    ..retired.tag
-                });
+                let epoch = retired.after();
+                old.extend(rest.first().map(|arc| Tag { arc: *arc, epoch }));
             }
         }
         for replica in &mut groups.replicas {

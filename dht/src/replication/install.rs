@@ -11,6 +11,7 @@ use crate::id::Arc;
 use crate::node::{Errand, Node, note};
 use crate::peer::Address;
 use crate::ranges;
+use crate::replication::compare::Round;
 use crate::replication::group::{Group, Member, Next, Tag};
 use crate::replication::message::{Ask, Told};
 use crate::replication::replica::{Follower, Lead, Replica, Retired, Synced};
@@ -342,15 +343,12 @@ impl<A: Address> Node<A> {
         let Some(groups) = &mut self.groups else {
             return;
         };
-        let (mut forgotten, mut rest) = (Vec::new(), Vec::new());
+        let mut rest = Vec::new();
         for retired in groups.retired.drain(..) {
-            if retired.after() >= group.epoch
-                || retired.tag.arc.intersection(group.arc).next().is_none()
-            {
+            if retired.after() >= group.epoch || !retired.tag.meets(group.arc) {
                 rest.push(retired);
                 continue;
             }
-            forgotten.extend(retired.tag.arc.intersection(group.arc));
             rest.extend(retired.tag.arc.without(group.arc).map(|arc| Retired {
                 tag: Tag {
                     arc,
@@ -362,13 +360,7 @@ impl<A: Address> Node<A> {
             }));
         }
         groups.retired = rest;
-        // Unless it is kept for another group meanwhile.
-        let kept = self.replicas().iter().map(|replica| replica.group.arc);
-        let kept: Vec<Arc> = kept.collect();
-        let arcs: Vec<Arc> = forgotten
-            .into_iter()
-            .flat_map(|arc| ranges::missing(arc, kept.iter().copied()))
-            .collect();
+        let arcs = self.unaccounted(group.arc);
         if !arcs.is_empty() {
             self.store(Command::Discard(arcs), Errand::Discard, out);
         }
@@ -463,6 +455,7 @@ impl<A: Address> Lead<A> {
             resigned: Vec::new(),
             former: Vec::new(),
             age: 0,
+            round: Round::default(),
         }
     }
 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::Id;
+use crate::id::{Arc, Id};
 use crate::peer::Peer;
 use crate::record::Record;
 use crate::replication::acceptor::Ballot;
@@ -53,6 +53,10 @@ pub enum Ask<A> {
     Status,
     /// Where are you, and who is behind you?
     Zone,
+    /// I have this digest of what we keep on this piece of our arc.
+    Compare(Arc, Id),
+    /// You should have these, unless yours are newer.
+    Mend(Vec<(Id, Record)>),
 }
 
 /// A write in the order of its group.
@@ -108,7 +112,11 @@ pub enum Told<A> {
     Loyal,
     /// To [`Ask::Accept`].
     Accepted,
-    /// To [`Ask::Install`], [`Ask::Release`] and [`Ask::Resign`].
+    /// To [`Ask::Compare`]: so have I.
+    Same,
+    /// To [`Ask::Compare`]: what I have there.
+    Different(Vec<(Id, Record)>),
+    /// To [`Ask::Install`], [`Ask::Release`], [`Ask::Resign`] and [`Ask::Mend`].
     Done,
     /// To [`Ask::Zone`].
     Zone(Zoned<A>),
@@ -157,7 +165,10 @@ impl<A> Ask<A> {
             Ask::Accept(..) => matches!(told, Told::Accepted | Told::Rejected(_)),
             Ask::Enroll(_) | Ask::Status => false,
             Ask::Zone => matches!(told, Told::Zone(_)),
-            Ask::Install(_) | Ask::Release(_) | Ask::Resign => matches!(told, Told::Done),
+            Ask::Compare(..) => matches!(told, Told::Same | Told::Different(_)),
+            Ask::Install(_) | Ask::Release(_) | Ask::Resign | Ask::Mend(_) => {
+                matches!(told, Told::Done)
+            }
         }
     }
 }

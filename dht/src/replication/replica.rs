@@ -10,6 +10,7 @@ use crate::id::{Arc, Id};
 use crate::peer::Address;
 use crate::record::{Changed, Record};
 use crate::replication::acceptor::{Acceptor, Ballot};
+use crate::replication::compare::Round;
 use crate::replication::group::{Group, Member, Next, Tag};
 use crate::replication::install::SILENT;
 use crate::replication::message::Entry;
@@ -176,6 +177,8 @@ pub(crate) struct Lead<A> {
     pub(crate) former: Vec<Member<A>>,
     /// Beats since it leads.
     pub(crate) age: u32,
+    /// How far copies have been compared.
+    pub(crate) round: Round,
 }
 
 /// Another member, as the leader knows it.

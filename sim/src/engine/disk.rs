@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use dht::store::{Command, Memory, Outcome, Store as _, perform};
+use dht::record::Record;
+use dht::store::{Command, Limit, Memory, Outcome, Store as _, perform};
+use dht::{Arc, Id};
 
 use crate::random::Random;
 
@@ -76,7 +78,23 @@ impl Disk {
         }
     }
 
+    /// Does something behind the node's back, now and for good.
+    pub(super) fn damage(&mut self, command: Command) {
+        perform(&mut self.safe, command.clone());
+        perform(&mut self.now, command);
+    }
+
+    pub(super) fn records(&self, arc: Arc) -> Vec<(Id, Record)> {
+        self.now.scan(arc, None, EVERYTHING)
+    }
+
     pub(super) fn notes(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         self.now.notes()
     }
 }
+
+/// The content of a machine in a simulation is small.
+const EVERYTHING: Limit = Limit {
+    records: usize::MAX,
+    bytes: usize::MAX,
+};

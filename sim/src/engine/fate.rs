@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use dht::event::Call;
+use dht::record::Record;
+use dht::store::Command;
 use dht::trace::Line;
-use dht::{Event, Node, Peer};
+use dht::{Arc, Event, Id, Node, Peer};
 
 use super::act::AGAIN_US;
 use super::parcel::Delivery;
@@ -165,6 +167,20 @@ impl Network {
     pub fn store(&self, at: Address) -> Option<u32> {
         let store = self.hosts.get(at as usize)?.store.as_ref()?;
         Some(store.number)
+    }
+
+    /// What a machine stores on an arc, in ring order.
+    pub fn records(&self, at: Address, arc: Arc) -> Vec<(Id, Record)> {
+        let host = self.hosts.get(at as usize);
+        let store = host.and_then(|host| host.store.as_ref());
+        store.map_or_else(Vec::new, |store| store.records(arc))
+    }
+
+    /// Changes what a machine stores behind its node's back, as a bad disk would.
+    pub fn damage(&mut self, at: Address, command: Command) {
+        if let Some(store) = &mut self.hosts[at as usize].store {
+            store.damage(command);
+        }
     }
 
     /// Lets a machine sleep: it hears nothing, and its timers are late.

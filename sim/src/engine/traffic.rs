@@ -1,5 +1,6 @@
 //! Traffic: what nodes send, counted by kind.
 
+use dht::Id;
 use dht::message::{Reply, Request, State, Transfer};
 use dht::record::{Change, Record};
 use dht::replication::message::{Ask, Entry, Told};
@@ -105,17 +106,16 @@ fn ask_size(ask: &Ask<Address>) -> usize {
         Ask::Enroll(group) | Ask::Release(group) => group.members.len() * (PEER + 4),
         Ask::Accept(_, next) | Ask::Install(next) => next.former.len() * 2 * (PEER + 4),
         Ask::Fetch(_) | Ask::Prepare(_) | Ask::Resign | Ask::Status | Ask::Zone => 24,
+        Ask::Compare(..) => 60,
+        Ask::Mend(records) => records_size(records),
     }
 }
 
 fn told_size(told: &Told<Address>) -> usize {
     match told {
         Told::Tail(entries) => entries.iter().map(entry_size).sum(),
-        Told::Page(page) => page
-            .records
-            .iter()
-            .map(|(_, record)| 20 + record_size(record))
-            .sum(),
+        Told::Page(page) => records_size(&page.records),
+        Told::Different(records) => records_size(records),
         Told::Zone(zoned) => 8 + zoned.successors.len() * PEER,
         _ => 5,
     }
@@ -124,6 +124,11 @@ fn told_size(told: &Told<Address>) -> usize {
 fn entry_size(entry: &Entry) -> usize {
     let write = entry.write.as_ref();
     4 + write.map_or(0, |(_, record)| 20 + record_size(record))
+}
+
+fn records_size(records: &[(Id, Record)]) -> usize {
+    let records = records.iter();
+    records.map(|(_, record)| 20 + record_size(record)).sum()
 }
 
 fn record_size(record: &Record) -> usize {

@@ -1,4 +1,5 @@
-//! Copies: every arc is led by its owner, and kept by all who should keep it.
+//! Copies: every arc is led by its owner, kept by all who should keep it and by nobody else, and the same
+//! with all of them.
 
 use std::collections::BTreeSet;
 
@@ -79,4 +80,34 @@ pub fn unmerged(network: &Network) -> Option<String> {
     let mut views = members.map(|(_, address)| network.view(address));
     let several = views.find(|view| view.serves.len() > 1)?;
     Some(format!("{:?} leads {:?}", several.me, several.serves))
+}
+
+/// A record that not all who keep its arc have, or that somebody has who does not keep it.
+pub fn different(network: &Network) -> Option<String> {
+    let members: Vec<(Id, Address)> = network.census().iter().collect();
+    for &(_, leader) in &members {
+        for held in &network.view(leader).groups {
+            let arc = held.group.arc;
+            let copies = held.group.members.iter().map(|member| member.peer.address);
+            let mut copies = copies.map(|at| (at, network.records(at, arc)));
+            let (first, expected) = copies.next()?;
+            if let Some((other, _)) = copies.find(|(_, records)| *records != expected) {
+                return Some(format!("{first} and {other} differ on {arc:?}"));
+            }
+        }
+    }
+    for (_, at) in members {
+        let kept = network.view(at).groups.iter().map(|held| held.group.arc);
+        let whole = Arc::new(Id::ZERO, Id::ZERO);
+        let strange = kept.fold(vec![whole], |rest, arc| {
+            rest.into_iter()
+                .flat_map(|piece| piece.without(arc))
+                .collect()
+        });
+        let mut records = strange.iter().flat_map(|arc| network.records(at, *arc));
+        if let Some((key, _)) = records.next() {
+            return Some(format!("{at} has {key:.8}, and is no member of its group"));
+        }
+    }
+    None
 }
