@@ -47,6 +47,8 @@ fn a_store_that_is_killed_has_all_that_it_promised_and_nothing_by_half() {
         rounds_with_promises >= 10,
         "only {rounds_with_promises} were killed in the midst of it"
     );
+    let first_log = folder.path().join("0.log");
+    assert!(!first_log.exists(), "some of it got into the file");
 }
 
 /// Commands of every kind, one after the other, some of them on their way to the disk at any time.

@@ -2,19 +2,23 @@
 //!
 //! ```text
 //!  perform ─► pending ─► flying ─► committed      reads look through all three, the newest first
-//!             (memory)   (on its    (the file)
-//!                         way)
+//!      │      (memory)   (on its    (the file)
+//!      │                  way)
+//!      └────► log: durable
 //! ```
 //!
-//! Commands are performed in memory, at once. One thread takes all that has gathered and commits it with
-//! one flush, so that many writers share it; meanwhile the next lot gathers. A commit is a whole number of
-//! commands, in their order, so whatever happens the file holds all commands up to some one of them.
+//! Commands are performed in memory, at once, and each step of them is noted. One thread appends what has
+//! been noted to a log with one flush, so that many writers share it; meanwhile the next lot gathers. A
+//! frame of the log is a whole number of commands, in their order, so whatever happens the log holds all
+//! commands up to some one of them. Now and then all that is pending goes into the file, and the log begins
+//! anew; when a store is opened what the log holds is performed once more.
 
 mod error;
 mod file;
 mod folder;
 mod layer;
 mod layers;
+mod log;
 mod table;
 mod writer;
 
@@ -30,7 +34,7 @@ use redb::Database;
 pub use self::error::Error;
 use self::folder::{Folder, Opened};
 use self::layers::Layers;
-use self::writer::{Control, Shared};
+use self::writer::{Control, SETTLE_BYTES, Shared, Writer};
 
 /// The content of a node on disk.
 ///
@@ -57,29 +61,30 @@ impl DiskStore {
     pub fn open(folder: &Path, incarnation: u32) -> Result<DiskStore, Error> {
         let folder = Folder::lock(folder)?;
         let opened = folder.open(incarnation, |file| file)?;
-        Ok(DiskStore::start(folder, opened))
+        Ok(DiskStore::start(folder, opened, SETTLE_BYTES))
     }
 
-    fn start(folder: Folder, opened: Opened) -> DiskStore {
+    fn start(folder: Folder, opened: Opened, settle_bytes: usize) -> DiskStore {
         let Opened {
             database,
             trouble,
-            committed,
-            values,
+            layers,
+            log,
             number,
         } = opened;
         let database = Arc::new(database);
         let shared = Arc::new(Shared {
-            layers: RwLock::new(Layers::new(committed, values)),
+            layers: RwLock::new(layers),
             control: Mutex::new(Control::default()),
             work: Default::default(),
             room: Default::default(),
             failure: OnceLock::new(),
+            settle_bytes,
         });
         let writer = thread::Builder::new().name("disk".to_owned()).spawn({
             let shared = shared.clone();
             let database = database.clone();
-            move || shared.write(&database, &trouble)
+            move || Writer::new(shared, database, trouble, log).run()
         });
         DiskStore {
             shared,

@@ -1,4 +1,5 @@
-//! Folder: where a store lies. `lock` is locked by the process that has it, `content.redb` holds everything.
+//! Folder: where a store lies. `lock` is locked by the process that has it, `content.redb` holds everything but
+//! what stands in the logs, `0.log` and so on.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -9,7 +10,9 @@ use redb::{Builder, Database, StorageBackend};
 
 use super::error::{Cause, Error};
 use super::file::{DataFile, Trouble};
-use super::table::{self, Committed};
+use super::layers::Layers;
+use super::log::{self, Disk, Log};
+use super::table::{self, About, Committed};
 
 /// A folder that no other process has.
 #[derive(Debug)]
@@ -22,9 +25,8 @@ pub(super) struct Folder {
 pub(super) struct Opened {
     pub(super) database: Database,
     pub(super) trouble: Arc<Trouble>,
-    pub(super) committed: Committed,
-    /// How many values there are.
-    pub(super) values: usize,
+    pub(super) layers: Layers,
+    pub(super) log: Log,
     /// Of the store.
     pub(super) number: u32,
 }
@@ -52,26 +54,38 @@ impl Folder {
     pub(super) fn open(
         &self,
         number: u32,
-        disk: impl Fn(Box<dyn StorageBackend>) -> Box<dyn StorageBackend>,
+        disk: impl Fn(Box<dyn StorageBackend>) -> Box<dyn StorageBackend> + Send + Sync + 'static,
     ) -> Result<Opened, Error> {
         let path = self.path.join(FILE);
-        let opened = if path.exists() {
-            open(&path, disk)
+        let disk: Disk = Arc::new(disk);
+        let found = if path.exists() {
+            open(&path, &disk)
         } else {
-            self.create(&path, number, disk)
+            self.create(&path, number, &disk)
         };
-        let (opened, trouble) = opened.map_err(|cause| cause.of(&self.path, path))?;
-        trouble.arm();
-        Ok(opened)
+        let found = found.map_err(|cause| cause.of(&self.path, path))?;
+        let About {
+            values,
+            number,
+            log,
+        } = found.about;
+        let mut layers = Layers::new(found.committed, values);
+        let log = Log::open(&self.path, log, disk, &mut layers);
+        let log = log.map_err(|(cause, file)| cause.of(&self.path, file))?;
+        found.trouble.arm();
+        Ok(Opened {
+            database: found.database,
+            trouble: found.trouble,
+            layers,
+            log,
+            number,
+        })
     }
 
     /// A new store gets its name once it is whole, so that one that has the name is.
-    fn create(
-        &self,
-        path: &Path,
-        number: u32,
-        disk: impl Fn(Box<dyn StorageBackend>) -> Box<dyn StorageBackend>,
-    ) -> Result<(Opened, Arc<Trouble>), Cause> {
+    fn create(&self, path: &Path, number: u32, disk: &Disk) -> Result<Found, Cause> {
+        // Whoever has moved the file away starts empty.
+        log::forget(&self.path, u64::MAX);
         let draft = self.path.join(FILE).with_extension("new");
         let mut options = OpenOptions::new();
         let file = options.create(true).truncate(true).read(true).write(true);
@@ -83,10 +97,15 @@ impl Folder {
     }
 }
 
-fn open(
-    path: &Path,
-    disk: impl Fn(Box<dyn StorageBackend>) -> Box<dyn StorageBackend>,
-) -> Result<(Opened, Arc<Trouble>), Cause> {
+/// A file as it is found.
+struct Found {
+    database: Database,
+    trouble: Arc<Trouble>,
+    committed: Committed,
+    about: About,
+}
+
+fn open(path: &Path, disk: &Disk) -> Result<Found, Cause> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     // To redb an empty file is a new one.
     if file.metadata()?.len() == 0 {
@@ -96,27 +115,22 @@ fn open(
     found(database, trouble)
 }
 
-fn database(
-    file: File,
-    disk: impl Fn(Box<dyn StorageBackend>) -> Box<dyn StorageBackend>,
-) -> Result<(Database, Arc<Trouble>), Cause> {
+fn database(file: File, disk: &Disk) -> Result<(Database, Arc<Trouble>), Cause> {
     let (file, trouble) = DataFile::new(disk(Box::new(FileBackend::new(file)?)));
     let mut builder = Builder::new();
     let database = builder.set_cache_size(CACHE_BYTES);
     Ok((database.create_with_backend(file)?, trouble))
 }
 
-fn found(database: Database, trouble: Arc<Trouble>) -> Result<(Opened, Arc<Trouble>), Cause> {
-    let (values, number) = table::about(&database)?;
+fn found(database: Database, trouble: Arc<Trouble>) -> Result<Found, Cause> {
+    let about = table::about(&database)?;
     let committed = Committed::open(&database)?;
-    let opened = Opened {
+    Ok(Found {
         database,
-        trouble: trouble.clone(),
+        trouble,
         committed,
-        values,
-        number,
-    };
-    Ok((opened, trouble))
+        about,
+    })
 }
 
 const FILE: &str = "content.redb";

@@ -11,12 +11,15 @@ use dht::{Arc as RingArc, Id};
 use redb::StorageError;
 
 use super::layer::Layer;
+use super::log;
 use super::table::{Committed, Head, Key, Time, decode, head, time, whose};
 
 /// A store at one moment.
 #[derive(Debug)]
 pub(super) struct Layers {
     pub(super) pending: Layer,
+    /// How it came to be: what is not in the log yet.
+    pub(super) steps: Vec<u8>,
     /// What is being committed.
     pub(super) flying: Option<Arc<Layer>>,
     pub(super) committed: Committed,
@@ -33,6 +36,7 @@ impl Layers {
         };
         Layers {
             pending,
+            steps: Vec::new(),
             flying: None,
             committed,
             is_sealed: false,
@@ -100,6 +104,7 @@ impl Layers {
                 self.pending.set_time(time, true);
             }
         }
+        log::record(&mut self.steps, key, record.as_ref());
         self.pending.replace(key, record);
     }
 
@@ -315,6 +320,7 @@ impl Store for Layers {
 
     fn note(&mut self, note: Note) {
         if !self.is_sealed {
+            log::note(&mut self.steps, &note);
             self.pending.note(note);
         }
     }

@@ -21,15 +21,21 @@ fn a_disk_conforms() {
 #[test]
 fn a_disk_conforms_where_everything_is_read_from_the_file() {
     let folder = folder();
-    conformance(&mut Committed(open(&folder)));
+    conformance(&mut Committed(open_by(&folder, 0)));
 }
 
 /// Engines differ in nothing that can be asked of them, whatever is still in memory, on its way or in the
 /// file, and however often they are opened again.
 #[test]
 fn a_disk_does_what_a_map_does() {
+    for settle_bytes in [0, 5_000, SETTLE_BYTES] {
+        does_what_a_map_does(settle_bytes);
+    }
+}
+
+fn does_what_a_map_does(settle_bytes: usize) {
     let folder = folder();
-    let (mut memory, mut disk) = (Memory::default(), open(&folder));
+    let (mut memory, mut disk) = (Memory::default(), open_by(&folder, settle_bytes));
     let mut random = StdRng::seed_from_u64(1);
     for step in 0..10_000 {
         let command = command(&mut random);
@@ -42,7 +48,7 @@ fn a_disk_does_what_a_map_does() {
         match random.random_range(0..500) {
             0 => {
                 drop(disk);
-                disk = open(&folder);
+                disk = open_by(&folder, settle_bytes);
             }
             1..20 => wait(&disk),
             20 => {
@@ -143,6 +149,121 @@ fn a_file_of_another_format_is_refused() {
 }
 
 #[test]
+fn what_a_log_holds_is_there_up_to_where_it_is_torn() {
+    let folder = folder();
+    let disk = open(&folder);
+    let mut ends = Vec::new();
+    for number in 0..4_u8 {
+        disk.perform(Command::Write {
+            put: vec![(Id::from_bytes([number; Id::BYTES]), record("value"))],
+            merge: Vec::new(),
+            forget: vec![Id::from_bytes([number.wrapping_sub(2); Id::BYTES])],
+            notes: vec![Note {
+                name: b"last".into(),
+                bytes: Some(vec![number]),
+            }],
+        });
+        wait(&disk);
+        ends.push(image(&folder));
+    }
+    let all = ends[3].1.clone();
+    for length in 0..=all.len() {
+        let (file, _) = &ends[3];
+        let image = image_of(file, &all[..length]);
+        let whole = ends.iter().filter(|(_, log)| log.len() <= length).count();
+        for _ in 0..2 {
+            let disk = open(&image);
+            assert_eq!(disk.len(), whole.min(2), "{length}");
+            let last = (whole > 0).then(|| (b"last".to_vec(), vec![whole as u8 - 1]));
+            assert_eq!(disk.notes(), Vec::from_iter(last), "{length}");
+        }
+    }
+}
+
+#[test]
+fn a_store_goes_on_behind_what_is_torn() {
+    let folder = folder();
+    let mut disk = open(&folder);
+    disk.put(Id::ZERO, record("first"));
+    wait(&disk);
+    let (file, log) = image(&folder);
+    let image = image_of(&file, &[&log[..], &log[..log.len() - 1]].concat());
+    let mut disk = open(&image);
+    disk.put(Id::ZERO, record("second"));
+    wait(&disk);
+    let (file, log) = self::image(&image);
+    let again = open(&image_of(&file, &log));
+    assert_eq!(again.read(Id::ZERO), Some(record("second")));
+}
+
+#[test]
+fn a_log_that_is_missing_or_torn_amid_others_is_named() {
+    let folder = folder();
+    let mut disk = open(&folder);
+    disk.put(Id::ZERO, record("value"));
+    wait(&disk);
+    let (file, log) = image(&folder);
+    for (what, first) in [("missing", None), ("torn", Some(&log[..log.len() - 1]))] {
+        let folder = image_of(&file, &log);
+        std::fs::write(folder.path().join("1.log"), b"").expect("it can be written");
+        let path = folder.path().join("0.log");
+        match first {
+            Some(bytes) => std::fs::write(&path, bytes).expect("it can be written"),
+            None => std::fs::remove_file(&path).expect("it is there"),
+        }
+        let error = DiskStore::open(folder.path(), 1)
+            .expect_err(what)
+            .to_string();
+        assert!(error.contains(what) && error.contains("0.log"), "{error}");
+    }
+}
+
+#[test]
+fn whoever_moves_the_file_away_starts_empty() {
+    let folder = folder();
+    let mut disk = open(&folder);
+    disk.put(Id::ZERO, record("value"));
+    wait(&disk);
+    let (file, log) = image(&folder);
+    let image = image_of(&file, &log);
+    std::fs::remove_file(image.path().join("content.redb")).expect("it is there");
+    assert!(open(&image).is_empty());
+}
+
+/// A log does not grow for ever because the same few keys are written over and over again.
+#[test]
+fn what_is_in_the_file_is_in_no_log() {
+    let folder = folder();
+    let mut disk = open_by(&folder, 0);
+    for number in 0..20_u8 {
+        disk.put(Id::ZERO, record(&number.to_string()));
+        wait_for_file(&disk);
+    }
+    drop(disk);
+    let logs = std::fs::read_dir(folder.path()).expect("it is there");
+    let logs = logs.map(|entry| entry.expect("readable").path());
+    let logs: Vec<_> = logs
+        .filter(|path| path.extension().is_some_and(|suffix| suffix == "log"))
+        .map(|path| std::fs::metadata(path).expect("it is there").len())
+        .collect();
+    assert_eq!(logs, [0]);
+}
+
+/// What a crash at this moment would leave: the file, and the only log.
+fn image(folder: &TempDir) -> (Vec<u8>, Vec<u8>) {
+    let read = |name| std::fs::read(folder.path().join(name)).expect("it is there");
+    (read("content.redb"), read("0.log"))
+}
+
+fn image_of(file: &[u8], log: &[u8]) -> TempDir {
+    let folder = self::folder();
+    for (name, bytes) in [("content.redb", file), ("0.log", log)] {
+        std::fs::write(folder.path().join(name), bytes).expect("it can be written");
+    }
+    folder
+}
+
+#[test]
 fn a_folder_that_cannot_be_written_is_refused() {
     // Nobody may make files there, root included.
     let error = DiskStore::open(Path::new("/proc/self/fdinfo"), 1).expect_err("no folder for this");
@@ -167,13 +288,15 @@ fn a_disk_that_is_full_at_the_start_is_named() {
 /// was performed can be read until the end of this one.
 #[test]
 fn a_store_whose_disk_fills_up_can_be_read_and_promises_nothing_more() {
-    for room in (0..24).map(|step| step * 50_000) {
+    let rooms = (0..24).map(|step| step * 50_000);
+    // Where the log fills it up, and where the file does.
+    for (settle_bytes, room) in rooms.flat_map(|room| [(SETTLE_BYTES, room), (0, room)]) {
         let folder = folder();
         drop(open(&folder));
         let locked = Folder::lock(folder.path()).expect("a folder");
-        let opened = locked.open(1, |file| filling(file, room));
+        let opened = locked.open(1, move |file| filling(file, room));
         let disk = match opened {
-            Ok(opened) => DiskStore::start(locked, opened),
+            Ok(opened) => DiskStore::start(locked, opened, settle_bytes),
             Err(error) => {
                 assert!(matches!(error, Error::Full(_)), "{room}: {error}");
                 continue;
@@ -231,7 +354,11 @@ fn a_store_whose_disk_has_failed_keeps_no_more_than_there_is_room_for() {
     drop(open(&folder));
     let locked = Folder::lock(folder.path()).expect("a folder");
     let opened = locked.open(1, |file| filling(file, 1_000_000));
-    let mut disk = DiskStore::start(locked, opened.unwrap_or_else(|error| panic!("{error}")));
+    let mut disk = DiskStore::start(
+        locked,
+        opened.unwrap_or_else(|error| panic!("{error}")),
+        SETTLE_BYTES,
+    );
     let value = "v".repeat(100_000);
     for number in 0..1000_u32 {
         disk.put(Id::of(&number.to_be_bytes()), record(&value));
@@ -306,23 +433,23 @@ impl Store for Committed {
         keep_tombstone: bool,
     ) -> Changed {
         let changed = self.0.change(key, change, version, keep_tombstone);
-        wait(&self.0);
+        wait_for_file(&self.0);
         changed
     }
 
     fn merge(&mut self, key: Id, record: Record) {
         self.0.merge(key, record);
-        wait(&self.0);
+        wait_for_file(&self.0);
     }
 
     fn put(&mut self, key: Id, record: Record) {
         self.0.put(key, record);
-        wait(&self.0);
+        wait_for_file(&self.0);
     }
 
     fn forget(&mut self, key: Id) {
         self.0.forget(key);
-        wait(&self.0);
+        wait_for_file(&self.0);
     }
 
     fn scan(&self, arc: RingArc, after: Option<Id>, limit: Limit) -> Vec<(Id, Record)> {
@@ -343,7 +470,7 @@ impl Store for Committed {
 
     fn note(&mut self, note: Note) {
         self.0.note(note);
-        wait(&self.0);
+        wait_for_file(&self.0);
     }
 
     fn notes(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -352,7 +479,7 @@ impl Store for Committed {
 
     fn purge(&mut self, now_ms: u64) -> usize {
         let purged = self.0.purge(now_ms);
-        wait(&self.0);
+        wait_for_file(&self.0);
         purged
     }
 }
@@ -468,7 +595,14 @@ fn folder() -> TempDir {
 }
 
 fn open(folder: &TempDir) -> DiskStore {
-    DiskStore::open(folder.path(), 1).unwrap_or_else(|error| panic!("{error}"))
+    open_by(folder, SETTLE_BYTES)
+}
+
+fn open_by(folder: &TempDir, settle_bytes: usize) -> DiskStore {
+    let opened =
+        Folder::lock(folder.path()).and_then(|locked| Ok((locked.open(1, |file| file)?, locked)));
+    let (opened, locked) = opened.unwrap_or_else(|error| panic!("{error}"));
+    DiskStore::start(locked, opened, settle_bytes)
 }
 
 /// Waits until all is durable.
@@ -478,6 +612,18 @@ fn wait(disk: &DiskStore) {
         let _ = sender.send(());
     });
     receiver.recv().expect("the disk has room");
+}
+
+/// Waits until all is in the file.
+fn wait_for_file(disk: &DiskStore) {
+    let is_there = || {
+        let layers = disk.shared.layers();
+        layers.pending.is_empty() && layers.flying.is_none()
+    };
+    wait(disk);
+    while !is_there() {
+        std::thread::sleep(Duration::from_micros(100));
+    }
 }
 
 /// Waits until all is durable, or nothing will be.
