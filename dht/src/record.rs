@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Bytes that are shared, not copied, when a record is cloned. In JSON: base64.
+/// Bytes that are shared, not copied, when a record is cloned. Where people read: base64.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Blob(Arc<[u8]>);
 
@@ -51,17 +51,38 @@ impl fmt::Debug for Blob {
 
 impl Serialize for Blob {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&STANDARD.encode(self))
+        match serializer.is_human_readable() {
+            true => serializer.serialize_str(&STANDARD.encode(self)),
+            false => serializer.serialize_bytes(self),
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Blob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Blob, D::Error> {
+        if !deserializer.is_human_readable() {
+            return deserializer.deserialize_bytes(Bytes);
+        }
         let text = String::deserialize(deserializer)?;
         STANDARD
             .decode(text)
             .map(Blob::from)
             .map_err(de::Error::custom)
+    }
+}
+
+/// Takes bytes as they are.
+struct Bytes;
+
+impl de::Visitor<'_> for Bytes {
+    type Value = Blob;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("bytes")
+    }
+
+    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Blob, E> {
+        Ok(bytes.into())
     }
 }
 
@@ -110,13 +131,13 @@ pub struct Record {
     pub name: Option<Blob>,
     /// The value's bytes; nothing where the item was deleted: such a record is a tombstone, and keeps
     /// older writes from coming back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub value: Option<Blob>,
     /// Which write this is.
     pub version: Version,
     /// Unix milliseconds. Of a value: from then on it reads as missing. Of a tombstone: from then on it
     /// may be purged. Nothing: never.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub expires_ms: Option<u64>,
 }
 
@@ -186,16 +207,12 @@ pub struct Change {
     /// What must hold for the change to be made.
     pub condition: Condition,
     /// Unix milliseconds from which on the new value reads as missing; nothing if it stays.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub expires_ms: Option<u64>,
     /// Unix milliseconds by the clock of whoever took the change from its client: what has expired by
     /// then is not present for the condition, and a tombstone's time counts from then.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default)]
     pub now_ms: u64,
-}
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 /// What became of a [`Change`].
@@ -284,13 +301,10 @@ mod tests {
     }
 
     #[test]
-    fn records_and_changes_survive_json_and_are_short_where_nothing_is_special() {
+    fn records_and_changes_survive_and_may_lack_what_is_not_special() {
         let plain = record(Version::new(1, 1));
-        let json = serde_json::to_string(&plain).expect("plain data");
-        assert_eq!(
-            json,
-            r#"{"name":null,"value":"dmFsdWU=","version":4294967297}"#
-        );
+        let json = r#"{"name":null,"value":"dmFsdWU=","version":4294967297}"#;
+        assert_eq!(serde_json::from_str(json).ok(), Some(plain.clone()));
         let special = Record {
             name: Some(b"name"[..].into()),
             value: None,
@@ -299,7 +313,9 @@ mod tests {
         };
         for record in [plain, special] {
             let json = serde_json::to_string(&record).expect("plain data");
-            assert_eq!(serde_json::from_str::<Record>(&json).ok(), Some(record));
+            assert_eq!(serde_json::from_str(&json).ok().as_ref(), Some(&record));
+            let bytes = postcard::to_allocvec(&record).expect("plain data");
+            assert_eq!(postcard::from_bytes(&bytes), Ok(record));
         }
         let plain = Change {
             name: None,
@@ -308,8 +324,8 @@ mod tests {
             expires_ms: None,
             now_ms: 0,
         };
-        let json = serde_json::to_string(&plain).expect("plain data");
-        assert_eq!(json, r#"{"name":null,"value":null,"condition":"Always"}"#);
+        let json = r#"{"name":null,"value":null,"condition":"Always"}"#;
+        assert_eq!(serde_json::from_str(json).ok(), Some(plain.clone()));
         let special = Change {
             value: Some(b"value"[..].into()),
             expires_ms: Some(7),
@@ -318,18 +334,23 @@ mod tests {
         };
         for change in [plain, special] {
             let json = serde_json::to_string(&change).expect("plain data");
-            assert_eq!(serde_json::from_str::<Change>(&json).ok(), Some(change));
+            assert_eq!(serde_json::from_str(&json).ok().as_ref(), Some(&change));
+            let bytes = postcard::to_allocvec(&change).expect("plain data");
+            assert_eq!(postcard::from_bytes(&bytes), Ok(change));
         }
     }
 
     #[test]
-    fn any_bytes_survive_json() {
+    fn any_bytes_survive() {
         let bytes: Vec<u8> = (0..=255).collect();
         let blob = Blob::from(bytes);
         let json = serde_json::to_string(&blob).expect("bytes are written");
         let read: Blob = serde_json::from_str(&json).expect("and read");
         assert_eq!(read, blob);
         assert!(serde_json::from_str::<Blob>("\"no base64!\"").is_err());
+        let raw = postcard::to_allocvec(&blob).expect("bytes are written");
+        assert_eq!(raw.len(), 2 + blob.len());
+        assert_eq!(postcard::from_bytes(&raw), Ok(blob));
     }
 
     #[test]
