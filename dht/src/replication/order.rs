@@ -136,9 +136,20 @@ impl<A: Address> Node<A> {
             };
             self.confirm(tag, version, Answer::Refused(changer, changed), out);
         }
-        self.sync_lead(tag, out);
-        self.replicate(tag, false, out);
+        self.spread(tag, sequence, out);
         self.go_on_proposing(tag, out);
+    }
+
+    /// A change is made here: it goes to the others, and to the disk. Where the store is making more of
+    /// them, they go together.
+    fn spread(&mut self, tag: Tag, sequence: u32, out: &mut Vec<Action<A>>) {
+        let replica = self.replica(tag);
+        let lead = replica.and_then(|replica| replica.lead.as_ref());
+        let has_company = lead.is_some_and(|lead| lead.changing > 0);
+        if !has_company || sequence.is_multiple_of(TOGETHER_MAX) {
+            self.sync_lead(tag, out);
+            self.replicate(tag, false, out);
+        }
     }
 
     /// An answer that tells what is there waits until that is certain.
@@ -280,6 +291,10 @@ impl<A: Address> Node<A> {
 
 /// Requests that wait at one leader: more would only wait longer.
 const WAITING_MAX: usize = 4_096;
+
+/// Changes that go together at most: with a store that always has another one to make none must wait for
+/// the last.
+const TOGETHER_MAX: u32 = 64;
 
 /// Beats after which a request that no majority has answered is given up: 1.5 s, before whoever asked
 /// loses patience.
