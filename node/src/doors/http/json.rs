@@ -6,7 +6,7 @@ use dht::event::Hop;
 use dht::message::LinkKind;
 use serde_json::{Map, Value, json};
 
-use crate::{Address, Path};
+use crate::{Address, Path, Peer};
 
 /// The nodes that a lookup asked.
 pub(crate) fn path_json(path: &Path) -> Value {
@@ -20,9 +20,9 @@ pub(crate) fn hops(path: &Path) -> usize {
 }
 
 /// The node that answered in the end.
-pub(crate) fn owner(path: &Path) -> Value {
+pub(crate) fn owner(path: &Path) -> Option<Peer> {
     let last = path.iter().rev().find(|hop| hop.ok);
-    json!(last.map(|hop| hop.node))
+    last.map(|hop| hop.node)
 }
 
 /// Bytes as a field: a string where they are UTF-8, or else base64 under another name.

@@ -10,11 +10,9 @@ use dht::Id;
 use dht::record::{Blob, Change, Changed, Condition, Record, Version};
 use rocket::http::{ContentType, Status};
 use rocket::response::{self, Responder, Response};
-use rocket::serde::json::Json;
 use rocket::{Request, delete, get, head, put};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
-use crate::Path;
 use crate::clock::now_ms;
 use crate::doors::http::Node;
 use crate::doors::http::bytes;
@@ -23,6 +21,7 @@ use crate::doors::http::error::{Error, collision};
 use crate::doors::http::guard::{Native, Writable};
 use crate::doors::http::json::{hops, owner};
 use crate::doors::http::target::{TTL_HEADER, Target};
+use crate::{Path, Peer};
 
 /// The value under a key.
 #[get("/kv/<_..>")]
@@ -83,14 +82,14 @@ pub(crate) async fn put(
         Changed::Replaced(version) => (Status::Ok, version),
         other => return Err(unchanged(key, other)),
     };
-    let mut fields = written(node, key, copies, &path);
-    fields.insert("epoch".to_owned(), version.epoch().into());
-    fields.insert("version".to_owned(), version.number().into());
-    Ok(Written {
+    Ok(Written::new(
+        node,
         status,
-        fields,
-        version: Some(version),
-    })
+        key,
+        Some(version),
+        copies,
+        &path,
+    ))
 }
 
 /// Deletes a key.
@@ -103,11 +102,9 @@ pub(crate) async fn delete(
 ) -> Result<Written, Error> {
     let key = Id::of_key(&target.name);
     match write(node, key, target, None).await? {
-        (Changed::Deleted, copies, path) => Ok(Written {
-            status: Status::Ok,
-            fields: written(node, key, copies, &path),
-            version: None,
-        }),
+        (Changed::Deleted, copies, path) => {
+            Ok(Written::new(node, Status::Ok, key, None, copies, &path))
+        }
         (other, ..) => Err(unchanged(key, other)),
     }
 }
@@ -147,20 +144,61 @@ impl<'r> Responder<'r, 'r> for Found<'r> {
     }
 }
 
-/// What became of a write.
+/// What became of a write, and is told of it.
+#[derive(Serialize)]
 pub(crate) struct Written {
+    #[serde(skip)]
     status: Status,
-    fields: Map<String, Value>,
-    /// Which version is there now.
-    version: Option<Version>,
+    key: Id,
+    /// Who answers for it.
+    node: Option<Peer>,
+    copies: u8,
+    /// How many of them are on disk.
+    synced: u8,
+    hops: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<u32>,
+    /// Which version is there now, if one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
+}
+
+impl Written {
+    fn new(
+        node: &Node,
+        status: Status,
+        key: Id,
+        version: Option<Version>,
+        copies: u8,
+        path: &Path,
+    ) -> Written {
+        // A copy is on disk before it is counted, where nodes keep their content there.
+        let is_on_disk = node.driver().content().number().is_some() && node.replicas > 1;
+        Written {
+            status,
+            key,
+            node: owner(path),
+            copies,
+            synced: if is_on_disk { copies } else { 0 },
+            hops: hops(path),
+            epoch: version.map(Version::epoch),
+            version: version.map(Version::number),
+        }
+    }
 }
 
 impl<'r> Responder<'r, 'static> for Written {
-    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let mut response = (self.status, Json(self.fields)).respond_to(request)?;
+    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
+        let body = serde_json::to_vec(&self).expect("answers are plain data");
+        let mut response = Response::new();
+        response.set_status(self.status);
+        response.set_header(ContentType::JSON);
         if let Some(version) = self.version {
-            response.set_raw_header("ETag", tag(version));
+            response.set_raw_header("ETag", tag(Version::from_number(version)));
         }
+        // One more than needed, so that the end is found without another buffer.
+        response.set_max_chunk_size(body.len() + 1);
+        response.set_sized_body(body.len(), Cursor::new(body));
         Ok(response)
     }
 }
@@ -209,23 +247,6 @@ async fn write(
         "contended",
         "the key changes too fast for this condition",
     ))
-}
-
-/// What is told of a write. A copy is on disk before it is counted, where nodes keep their content there.
-fn written(node: &Node, key: Id, copies: u8, path: &Path) -> Map<String, Value> {
-    let is_on_disk = node.driver().content().number().is_some() && node.replicas > 1;
-    let synced = if is_on_disk { copies } else { 0 };
-    let fields = [
-        ("key", json!(key)),
-        ("node", owner(path)),
-        ("copies", json!(copies)),
-        ("synced", json!(synced)),
-        ("hops", json!(hops(path))),
-    ];
-    fields
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
 }
 
 fn unchanged(key: Id, changed: Changed) -> Error {

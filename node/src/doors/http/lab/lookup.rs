@@ -72,7 +72,7 @@ pub(crate) async fn delete(
 fn found(key: Id, path: &Path) -> Map<String, Value> {
     let fields = [
         ("key", json!(key)),
-        ("node", owner(path)),
+        ("node", json!(owner(path))),
         ("hops", json!(hops(path))),
         ("path", path_json(path)),
     ];
