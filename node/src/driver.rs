@@ -62,6 +62,13 @@ enum Answer {
     Returned(Returned),
 }
 
+/// An answer, when it comes.
+#[derive(Debug)]
+enum Due {
+    Now(Answer),
+    Later(oneshot::Receiver<Answer>),
+}
+
 /// What a turn wants of the world, to be done after the lock is free.
 #[derive(Debug, Default)]
 struct Wants {
@@ -121,51 +128,62 @@ impl Driver {
         self.perform(wants);
     }
 
-    /// Another node asks.
-    pub async fn asked(self: &Arc<Self>, from: Peer, request: Request) -> Reply {
-        let event = |ticket| Event::Asked {
-            ticket,
-            from,
-            request,
-        };
-        match self.put(event).await {
-            Answer::Reply(reply) => reply,
-            Answer::Returned(returned) => panic!("a question was answered by {returned:?}"),
+    /// Another node asks, all of this at once: one reply for each question, in their order.
+    pub async fn asked(self: &Arc<Self>, from: Peer, requests: Vec<Request>) -> Vec<Reply> {
+        let events = requests.into_iter().map(|request| {
+            move |ticket| Event::Asked {
+                ticket,
+                from,
+                request,
+            }
+        });
+        let mut replies = Vec::new();
+        for answer in self.put(events) {
+            replies.push(match answer.told().await {
+                Answer::Reply(reply) => reply,
+                Answer::Returned(returned) => panic!("a question was answered by {returned:?}"),
+            });
         }
+        replies
     }
 
     /// A client of this node wants something.
     pub async fn called(self: &Arc<Self>, call: Call) -> Returned {
-        match self.put(|ticket| Event::Called { ticket, call }).await {
+        let mut answers = self.put([|ticket| Event::Called { ticket, call }]);
+        let answer = answers.pop().expect("an answer for each event");
+        match answer.told().await {
             Answer::Returned(returned) => returned,
             Answer::Reply(reply) => panic!("a call was answered by {reply:?}"),
         }
     }
 
-    /// Feeds an event that is answered, and waits for the answer, unless it comes at once.
-    async fn put(self: &Arc<Self>, event: impl FnOnce(Ticket) -> Event) -> Answer {
-        let ticket = Ticket(self.tickets.fetch_add(1, Ordering::Relaxed));
-        let (wants, answer) = {
+    /// Feeds events that are answered, in one turn: what they lead to may then travel, and be written, together.
+    fn put(self: &Arc<Self>, events: impl IntoIterator<Item: FnOnce(Ticket) -> Event>) -> Vec<Due> {
+        let mut tickets = Vec::new();
+        let events = events.into_iter().map(|event| {
+            let ticket = Ticket(self.tickets.fetch_add(1, Ordering::Relaxed));
+            tickets.push(ticket);
+            event(ticket)
+        });
+        let (wants, answers) = {
             let mut core = self.lock();
-            let mut wants = self.turn(&mut core, [event(ticket)]);
-            let place = wants.answers.iter().position(|(other, _)| *other == ticket);
-            let answer = match place {
-                Some(place) => Ok(wants.answers.swap_remove(place).1),
-                None => {
-                    let (sender, receiver) = oneshot::channel();
-                    core.waiting.insert(ticket, sender);
-                    Err(receiver)
+            let mut wants = self.turn(&mut core, events);
+            let answers = tickets.into_iter().map(|ticket| {
+                let place = wants.answers.iter().position(|(other, _)| *other == ticket);
+                match place {
+                    Some(place) => Due::Now(wants.answers.swap_remove(place).1),
+                    None => {
+                        let (sender, receiver) = oneshot::channel();
+                        core.waiting.insert(ticket, sender);
+                        Due::Later(receiver)
+                    }
                 }
-            };
-            (wants, answer)
+            });
+            let answers = answers.collect();
+            (wants, answers)
         };
         self.perform(wants);
-        match answer {
-            Ok(answer) => answer,
-            Err(receiver) => receiver
-                .await
-                .expect("the node answers every question once"),
-        }
+        answers
     }
 
     /// Feeds events, and what the store answers, until nothing more comes of them.
@@ -241,7 +259,10 @@ impl Driver {
             let began = Instant::now();
             let (tickets, requests): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
             let me = self.view().me;
-            let replies = self.peers.ask(me, lane.to, requests).await;
+            let replies = match lane.has_line() {
+                true => self.peers.ask_by_line(me, lane.to, requests).await,
+                false => self.peers.ask(me, lane.to, requests).await,
+            };
             let micros = began.elapsed().as_micros().try_into().unwrap_or(u32::MAX);
             let from = lane.to;
             let events: Vec<_>;
@@ -287,6 +308,17 @@ impl Driver {
             tracing::error!("the protocol has broken an invariant of its own: this node ends");
             process::exit(1)
         })
+    }
+}
+
+impl Due {
+    async fn told(self) -> Answer {
+        match self {
+            Due::Now(answer) => answer,
+            Due::Later(receiver) => receiver
+                .await
+                .expect("the node answers every question once"),
+        }
     }
 }
 

@@ -1,8 +1,11 @@
-//! Peers: how this node asks others, over HTTP. One connection pool for the process.
+//! Peers: how this node asks others, over HTTP. One connection pool for the process; and lines to those that
+//! it asks much.
 //!
 //! What counts is whether a question may have been carried out, and whether the peer may be alive. It
 //! was not, and is not, if nobody listens there or somebody else does; in any other case without an
 //! answer the peer counts as silent.
+
+mod lines;
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -14,6 +17,8 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Response, StatusCode};
 
 use crate::envelope::{Answers, ENVELOPE_BYTES_MAX, NETWORK_HEADER, Questions};
+use crate::line::{self, Response as LineResponse};
+use crate::peers::lines::Lines;
 use crate::{Peer, Reply, Request};
 
 /// Asks other nodes.
@@ -21,6 +26,7 @@ use crate::{Peer, Reply, Request};
 pub struct Peers {
     client: Client,
     network: HeaderValue,
+    lines: Lines,
 }
 
 /// Why there are no answers.
@@ -59,7 +65,11 @@ impl Peers {
             .build()
             .expect("a client without encryption has nothing to fail on");
         let network = HeaderValue::from_str(network).expect("a network's name is visible ASCII");
-        Peers { client, network }
+        Peers {
+            client,
+            network,
+            lines: Lines::default(),
+        }
     }
 
     /// The connection pool, for questions that are no messages of the protocol.
@@ -74,13 +84,13 @@ impl Peers {
         to: Peer,
         requests: Vec<Request>,
     ) -> Result<Vec<Reply>, Missed> {
-        let patience_ms = requests.iter().map(Request::patience_ms).max().unwrap_or(0);
+        let patience = patience(&requests);
         let questions = Questions { from, to, requests };
         let body = serde_json::to_vec(&questions).expect("messages are plain data");
         let response = self
             .client
             .post(url(to.address))
-            .timeout(Duration::from_millis(patience_ms.into()))
+            .timeout(patience)
             .header(NETWORK_HEADER, &self.network)
             .header(CONTENT_TYPE, JSON)
             .body(body)
@@ -92,20 +102,51 @@ impl Peers {
             return Err(Missed::SomebodyElse);
         }
         let body = read(response).await.ok_or(Missed::Silent)?;
-        let Answers { from, replies } =
-            serde_json::from_slice(&body).map_err(|_| Missed::Silent)?;
-        if from != to {
-            return Err(Missed::SomebodyElse);
+        let answers = serde_json::from_slice(&body).map_err(|_| Missed::Silent)?;
+        fitting(&questions, answers)
+    }
+
+    /// The same by the line to that peer: for what comes often. Whether a peer is there is better asked by
+    /// [`Peers::ask`], since a line may take a while to notice that its other end is gone.
+    pub async fn ask_by_line(
+        &self,
+        from: Peer,
+        to: Peer,
+        requests: Vec<Request>,
+    ) -> Result<Vec<Reply>, Missed> {
+        let patience = patience(&requests);
+        let questions = Questions { from, to, requests };
+        let (client, network) = (&self.client, &self.network);
+        let asked = self
+            .lines
+            .ask(client, network, to.address, &questions, patience);
+        match line::message(&asked.await?) {
+            Some(LineResponse::Answers(answers)) => fitting(&questions, answers),
+            Some(LineResponse::Refused) => Err(Missed::SomebodyElse),
+            Some(LineResponse::NotKept) | None => Err(Missed::Silent),
         }
-        let requests = questions.requests;
-        let pairs = || requests.iter().zip(&replies);
-        if replies.len() == requests.len()
-            && pairs().all(|(request, reply)| request.is_answered_by(reply))
-        {
-            Ok(replies)
-        } else {
-            Err(Missed::Silent)
-        }
+    }
+}
+
+/// How long an answer may take.
+fn patience(requests: &[Request]) -> Duration {
+    let patience_ms = requests.iter().map(Request::patience_ms).max();
+    Duration::from_millis(patience_ms.unwrap_or(0).into())
+}
+
+/// The replies, if they come from whom was asked and fit what was asked.
+fn fitting(questions: &Questions, answers: Answers) -> Result<Vec<Reply>, Missed> {
+    let Answers { from, replies } = answers;
+    if from != questions.to {
+        return Err(Missed::SomebodyElse);
+    }
+    let requests = &questions.requests;
+    let mut pairs = requests.iter().zip(&replies);
+    let fit = replies.len() == requests.len()
+        && pairs.all(|(request, reply)| request.is_answered_by(reply));
+    match fit {
+        true => Ok(replies),
+        false => Err(Missed::Silent),
     }
 }
 

@@ -198,30 +198,58 @@ impl Service {
 
     /// Answers another node. Where it has made a change, [`Service::keep`] comes before the answer is sent.
     pub async fn answer(&self, from: Peer, request: Request) -> Reply {
+        let mut replies = self.answer_all(from, vec![request]).await;
+        replies.pop().expect("a reply for each request")
+    }
+
+    /// Answers many questions of another node, each in its place. They begin in their order, and none waits
+    /// for the answer to another one.
+    pub async fn answer_all(&self, from: Peer, requests: Vec<Request>) -> Vec<Reply> {
+        let mut replies = Vec::with_capacity(requests.len());
+        let mut asked = Vec::with_capacity(requests.len());
+        for request in requests {
+            let reply = self.answer_early(from, &request).await;
+            if reply.is_none() {
+                asked.push(request);
+            }
+            replies.push(reply);
+        }
+        let mut rest = match asked.is_empty() {
+            true => Vec::new(),
+            false => self.driver.asked(from, asked).await,
+        }
+        .into_iter();
+        let replies = replies
+            .into_iter()
+            .map(|reply| reply.or_else(|| rest.next()));
+        replies
+            .map(|reply| reply.expect("a reply for each request"))
+            .collect()
+    }
+
+    /// The answer that needs no word of the protocol, if there is one.
+    async fn answer_early(&self, from: Peer, request: &Request) -> Option<Reply> {
         match request {
-            Request::Read(key) => match self.record_here(key) {
-                Some(record) => Reply::Record(record),
-                None => self.driver.asked(from, request).await,
-            },
+            Request::Read(key) => self.record_here(*key).map(Reply::Record),
             // What can't be kept is not to be taken.
             Request::Change(..) if self.driver.content().refusal().is_some() => {
-                Reply::Elsewhere(Elsewhere::Overloaded)
+                Some(Reply::Elsewhere(Elsewhere::Overloaded))
             }
             Request::Transfer(_) if self.driver.content().refusal().is_some() => {
-                Reply::Declined(Declined::Full)
+                Some(Reply::Declined(Declined::Full))
             }
             // These change pointers, or who serves what, so they count only if they come from where
             // they say.
             Request::Notify | Request::Leaving(_) if self.visit(from).await.is_err() => {
-                Reply::Noted
+                Some(Reply::Noted)
             }
             Request::Group(_) if self.visit(from).await.is_err() => {
-                Reply::Group(Box::new(Told::Unknown))
+                Some(Reply::Group(Box::new(Told::Unknown)))
             }
             Request::Transfer(_) if self.visit(from).await.is_err() => {
-                Reply::Declined(Declined::Full)
+                Some(Reply::Declined(Declined::Full))
             }
-            _ => self.driver.asked(from, request).await,
+            _ => None,
         }
     }
 

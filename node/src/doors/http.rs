@@ -12,6 +12,7 @@ mod health;
 mod json;
 mod kv;
 mod lab;
+mod line;
 mod peer;
 mod target;
 
@@ -45,7 +46,7 @@ pub fn mount(rocket: Rocket<Build>, service: Arc<Service>) -> Rocket<Build> {
     let mut kv = routes![kv::read, kv::head, kv::put, kv::delete];
     // Rocket tries one route after the other, and these are wanted most.
     kv.iter_mut().for_each(|route| route.rank -= 100);
-    let rest = routes![peer::answer, health::healthz, health::readyz];
+    let rest = routes![peer::answer, line::open, health::healthz, health::readyz];
     rocket
         .mount("/", lab)
         .mount("/", kv)

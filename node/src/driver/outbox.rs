@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dht::event::Ticket;
+use dht::replication::message::Ask;
 
 use crate::envelope::BATCH_MAX;
 use crate::{Peer, Request};
@@ -38,6 +39,8 @@ enum Kind {
     Way,
     /// Reads and changes.
     Content,
+    /// Writes that a leader sends to the other members: they gather where they come from.
+    Writes,
 }
 
 #[derive(Debug, Default)]
@@ -52,16 +55,22 @@ impl Lane {
         let kind = match request {
             Request::Route(_) => Kind::Way,
             Request::Read(_) | Request::Change(..) => Kind::Content,
+            Request::Group(request) if matches!(request.ask, Ask::Append { .. }) => Kind::Writes,
             _ => Kind::Ring,
         };
         Lane { to, kind }
+    }
+
+    /// Whether it has a line of its own.
+    pub(super) fn has_line(&self) -> bool {
+        self.kind != Kind::Ring
     }
 }
 
 impl Outbox {
     /// Takes questions over. Returns a batch that is to be sent now.
     pub(super) fn put(&self, lane: Lane, mut questions: Vec<Question>) -> Option<Vec<Question>> {
-        if lane.kind == Kind::Ring {
+        if matches!(lane.kind, Kind::Ring | Kind::Writes) {
             return Some(questions);
         }
         let mut lanes = self.lock();

@@ -12,8 +12,9 @@ use crate::doors::http::bytes::{Json, Readable};
 use crate::doors::http::error::{Error, not_kept};
 use crate::doors::http::guard::{Native, SameNetwork, wrong_network};
 use crate::envelope::{Answers, BATCH_MAX, ENVELOPE_BYTES_MAX, Questions};
+use crate::service::Service;
 
-/// Answers each question, one after the other.
+/// Answers all questions of a batch.
 #[post("/peer", data = "<questions>")]
 pub(crate) async fn answer(
     node: &Node,
@@ -21,10 +22,15 @@ pub(crate) async fn answer(
     network: SameNetwork,
     questions: Json<Questions>,
 ) -> Result<Answer<Answers>, Error> {
-    let Questions { from, to, requests } = questions.0;
     if !network.is_named {
         return Err(wrong_network(&node.network));
     }
+    answers(node, questions.0).await.map(Answer)
+}
+
+/// The answers to a batch, whichever way it has come.
+pub(crate) async fn answers(node: &Service, questions: Questions) -> Result<Answers, Error> {
+    let Questions { from, to, requests } = questions;
     if to != node.view().me {
         let message = "this is another node, or another life of it";
         let error = Error::new(Status::MisdirectedRequest, "wrong_recipient", message);
@@ -36,24 +42,20 @@ pub(crate) async fn answer(
             format!("a batch has 1 to {BATCH_MAX} requests"),
         ));
     }
-    let mut replies = Vec::with_capacity(requests.len());
+    let mut replies = node.answer_all(from, requests).await;
     let mut room = VALUES_BYTES_MAX;
-    for request in requests {
-        let reply = node.answer(from, request).await;
-        replies.push(match value_of(&reply) {
-            Some(value) if value.len() > room => Reply::Elsewhere(Elsewhere::Overloaded),
-            value => {
-                room -= value.map_or(0, |value| value.len());
-                reply
-            }
-        });
+    for reply in &mut replies {
+        match value_of(reply).map_or(0, |value| value.len()) {
+            length if length > room => *reply = Reply::Elsewhere(Elsewhere::Overloaded),
+            length => room -= length,
+        }
     }
     let is_made = |reply: &Reply| matches!(reply, Reply::Changed(changed, _) if changed.is_made());
     // Once for all of them: so many share one flush.
     if replies.iter().any(is_made) && !node.keep().await {
         return Err(not_kept());
     }
-    Ok(Answer(Answers { from: to, replies }))
+    Ok(Answers { from: to, replies })
 }
 
 fn value_of(reply: &Reply) -> Option<&Blob> {
