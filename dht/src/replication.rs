@@ -177,7 +177,7 @@ impl<A: Address> Node<A> {
     }
 
     /// The latest life of a node, as far as the pointers tell.
-    fn latest(&self, peer: &Peer<A>) -> Peer<A> {
+    pub(crate) fn latest(&self, peer: &Peer<A>) -> Peer<A> {
         let pointers = self.view.predecessor.iter().chain(&self.view.successors);
         let lives = pointers
             .chain(self.named())

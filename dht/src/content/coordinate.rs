@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use crate::content::serve::Asker;
 use crate::event::{Action, Call, Cause, Delay, Failure, Hop, Returned, Ticket, Timer};
+use crate::id::Id;
 use crate::lookup::{Lookup, Next};
 use crate::message::{Elsewhere, Link, LinkKind, Reply, Request, Route, Routed, Routing};
 use crate::node::{Node, Question, fail, wait};
@@ -134,8 +135,22 @@ impl<A: Address> Node<A> {
             Call::Join(_) | Call::Leave => unreachable!("joining and leaving are no lookups"),
         };
         let route = Route { key, rule, routing };
-        let lookup = Lookup::from(route, &self.view.me, self.known(route));
+        let mut lookup = Lookup::from(route, &self.view.me, self.known(route));
+        if purpose.is_content() && routing == Routing::Finger {
+            let leader = self.leader_of(key);
+            leader.into_iter().for_each(|link| lookup.suppose(link));
+        }
         self.operate(Operation::new(purpose, lookup), out);
+    }
+
+    /// Who leads the group of a key, where this node is a member of it: no other one needs to be asked for
+    /// the way.
+    fn leader_of(&self, key: Id) -> Option<Link<A>> {
+        let leader = self.replica_of(key)?.group.leader();
+        let node = self.latest(&leader.peer);
+        let is_good = node != self.view.me && !self.detector.distrusts(&node);
+        let kind = LinkKind::Hint;
+        is_good.then_some(Link { node, kind })
     }
 
     /// What this node knows itself of a way. One that has left only knows whom it left behind.
@@ -516,3 +531,58 @@ const RETRY_MS: u32 = 20;
 
 /// The longest wait between two attempts.
 const RETRY_MS_MAX: u32 = 400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::Config;
+    use crate::record::Condition;
+
+    fn peer(byte: u8) -> Peer<u8> {
+        Peer {
+            id: Id::from_bytes([byte; Id::BYTES]),
+            address: byte,
+            incarnation: 1,
+        }
+    }
+
+    /// Whom a node of a ring of 1, 2, 3, 4 and 5 with three copies asks first, and for what.
+    fn asked_first(by: u8, key: u8, routing: Routing) -> (u8, bool) {
+        let config = Config {
+            replicas: 3,
+            ..Config::default()
+        };
+        let ring = [1, 2, 3, 4, 5].map(peer);
+        let (mut node, mut out) = (Node::in_ring(peer(by), &ring, config), Vec::new());
+        let change = Change {
+            name: None,
+            value: None,
+            condition: Condition::Always,
+            expires_ms: None,
+            now_ms: 0,
+        };
+        let call = Call::Change {
+            key: peer(key).id,
+            change,
+            routing,
+        };
+        node.begin_operation(Ticket(0), call, &mut out);
+        let asks = out.into_iter().filter_map(|action| match action {
+            Action::Ask { to, request, .. } => {
+                Some((to.address, matches!(request, Request::Change(..))))
+            }
+            _ => None,
+        });
+        asks.last().expect("somebody is asked")
+    }
+
+    #[test]
+    fn a_member_goes_to_the_leader_of_its_group_at_once() {
+        for (by, key) in [(1, 5), (1, 4), (5, 4), (5, 3)] {
+            assert_eq!(asked_first(by, key, Routing::Finger), (key, true));
+        }
+        // Who keeps no copy asks for the way, and so does who wants to see it.
+        assert_eq!(asked_first(2, 4, Routing::Finger), (3, false));
+        assert_eq!(asked_first(1, 4, Routing::Linear), (2, false));
+    }
+}
