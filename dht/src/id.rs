@@ -218,6 +218,9 @@ pub struct Arc {
 }
 
 impl Arc {
+    /// The whole ring.
+    pub const WHOLE: Arc = Arc::new(Id::ZERO, Id::ZERO);
+
     /// The arc (`start`, `end`].
     pub const fn new(start: Id, end: Id) -> Arc {
         Arc { start, end }

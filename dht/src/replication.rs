@@ -24,7 +24,8 @@
 //!
 //! One exchange a file: `append` (writes and reads in an epoch), `propose` and `install` (the end of
 //! one), `fetch` (a member gets what it lacks), `steer` (which groups there should be by the ring), `merge`
-//! (two groups become one), `zones` (where copies may be), `compare` (whether copies are the same), `strays` (what nobody accounts for), `beat` (the clock of it all), `keep` (what a restart finds again).
+//! (two groups become one), `zones` (where copies may be), `compare` (whether copies are the same), `strays`
+//! (what nobody accounts for), `beat` (the clock of it all), `keep` (what a restart finds again).
 
 pub mod group;
 pub mod message;

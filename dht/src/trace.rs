@@ -247,7 +247,7 @@ mod tests {
                     Action::Store {
                         ticket,
                         command: Command::Scan {
-                            arc: crate::id::Arc::new(Id::ZERO, Id::ZERO),
+                            arc: crate::id::Arc::WHOLE,
                             after: None,
                             limit,
                         },

@@ -56,7 +56,7 @@ fn measure(keys: u32) -> Anything<()> {
     }
     let disk = opened("after a crash", folder.path())?;
     let began = Instant::now();
-    let count = disk.count(dht::Arc::new(Id::ZERO, Id::ZERO));
+    let count = disk.count(dht::Arc::WHOLE);
     println!(
         "to count {count} values one by one: {:.0?}",
         began.elapsed()

@@ -99,7 +99,7 @@ impl Content {
     /// milliseconds.
     pub fn count(&self, serves: &[Range], now_ms: u64) -> usize {
         // Nearly everything that is here is served, so what is not is counted, and taken off.
-        let everything = vec![Arc::new(Id::ZERO, Id::ZERO)];
+        let everything = vec![Arc::WHOLE];
         let rest = serves.iter().fold(everything, |rest, range| {
             rest.into_iter()
                 .flat_map(|arc| arc.without(range.arc))

@@ -90,7 +90,7 @@ fn kill_at_some_moment(writer: &mut Child) -> Option<u32> {
 /// Checks that the first so many commands are there, whole, and none after them. Returns how many.
 fn check(disk: &DiskStore, round: u32) -> u32 {
     let written = next(disk);
-    let everything = dht::Arc::new(Id::ZERO, Id::ZERO);
+    let everything = dht::Arc::WHOLE;
     assert_eq!(disk.len(), disk.count(everything), "round {round}: counted");
     // The last command may be a change whose batch is there: then its note is that of the one before.
     let batches = u32::from(disk.read(key(written, 0)).is_some()) + written;

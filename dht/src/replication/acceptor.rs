@@ -79,7 +79,7 @@ mod tests {
     }
 
     fn next(start: u32) -> Next<u8> {
-        let arc = Arc::new(Id::ZERO, Id::ZERO);
+        let arc = Arc::WHOLE;
         let peer = Peer {
             id: Id::ZERO,
             address: 1,

@@ -148,14 +148,15 @@ impl<A: Address> Node<A> {
         let mut old: Vec<Tag> = Vec::new();
         for retired in &mut groups.retired {
             retired.age = (retired.age + 1) % OLD;
+            if retired.age > 0 {
+                continue;
+            }
             // What this node keeps again for a group of its own is nothing to ask others about.
             let kept = groups.replicas.iter().filter(|replica| !replica.is_learner);
             let kept = kept.map(|replica| replica.group.arc);
             let rest = ranges::missing(retired.tag.arc, kept);
-            if retired.age == 0 {
-                let epoch = retired.after();
-                old.extend(rest.first().map(|arc| Tag { arc: *arc, epoch }));
-            }
+            let epoch = retired.after();
+            old.extend(rest.first().map(|arc| Tag { arc: *arc, epoch }));
         }
         for replica in &mut groups.replicas {
             let tag = replica.tag();

@@ -370,7 +370,7 @@ mod tests {
     }
 
     fn everything() -> Arc {
-        Arc::new(Id::ZERO, Id::ZERO)
+        Arc::WHOLE
     }
 
     #[test]

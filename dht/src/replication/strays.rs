@@ -26,7 +26,7 @@ impl<A: Address> Node<A> {
         if groups.stray_beats != 0 {
             return;
         }
-        for arc in self.unaccounted(EVERYTHING) {
+        for arc in self.unaccounted(Arc::WHOLE) {
             let (after, limit) = (None, FIRST);
             let command = Command::Scan { arc, after, limit };
             self.store(command, Errand::Stray, out);
@@ -55,11 +55,6 @@ impl<A: Address> Node<A> {
         ranges::missing(arc, kept.chain(retired))
     }
 }
-
-const EVERYTHING: Arc = Arc {
-    start: Id::ZERO,
-    end: Id::ZERO,
-};
 
 /// Beats between two looks, some 2 s.
 const EVERY: u8 = 8;

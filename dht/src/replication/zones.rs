@@ -6,9 +6,8 @@
 
 use alloc::vec::Vec;
 
-use crate::event::Action;
-use crate::event::Ticket;
-use crate::id::{Arc, Id};
+use crate::event::{Action, Ticket};
+use crate::id::Arc;
 use crate::node::{Node, SUCCESSORS_MAX};
 use crate::peer::{Address, Peer};
 use crate::replication::group::{Member, Tag};
@@ -193,16 +192,14 @@ const GONE: u8 = 80;
 
 /// The question is about no group.
 const NO_GROUP: Tag = Tag {
-    arc: Arc {
-        start: Id::ZERO,
-        end: Id::ZERO,
-    },
+    arc: Arc::WHOLE,
     epoch: 0,
 };
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::Id;
 
     fn places(zones: &[Option<u64>]) -> Vec<Place<u8>> {
         let place = |(n, zone): (usize, &Option<u64>)| {

@@ -14,10 +14,10 @@ pub fn conformance(store: &mut impl Store) {
         writes, lives, scans, refusals, tombstones, expiry, versions, batches, notes, purges,
     ] {
         part(store);
-        let outcome = perform(store, Command::Discard([EVERYTHING].into()));
+        let outcome = perform(store, Command::Discard([Arc::WHOLE].into()));
         assert_eq!(outcome, Outcome::Done, "a discard is done");
         assert_eq!(
-            (store.scan(EVERYTHING, None, ALL).len(), store.len()),
+            (store.scan(Arc::WHOLE, None, ALL).len(), store.len()),
             (0, 0),
             "a discard of the whole ring leaves nothing"
         );
@@ -85,7 +85,7 @@ fn scans(store: &mut impl Store) {
     let tiny = Limit { bytes: 1, ..ALL };
     for (arc, after, limit, expected, sentence) in [
         (
-            EVERYTHING,
+            Arc::WHOLE,
             None,
             ALL,
             &[LOW, MIDDLE, HIGH][..],
@@ -121,21 +121,21 @@ fn scans(store: &mut impl Store) {
             "an arc from a key to itself is the whole ring, and ends there",
         ),
         (
-            EVERYTHING,
+            Arc::WHOLE,
             None,
             one,
             &[LOW],
             "a scan keeps to its limit of records",
         ),
         (
-            EVERYTHING,
+            Arc::WHOLE,
             None,
             tiny,
             &[LOW],
             "a scan returns one record, however large",
         ),
         (
-            EVERYTHING,
+            Arc::WHOLE,
             None,
             Limit { bytes: 7, ..ALL },
             &[LOW, MIDDLE],
@@ -219,12 +219,12 @@ fn tombstones(store: &mut impl Store) {
     );
     store.merge(LOW, record("old", 3));
     assert_eq!(
-        store.scan(EVERYTHING, None, ALL).first(),
+        store.scan(Arc::WHOLE, None, ALL).first(),
         Some(&(LOW, tombstone)),
         "a tombstone keeps older values out, and is scanned"
     );
     assert_eq!(
-        (store.len(), store.count(EVERYTHING)),
+        (store.len(), store.count(Arc::WHOLE)),
         (2, 2),
         "a tombstone is not counted"
     );
@@ -265,7 +265,7 @@ fn expiry(store: &mut impl Store) {
     );
     for (now_ms, expired) in [(109, 0), (110, 1)] {
         assert_eq!(
-            (store.expired(EVERYTHING, now_ms), store.len()),
+            (store.expired(Arc::WHOLE, now_ms), store.len()),
             (expired, 1),
             "what has expired is here, and known to have expired"
         );
@@ -290,7 +290,7 @@ fn expiry(store: &mut impl Store) {
         "what has expired is absent"
     );
     assert_eq!(
-        store.expired(EVERYTHING, 119),
+        store.expired(Arc::WHOLE, 119),
         0,
         "a new value has a time of its own"
     );
@@ -396,7 +396,7 @@ fn notes(store: &mut impl Store) {
         expected,
         "there is one note of each name, in their order"
     );
-    perform(store, Command::Discard([EVERYTHING].into()));
+    perform(store, Command::Discard([Arc::WHOLE].into()));
     assert_eq!(store.notes(), expected, "notes are no records");
     for name in ["", "a", "b", "c", "d"] {
         store.note(note(name, None));
@@ -507,11 +507,6 @@ const MIDDLE: Id = Id::from_bytes([100; Id::BYTES]);
 const HIGH: Id = Id::from_bytes([200; Id::BYTES]);
 /// Nothing is there where it is not said.
 const OTHER: Id = Id::from_bytes([220; Id::BYTES]);
-
-const EVERYTHING: Arc = Arc {
-    start: Id::ZERO,
-    end: Id::ZERO,
-};
 
 /// More than any part of the suite scans.
 const ALL: Limit = Limit {

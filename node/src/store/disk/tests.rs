@@ -583,7 +583,7 @@ fn record(text: &str) -> Record {
 }
 
 fn everything() -> RingArc {
-    RingArc::new(Id::ZERO, Id::ZERO)
+    RingArc::WHOLE
 }
 
 fn count(disk: &DiskStore) -> usize {
