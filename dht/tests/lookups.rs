@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 
 use dht::event::{Call, Cause, Failure, Hop, Returned, Ticket, Timer};
 use dht::message::{LinkKind, Reply, Request, Routing};
+use dht::record::{Change, Condition};
 use dht::view::Phase;
-use dht::{Action, Config, Event, Id, Node, Ownership};
+use dht::{Action, Config, Event, Id, Node, Ownership, Peer};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use support::{Address, Network, write};
@@ -337,4 +338,52 @@ fn what_waits_for_an_owner_that_says_nothing_knows_it_soon() {
         };
         assert_eq!(out.iter().any(is_unknown), is_given_up, "{out:?}");
     }
+}
+
+/// Whom a node of a ring of 1, 2, 3, 4 and 5 with three copies asks first for a change, and whether it asks for
+/// the change, not the way.
+fn asked_first(by: u8, key: u8, routing: Routing) -> (u8, bool) {
+    let peer = |byte: u8| Peer {
+        id: Id::from_bytes([byte; Id::BYTES]),
+        address: byte,
+        incarnation: 1,
+    };
+    let config = Config {
+        replicas: 3,
+        ..Config::default()
+    };
+    let ring = [1, 2, 3, 4, 5].map(peer);
+    let (mut node, mut out) = (Node::in_ring(peer(by), &ring, config), Vec::new());
+    let change = Change {
+        name: None,
+        value: None,
+        condition: Condition::Always,
+        expires_ms: None,
+        now_ms: 0,
+    };
+    let key = peer(key).id;
+    let call = Call::Change {
+        key,
+        change,
+        routing,
+    };
+    let ticket = Ticket(0);
+    node.handle(Event::Called { ticket, call }, &mut out);
+    let asks = out.into_iter().filter_map(|action| match action {
+        Action::Ask { to, request, .. } => {
+            Some((to.address, matches!(request, Request::Change(..))))
+        }
+        _ => None,
+    });
+    asks.last().expect("somebody is asked")
+}
+
+#[test]
+fn a_member_goes_to_the_leader_of_its_group_at_once() {
+    for (by, key) in [(1, 5), (1, 4), (5, 4), (5, 3)] {
+        assert_eq!(asked_first(by, key, Routing::Finger), (key, true));
+    }
+    // Who keeps no copy asks for the way, and so does who wants to see it.
+    assert_eq!(asked_first(2, 4, Routing::Finger), (3, false));
+    assert_eq!(asked_first(1, 4, Routing::Linear), (2, false));
 }
