@@ -29,6 +29,22 @@ fn swarm(minutes: u32) -> Swarm {
     }
 }
 
+/// Eight nodes with three copies, to which nothing happens by itself.
+fn quiet() -> Network {
+    Network::new(&Plan {
+        nodes: 8,
+        replicas: 3,
+        detector: Detector::Real,
+        schedule: Some(Schedule::default()),
+        ..Plan::default()
+    })
+}
+
+/// Lets all happen up to this virtual time.
+fn go_on(network: &mut Network, until_us: u64) {
+    while network.now_us() < until_us && network.step().is_some() {}
+}
+
 fn go(mut run: Run) -> Report {
     run.go(&AtomicBool::new(false), |_| {})
 }
@@ -104,16 +120,9 @@ fn no_two_copies_are_in_one_zone() {
 
 #[test]
 fn the_arc_of_one_that_has_left_becomes_a_part_of_the_next() {
-    let plan = Plan {
-        nodes: 8,
-        replicas: 3,
-        detector: Detector::Real,
-        schedule: Some(Schedule::default()),
-        ..Plan::default()
-    };
-    let mut network = Network::new(&plan);
+    let mut network = quiet();
     let until = |network: &mut Network, us| {
-        while network.now_us() < us && network.step().is_some() {}
+        go_on(network, us);
         (copies::missing(network), copies::unmerged(network))
     };
     assert_eq!(until(&mut network, 3_000_000), (None, None));
@@ -126,16 +135,9 @@ fn the_arc_of_one_that_has_left_becomes_a_part_of_the_next() {
 
 #[test]
 fn what_a_bad_disk_has_lost_or_changed_is_mended() {
-    let plan = Plan {
-        nodes: 8,
-        replicas: 3,
-        detector: Detector::Real,
-        schedule: Some(Schedule::default()),
-        ..Plan::default()
-    };
-    let mut network = Network::new(&plan);
+    let mut network = quiet();
     let until = |network: &mut Network, us| {
-        while network.now_us() < us && network.step().is_some() {}
+        go_on(network, us);
         copies::different(network)
     };
     until(&mut network, 2_000_000);

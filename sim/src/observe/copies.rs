@@ -65,12 +65,7 @@ pub fn missing(network: &Network) -> Option<String> {
     if let Some((id, _)) = members.iter().find(|(id, _)| !is_led(*id)) {
         return Some(format!("{id:?} does not lead its arc yet"));
     }
-    let whole = Arc::new(Id::ZERO, Id::ZERO);
-    let rest = seen.iter().fold(vec![whole], |rest, arc| {
-        rest.into_iter()
-            .flat_map(|piece| piece.without(*arc))
-            .collect()
-    });
+    let rest = all_but(seen);
     rest.first().map(|arc| format!("nobody leads {arc:?}"))
 }
 
@@ -85,12 +80,14 @@ pub fn unmerged(network: &Network) -> Option<String> {
 /// A record that not all who keep its arc have, or that somebody has who does not keep it.
 pub fn different(network: &Network) -> Option<String> {
     let members: Vec<(Id, Address)> = network.census().iter().collect();
-    for &(_, leader) in &members {
-        for held in &network.view(leader).groups {
+    for &(_, member) in &members {
+        for held in &network.view(member).groups {
             let arc = held.group.arc;
             let copies = held.group.members.iter().map(|member| member.peer.address);
             let mut copies = copies.map(|at| (at, network.records(at, arc)));
-            let (first, expected) = copies.next()?;
+            let Some((first, expected)) = copies.next() else {
+                continue;
+            };
             if let Some((other, _)) = copies.find(|(_, records)| *records != expected) {
                 return Some(format!("{first} and {other} differ on {arc:?}"));
             }
@@ -98,16 +95,20 @@ pub fn different(network: &Network) -> Option<String> {
     }
     for (_, at) in members {
         let kept = network.view(at).groups.iter().map(|held| held.group.arc);
-        let whole = Arc::new(Id::ZERO, Id::ZERO);
-        let strange = kept.fold(vec![whole], |rest, arc| {
-            rest.into_iter()
-                .flat_map(|piece| piece.without(arc))
-                .collect()
-        });
+        let strange = all_but(kept);
         let mut records = strange.iter().flat_map(|arc| network.records(at, *arc));
         if let Some((key, _)) = records.next() {
             return Some(format!("{at} has {key:.8}, and is no member of its group"));
         }
     }
     None
+}
+
+/// The ring without these arcs.
+fn all_but(arcs: impl IntoIterator<Item = Arc>) -> Vec<Arc> {
+    arcs.into_iter().fold(vec![Arc::WHOLE], |rest, arc| {
+        rest.into_iter()
+            .flat_map(|piece| piece.without(arc))
+            .collect()
+    })
 }
