@@ -4,13 +4,11 @@ mod support;
 
 use futures::future::join_all;
 use serde_json::json;
-use support::{Answer, TestNode, ring, until};
+use support::{Answer, TestNode, until};
 
 /// A ring of two, and a key that the first one has.
 async fn two() -> (TestNode, TestNode, String) {
-    let mut nodes = ring(&["a", "b"]).await;
-    let (b, a) = (nodes.pop(), nodes.pop());
-    let (a, b) = (a.expect("two nodes"), b.expect("two nodes"));
+    let (a, b) = support::two().await;
     let key = format!("/kv/{}", a.key());
     (a, b, key)
 }

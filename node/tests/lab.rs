@@ -4,13 +4,7 @@ mod support;
 
 use dht::Ownership;
 use serde_json::{Value, json};
-use support::{TestNode, loner, ring, ring_by};
-
-async fn two() -> (TestNode, TestNode) {
-    let mut nodes = ring(&["a", "b"]).await;
-    let (b, a) = (nodes.pop(), nodes.pop());
-    (a.expect("two nodes"), b.expect("two nodes"))
-}
+use support::{TestNode, loner, ring_by, two};
 
 fn peer_json(node: &TestNode) -> Value {
     json!(node.me)

@@ -9,16 +9,10 @@ use node::envelope::{Answers, Questions};
 use node::line::{Frames, Response, frame, message};
 use node::peers::{Missed, Peers};
 use node::{Peer, Reply, Request};
-use support::{NETWORK, TestNode, ring};
+use support::{NETWORK, two};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-
-async fn two() -> (TestNode, TestNode) {
-    let mut nodes = ring(&["a", "b"]).await;
-    let (b, a) = (nodes.pop(), nodes.pop());
-    (a.expect("two nodes"), b.expect("two nodes"))
-}
 
 #[rocket::async_test]
 async fn every_question_of_a_batch_is_answered_in_order() {

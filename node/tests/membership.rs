@@ -4,13 +4,7 @@ mod support;
 
 use dht::Ownership;
 use serde_json::{Value, json};
-use support::{Answer, TestNode, loner, loner_by, ring, ring_by, until};
-
-async fn two() -> (TestNode, TestNode) {
-    let mut nodes = ring(&["a", "b"]).await;
-    let (b, a) = (nodes.pop(), nodes.pop());
-    (a.expect("two nodes"), b.expect("two nodes"))
-}
+use support::{Answer, TestNode, loner, loner_by, ring, ring_by, two, until};
 
 fn peer_json(node: &TestNode) -> Value {
     json!(node.me)

@@ -7,15 +7,9 @@ use dht::message::{Declined, Route, Routed, State, Transfer};
 use node::peers::{Missed, Peers};
 use node::{Peer, Reply, Request};
 use serde_json::json;
-use support::{NETWORK, TestNode, loner, ring, until};
+use support::{NETWORK, loner, ring, two, until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-
-async fn two() -> (TestNode, TestNode) {
-    let mut nodes = ring(&["a", "b"]).await;
-    let (b, a) = (nodes.pop(), nodes.pop());
-    (a.expect("two nodes"), b.expect("two nodes"))
-}
 
 #[rocket::async_test]
 async fn every_question_of_a_batch_is_answered_in_order() {

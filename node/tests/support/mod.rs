@@ -43,6 +43,13 @@ pub async fn ring(names: &[&str]) -> Vec<TestNode> {
     ring_by(Ownership::Successor, names).await
 }
 
+/// A ring of `a` and `b`.
+pub async fn two() -> (TestNode, TestNode) {
+    let mut nodes = ring(&["a", "b"]).await;
+    let (b, a) = (nodes.pop(), nodes.pop());
+    (a.expect("two nodes"), b.expect("two nodes"))
+}
+
 pub async fn ring_by(ownership: Ownership, names: &[&str]) -> Vec<TestNode> {
     let peers: Vec<Peer> = names.iter().map(|name| peer(name)).collect();
     let mut nodes = Vec::new();
