@@ -401,9 +401,7 @@ class Writers:
 
 
 def kv_leader(groups, key):
-    place = hashlib.sha1(b"kv:" + key.encode()).hexdigest()
-    ends = sorted(groups)
-    return groups[next((end for end in ends if end >= place), ends[0])]
+    return groups[owner(sorted(groups), sha1(f"kv:{key}"), "successor")]
 
 
 def groups_of(ring):
