@@ -52,6 +52,23 @@ pub struct Config {
     /// long as there are others. Nothing where that is of no interest, for all nodes of a ring.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<u64>,
+    /// The last writes of a group that a member keeps at hand for those that lag behind: who lacks more
+    /// fetches the arc.
+    #[serde(default = "window")]
+    pub window: u32,
+    /// Records that are fetched at a time.
+    #[serde(default = "page")]
+    pub page: u32,
+}
+
+/// Some seconds of writes.
+fn window() -> u32 {
+    8_192
+}
+
+/// So few that nothing else waits long behind them.
+fn page() -> u32 {
+    512
 }
 
 impl Default for Config {
@@ -63,6 +80,8 @@ impl Default for Config {
             replicas: 1,
             store: 1,
             zone: None,
+            window: window(),
+            page: page(),
         }
     }
 }

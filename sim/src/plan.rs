@@ -25,6 +25,10 @@ pub struct Plan {
     /// Zones that nodes are dealt to in turn, each of which may fail as a whole; 0 where there are none.
     #[serde(default)]
     pub zones: u32,
+    /// Whether members keep few writes at hand and fetch few records at a time, as if there were a lot of
+    /// content.
+    #[serde(default)]
+    pub tight: bool,
     /// How lookups go.
     pub routing: Routing,
     /// How nodes learn of deaths.
@@ -118,6 +122,7 @@ impl Default for Plan {
             ownership: Ownership::Successor,
             replicas: 1,
             zones: 0,
+            tight: false,
             routing: Routing::Finger,
             detector: Detector::Real,
             careful: false,
@@ -150,15 +155,18 @@ pub struct Impossible {
 impl Plan {
     /// What every node is told at its start.
     pub fn config(&self) -> Config {
+        let usual = Config::default();
         Config {
             ownership: self.ownership,
             successors: self.successors,
             probes: match self.detector {
                 Detector::Oracle => 1,
-                Detector::Real => Config::default().probes,
+                Detector::Real => usual.probes,
             },
             replicas: self.replicas,
-            ..Config::default()
+            window: if self.tight { 8 } else { usual.window },
+            page: if self.tight { 2 } else { usual.page },
+            ..usual
         }
     }
 

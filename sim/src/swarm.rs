@@ -37,6 +37,8 @@ pub struct Swarm {
     pub replicas: u8,
     /// Whether the whole network is stopped now and then, and starts again on its disks.
     pub stops: bool,
+    /// See [`Plan::tight`].
+    pub tight: bool,
 }
 
 /// A seed that failed.
@@ -103,6 +105,7 @@ impl Swarm {
             },
             replicas: self.replicas,
             zones: 0,
+            tight: self.tight,
             routing: Routing::Finger,
             detector: self.detector,
             careful: self.careful,

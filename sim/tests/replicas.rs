@@ -26,18 +26,44 @@ fn swarm(minutes: u32) -> Swarm {
         careful: true,
         replicas: 3,
         stops: false,
+        tight: false,
     }
 }
 
 /// Eight nodes with three copies, to which nothing happens by itself.
-fn quiet() -> Network {
-    Network::new(&Plan {
+fn quiet() -> Plan {
+    Plan {
         nodes: 8,
         replicas: 3,
         detector: Detector::Real,
         schedule: Some(Schedule::default()),
         ..Plan::default()
-    })
+    }
+}
+
+/// The key with this number.
+fn key(number: u8) -> Id {
+    Id::of_key(&[number])
+}
+
+/// Puts 200 keys, each by another one of the eight nodes.
+fn put_200(network: &mut Network) {
+    for number in 0..200 {
+        let change = Change {
+            name: None,
+            value: Some([number][..].into()),
+            condition: Condition::Always,
+            expires_ms: None,
+            now_ms: 2_000,
+        };
+        let (key, routing) = (key(number), Routing::Finger);
+        let call = Call::Change {
+            key,
+            change,
+            routing,
+        };
+        network.call(u32::from(number % 8), call);
+    }
 }
 
 /// Lets all happen up to this virtual time.
@@ -120,7 +146,7 @@ fn no_two_copies_are_in_one_zone() {
 
 #[test]
 fn the_arc_of_one_that_has_left_becomes_a_part_of_the_next() {
-    let mut network = quiet();
+    let mut network = Network::new(&quiet());
     let until = |network: &mut Network, us| {
         go_on(network, us);
         (copies::missing(network), copies::unmerged(network))
@@ -134,30 +160,32 @@ fn the_arc_of_one_that_has_left_becomes_a_part_of_the_next() {
 }
 
 #[test]
+fn who_lacks_more_than_anyone_has_at_hand_becomes_a_member() {
+    let plan = Plan {
+        tight: true,
+        ..quiet()
+    };
+    let mut network = Network::new(&plan);
+    go_on(&mut network, 2_000_000);
+    put_200(&mut network);
+    go_on(&mut network, 5_000_000);
+    network.join(8, 0);
+    go_on(&mut network, 15_000_000);
+    let led = network.view(8).serves.len();
+    assert_eq!((led, copies::missing(&network)), (1, None));
+    let held = (0..9).flat_map(|at| network.records(at, Arc::WHOLE));
+    assert_eq!(held.count(), 600);
+}
+
+#[test]
 fn what_a_bad_disk_has_lost_or_changed_is_mended() {
-    let mut network = quiet();
+    let mut network = Network::new(&quiet());
     let until = |network: &mut Network, us| {
         go_on(network, us);
         copies::different(network)
     };
     until(&mut network, 2_000_000);
-    let key = |number: u8| Id::of_key(&[number]);
-    for number in 0..200 {
-        let change = Change {
-            name: None,
-            value: Some([number][..].into()),
-            condition: Condition::Always,
-            expires_ms: None,
-            now_ms: 2_000,
-        };
-        let (key, routing) = (key(number), Routing::Finger);
-        let call = Call::Change {
-            key,
-            change,
-            routing,
-        };
-        network.call(u32::from(number % 8), call);
-    }
+    put_200(&mut network);
     assert_eq!(until(&mut network, 5_000_000), None);
     for number in 0..200 {
         let (key, place) = (key(number), usize::from(number % 3));

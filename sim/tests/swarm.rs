@@ -49,6 +49,8 @@ fn what_broke_once_is_mended() {
             careful: true,
             replicas: 1,
             stops: false,
+            tight: false,
+            tight: false,
         };
         let (_, failed) = swarm.run(1, &AtomicBool::new(false), |_| {});
         assert!(failed.is_empty(), "{failed:#?}");

@@ -90,6 +90,7 @@ impl<A: Address> Node<A> {
         entries: Vec<Entry>,
         out: &mut Vec<Action<A>>,
     ) {
+        let most = self.config.window;
         let Some(replica) = self.replica(tag) else {
             let newer = self.newer_than(tag).cloned();
             return tell(ticket, newer.map_or(Told::Unknown, Told::Newer), out);
@@ -114,7 +115,7 @@ impl<A: Address> Node<A> {
         for entry in new {
             replica.position = entry.sequence;
             records.extend(entry.write.clone());
-            replica.window.push(entry);
+            replica.window.push(entry, most);
         }
         let (is_new, position) = (replica.position != position, replica.position);
         let far = position.max(replica.until);
@@ -163,6 +164,7 @@ impl<A: Address> Node<A> {
         told: Told<A>,
         out: &mut Vec<Action<A>>,
     ) {
+        let position = self.replica(tag).map_or(0, |replica| replica.position);
         let Some(follower) = self.follower(tag, from) else {
             return;
         };
@@ -183,7 +185,7 @@ impl<A: Address> Node<A> {
             }
             Told::Behind(position) => follower.next = position + 1,
             Told::Lagging => {
-                follower.acked = None;
+                follower.fetches(position);
                 return self.show_groups();
             }
             Told::Unknown => {
@@ -201,8 +203,11 @@ impl<A: Address> Node<A> {
 
     /// Whoever is to become a member has begun to fetch.
     pub(crate) fn enroll_told(&mut self, tag: Tag, from: &Member<A>, told: Told<A>) {
-        let replica = self.replica(tag);
-        let Some(lead) = replica.and_then(|replica| replica.lead.as_mut()) else {
+        let Some(replica) = self.replica(tag) else {
+            return;
+        };
+        let position = replica.position;
+        let Some(lead) = &mut replica.lead else {
             return;
         };
         let is_same = |follower: &&mut Follower<A>| {
@@ -220,7 +225,7 @@ impl<A: Address> Node<A> {
             }
             if follower.member.store == store {
                 follower.is_installed = true;
-                follower.acked = None;
+                follower.fetches(position);
             } else {
                 follower.other_store = Some(store);
             }

@@ -123,7 +123,10 @@ impl<A: Address> Node<A> {
         let command = Command::Scan {
             arc: tag.arc,
             after: fetch.after,
-            limit: PAGE,
+            limit: Limit {
+                records: self.config.page as usize,
+                bytes: PAGE_BYTES,
+            },
         };
         self.store(command, Errand::Page(reading), out);
     }
@@ -186,6 +189,7 @@ impl<A: Address> Node<A> {
     }
 
     fn take_tail(&mut self, tag: Tag, entries: Vec<Entry>, out: &mut Vec<Action<A>>) {
+        let most = self.config.window;
         let Some(replica) = self.replica(tag) else {
             return;
         };
@@ -196,7 +200,7 @@ impl<A: Address> Node<A> {
         for entry in new {
             last = entry.sequence;
             records.extend(entry.write.clone());
-            replica.prior.push(entry);
+            replica.prior.push(entry, most);
         }
         replica.lineage = Some(last);
         if let Some(pull) = &mut replica.pull {
@@ -381,8 +385,5 @@ impl<A: Address> Replica<A> {
     }
 }
 
-/// One page: small enough that nothing else waits long behind it.
-const PAGE: Limit = Limit {
-    records: 512,
-    bytes: 512 * 1024,
-};
+/// Bytes that are fetched at a time.
+const PAGE_BYTES: usize = 512 * 1024;

@@ -112,11 +112,12 @@ impl<A: Address> Node<A> {
             changed,
             Changed::Created(_) | Changed::Replaced(_) | Changed::Deleted
         );
+        let most = self.config.window;
         let Some(replica) = self.replica(tag) else {
             return self.leave_unsure(changer, out);
         };
         let write = is_made.then_some((key, record));
-        replica.window.push(Entry { sequence, write });
+        replica.window.push(Entry { sequence, write }, most);
         replica.position = sequence;
         let Some(lead) = &mut replica.lead else {
             return self.leave_unsure(changer, out);

@@ -217,6 +217,13 @@ impl<A: Address> Follower<A> {
         }
     }
 
+    /// It fetches what it lacks. What it has got with that is asked later, by the last write that there is: the
+    /// first ones may not be at hand any more.
+    pub(crate) fn fetches(&mut self, position: u32) {
+        self.acked = None;
+        self.next = position + 1;
+    }
+
     /// Whether it can be counted on: a member that has everything, and was heard of lately.
     pub(crate) fn is_copy(&self) -> bool {
         !self.is_learner && self.acked.is_some() && self.silence < SILENT
@@ -299,10 +306,11 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    pub(crate) fn push(&mut self, entry: Entry) {
+    /// Adds a write, and keeps `most` of them.
+    pub(crate) fn push(&mut self, entry: Entry, most: u32) {
         self.bytes += bytes_of(&entry);
         self.entries.push_back(entry);
-        while self.entries.len() > WINDOW_ENTRIES || self.bytes > WINDOW_BYTES {
+        while self.entries.len() > most as usize || self.bytes > WINDOW_BYTES {
             match self.entries.pop_front() {
                 Some(entry) => self.bytes -= bytes_of(&entry),
                 None => return,
@@ -335,8 +343,7 @@ fn bytes_of(entry: &Entry) -> usize {
     ENTRY_BYTES + write.map_or(0, |(_, record)| record.bytes())
 }
 
-/// Entries and bytes that a member keeps of an epoch: some seconds of writes.
-const WINDOW_ENTRIES: usize = 8_192;
+/// Bytes that a member keeps of an epoch.
 const WINDOW_BYTES: usize = 8 * 1024 * 1024;
 
 /// Entries and bytes of one message, unless a single one is larger.
@@ -351,6 +358,8 @@ mod tests {
     use super::*;
     use crate::record::Version;
 
+    const MOST: u32 = 1_000;
+
     fn window(sequences: impl IntoIterator<Item = u32>) -> Window {
         let mut window = Window::default();
         for sequence in sequences {
@@ -361,10 +370,8 @@ mod tests {
                 expires_ms: None,
             };
             let key = Id::from_bytes([sequence as u8; Id::BYTES]);
-            window.push(Entry {
-                sequence,
-                write: Some((key, record)),
-            });
+            let write = Some((key, record));
+            window.push(Entry { sequence, write }, MOST);
         }
         window
     }
@@ -405,8 +412,8 @@ mod tests {
 
     #[test]
     fn a_window_is_bounded() {
-        let window = window(1..=WINDOW_ENTRIES as u32 + 10);
-        assert_eq!(window.entries.len(), WINDOW_ENTRIES);
+        let window = window(1..=MOST + 10);
+        assert_eq!(window.entries.len(), MOST as usize);
         assert_eq!(window.after(5, everything()), None);
         let entries = window.after(10, everything()).expect("the rest is there");
         assert_eq!(entries.len(), MESSAGE_ENTRIES);

@@ -48,6 +48,10 @@ pub(crate) struct Args {
     /// Stop the whole network now and then, and start it again on its disks. Only with `--replicas`
     #[arg(long)]
     stops: bool,
+    /// Let members keep few writes at hand and fetch few records at a time, as if there were a lot of content.
+    /// Only with `--replicas`
+    #[arg(long)]
+    tight: bool,
     /// Reduce the first failing script, and write it here, for `tasks replay`
     #[arg(long, value_name = "FILE")]
     shrink: Option<PathBuf>,
@@ -63,6 +67,11 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<ExitCode> {
     if args.stops && args.replicas == 1 {
         return Err(usage(
             "--stops needs --replicas: only then disks outlast a stop",
+        ));
+    }
+    if args.tight && args.replicas == 1 {
+        return Err(usage(
+            "--tight needs --replicas: only then there are members",
         ));
     }
     let swarm = args.swarm();
@@ -164,6 +173,7 @@ impl Args {
             careful: !self.reckless,
             replicas: self.replicas,
             stops: self.stops,
+            tight: self.tight,
         }
     }
 
@@ -193,9 +203,10 @@ impl Args {
             replicas => format!(" --replicas {replicas}"),
         };
         let stops = if self.stops { " --stops" } else { "" };
+        let tight = if self.tight { " --tight" } else { "" };
         let reckless = if self.reckless { " --reckless" } else { "" };
         format!(
-            "tasks swarm --seeds 1 --first {seed} --minutes {} --nodes {}{detector}{reckless}{replicas}{stops}",
+            "tasks swarm --seeds 1 --first {seed} --minutes {} --nodes {}{detector}{reckless}{replicas}{stops}{tight}",
             self.minutes, self.nodes
         )
     }
