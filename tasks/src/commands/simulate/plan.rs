@@ -37,6 +37,7 @@ impl Args {
             ownership: self.ownership,
             replicas: self.replicas,
             zones: self.zones,
+            tight: false,
             routing: self.routing,
             detector: self.detector,
             careful: false,
