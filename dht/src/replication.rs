@@ -54,7 +54,7 @@ use crate::message::{Reply, Request};
 use crate::node::{Node, Question};
 use crate::peer::{Address, Peer};
 use crate::replication::group::{Group, Member, Next, Tag};
-use crate::replication::message::{Ask, GroupRequest, Told};
+use crate::replication::message::{Ask, Fetch, GroupRequest, Told};
 use crate::replication::replica::{Replica, Retired};
 use crate::replication::zones::Neighbour;
 use crate::view::Range;
@@ -101,7 +101,8 @@ pub(crate) enum About {
     /// Confirms reads up to this clock.
     Append(u32),
     Enroll,
-    Fetch,
+    /// What was asked for.
+    Fetch(Fetch),
     Prepare(Ballot),
     Accept(Ballot),
     Install,
@@ -243,7 +244,7 @@ impl<A: Address> Node<A> {
         match about {
             About::Append(clock) => self.append_told(tag, &to, clock, told, out),
             About::Enroll => self.enroll_told(tag, &to, told),
-            About::Fetch => self.fetch_told(tag, &to, told, out),
+            About::Fetch(fetch) => self.fetch_told(tag, &to, fetch, told, out),
             About::Prepare(ballot) => self.prepare_told(tag, to, ballot, told, out),
             About::Accept(ballot) => self.accept_told(tag, to, ballot, told, out),
             About::Install => self.install_told(tag, &to, &told, out),
@@ -273,7 +274,7 @@ impl<A: Address> Node<A> {
                 }
             }
             About::Install => self.install_told(tag, &to, &Told::Unknown, out),
-            About::Fetch => self.fetch_missed(tag),
+            About::Fetch(fetch) => self.fetch_missed(tag, fetch),
             About::Prepare(_)
             | About::Accept(_)
             | About::Release

@@ -50,9 +50,9 @@ impl<A: Address> Node<A> {
             has: None,
             // Whoever gave too little before is not the first to be asked again.
             tries: replica.silence,
-            is_asking: false,
+            asked: None,
         });
-        if pull.is_asking {
+        if pull.asked.is_some() {
             return;
         }
         // Whoever does not answer is not asked again at once, if there is another one.
@@ -60,14 +60,14 @@ impl<A: Address> Node<A> {
         let Some(place) = order.into_iter().find(|place| !away[*place]) else {
             return;
         };
-        pull.is_asking = true;
         let fetch = Fetch {
             start,
             since: pull.since,
             after: pull.after,
         };
+        pull.asked = Some(fetch);
         let giver = givers[place].clone();
-        self.ask_member(&giver, tag, Ask::Fetch(fetch), About::Fetch, out);
+        self.ask_member(&giver, tag, Ask::Fetch(fetch), About::Fetch(fetch), out);
     }
 
     /// Another member wants what it lacks.
@@ -156,16 +156,14 @@ impl<A: Address> Node<A> {
         &mut self,
         tag: Tag,
         from: &Member<A>,
+        fetch: Fetch,
         told: Told<A>,
         out: &mut Vec<Action<A>>,
     ) {
-        let Some(replica) = self.replica(tag) else {
+        let Some(pull) = self.pull_of(tag, fetch) else {
             return;
         };
-        let Some(pull) = &mut replica.pull else {
-            return;
-        };
-        pull.is_asking = false;
+        pull.asked = None;
         match told {
             Told::Tail(entries) => self.take_tail(tag, entries, out),
             Told::Page(page) => self.take_page(tag, page, out),
@@ -180,12 +178,17 @@ impl<A: Address> Node<A> {
     }
 
     /// Nothing has come.
-    pub(crate) fn fetch_missed(&mut self, tag: Tag) {
-        let pull = self.replica(tag).and_then(|replica| replica.pull.as_mut());
-        if let Some(pull) = pull {
-            pull.is_asking = false;
+    pub(crate) fn fetch_missed(&mut self, tag: Tag, fetch: Fetch) {
+        if let Some(pull) = self.pull_of(tag, fetch) {
+            pull.asked = None;
             pull.tries = pull.tries.wrapping_add(1);
         }
+    }
+
+    /// What waits for the answer to this question.
+    fn pull_of(&mut self, tag: Tag, fetch: Fetch) -> Option<&mut Pull> {
+        let pull = self.replica(tag)?.pull.as_mut()?;
+        (pull.asked == Some(fetch)).then_some(pull)
     }
 
     fn take_tail(&mut self, tag: Tag, entries: Vec<Entry>, out: &mut Vec<Action<A>>) {

@@ -13,7 +13,7 @@ use crate::replication::acceptor::{Acceptor, Ballot};
 use crate::replication::compare::Round;
 use crate::replication::group::{Group, Member, Next, Tag};
 use crate::replication::install::SILENT;
-use crate::replication::message::Entry;
+use crate::replication::message::{Entry, Fetch};
 use crate::replication::propose::Proposal;
 
 /// One group at one member.
@@ -144,8 +144,9 @@ pub(crate) struct Pull {
     pub(crate) has: Option<u32>,
     /// Answers that were of no use.
     pub(crate) tries: u8,
-    /// Whether an answer is awaited.
-    pub(crate) is_asking: bool,
+    /// What an answer is awaited to. One that comes late is to another question: what it says of is not what is
+    /// lacking now.
+    pub(crate) asked: Option<Fetch>,
 }
 
 /// What a leader keeps.
