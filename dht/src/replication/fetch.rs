@@ -325,8 +325,9 @@ impl<A: Address> Node<A> {
             }
             self.show_groups();
         } else if let Some(replica) = self.replica(tag)
-            && !replica.is_learner
+            && (replica.is_synced || replica.is_fetched)
         {
+            // What came after it is not at hand any more: it begins anew.
             replica.is_synced = false;
             replica.is_fetched = false;
             // What it has acknowledged counts, wherever it fetches it from.
