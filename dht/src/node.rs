@@ -56,7 +56,7 @@ pub struct Config {
     /// fetches the arc.
     #[serde(default = "window")]
     pub window: u32,
-    /// Records that are fetched at a time.
+    /// Records of an arc that are fetched, or forgotten, at a time.
     #[serde(default = "page")]
     pub page: u32,
 }
@@ -204,6 +204,8 @@ pub(crate) enum Errand<A> {
     Receive(Ticket, Peer<A>, Receipt),
     /// Nobody waits for it.
     Discard,
+    /// Read what is to be forgotten first of an arc.
+    Dismiss(Arc),
     /// Read a record of a group that this node leads.
     GroupRead(Tag, Asker),
     /// Make a change in the order of a group.
@@ -578,6 +580,9 @@ impl<A: Address> Node<A> {
                 self.batch_kept(ticket, giver, receipt, out);
             }
             (Errand::Discard, _) => {}
+            (Errand::Dismiss(arc), store::Outcome::Records(records)) => {
+                self.dismissed(arc, &records, out);
+            }
             (Errand::GroupRead(tag, reader), store::Outcome::Record(record)) => {
                 self.group_has_read(tag, reader, record, out);
             }

@@ -25,7 +25,7 @@
 //! One exchange a file: `append` (writes and reads in an epoch), `propose` and `install` (the end of
 //! one), `fetch` (a member gets what it lacks), `steer` (which groups there should be by the ring), `merge`
 //! (two groups become one), `zones` (where copies may be), `compare` (whether copies are the same), `strays`
-//! (what nobody accounts for), `beat` (the clock of it all), `keep` (what a restart finds again).
+//! (what nobody accounts for), `dismiss` (what is kept no more), `beat` (the clock of it all), `keep` (what a restart finds again).
 
 pub mod group;
 pub mod message;
@@ -34,6 +34,7 @@ pub(crate) mod acceptor;
 pub(crate) mod append;
 pub(crate) mod beat;
 pub(crate) mod compare;
+pub(crate) mod dismiss;
 pub(crate) mod fetch;
 pub(crate) mod install;
 pub(crate) mod keep;

@@ -281,13 +281,15 @@ pub fn judge(
 
 /// Forgets everything on `arc`, a batch at a time.
 fn discard(store: &mut impl Store, arc: Arc) {
+    let mut last = None;
     loop {
-        let batch = store.scan(arc, None, DISCARD_BATCH);
+        let batch = store.scan(arc, last, DISCARD_BATCH);
         if batch.is_empty() {
             return;
         }
         for (key, _) in batch {
             store.forget(key);
+            last = Some(key);
         }
     }
 }

@@ -123,12 +123,17 @@ impl<A: Address> Node<A> {
         let command = Command::Scan {
             arc: tag.arc,
             after: fetch.after,
-            limit: Limit {
-                records: self.config.page as usize,
-                bytes: PAGE_BYTES,
-            },
+            limit: self.page(),
         };
         self.store(command, Errand::Page(reading), out);
+    }
+
+    /// What is read of an arc at once.
+    pub(crate) fn page(&self) -> Limit {
+        Limit {
+            records: self.config.page as usize,
+            bytes: PAGE_BYTES,
+        }
     }
 
     /// The store has read a page.

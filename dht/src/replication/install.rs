@@ -360,10 +360,7 @@ impl<A: Address> Node<A> {
             }));
         }
         groups.retired = rest;
-        let arcs = self.unaccounted(group.arc);
-        if !arcs.is_empty() {
-            self.store(Command::Discard(arcs), Errand::Discard, out);
-        }
+        self.dismiss(group.arc, out);
         self.show_groups();
         self.reconcile(out);
     }
