@@ -74,6 +74,8 @@ pub(crate) struct Groups<A> {
     pub(crate) over: Vec<Range>,
     /// Whether the groups that the ring was founded with are not kept yet.
     pub(crate) is_unkept: bool,
+    /// Arcs of which nothing is kept any more, as soon as it is forgotten.
+    pub(crate) dismissed: Vec<Arc>,
     /// Beats since the store was searched for what no group accounts for.
     pub(crate) stray_beats: u8,
     /// Where others are, as far as that matters.
@@ -124,6 +126,7 @@ impl<A: Address> Groups<A> {
             decided: Vec::new(),
             over: Vec::new(),
             is_unkept: false,
+            dismissed: Vec::new(),
             stray_beats: 0,
             neighbours: Vec::new(),
         }

@@ -34,6 +34,7 @@ impl<A: Address> Node<A> {
         self.tell_decisions(out);
         self.look_after_old(out);
         self.look_for_strays(out);
+        self.go_on_dismissing(out);
         if self.view.phase == Phase::Leaving {
             self.reconcile(out);
         }

@@ -1,4 +1,5 @@
-//! Dismiss: what a node keeps no more is forgotten, a piece at a time, so that nobody waits long behind it.
+//! Dismiss: what a node keeps no more is forgotten, a piece on each beat, so that nobody waits long behind it.
+//! What a restart leaves of it is found again as strays.
 
 use alloc::vec::Vec;
 
@@ -6,14 +7,35 @@ use crate::event::Action;
 use crate::id::{Arc, Id};
 use crate::node::{Errand, Node};
 use crate::peer::Address;
+use crate::ranges;
 use crate::record::Record;
-use crate::store::Command;
+use crate::store::{Command, Limit};
 
 impl<A: Address> Node<A> {
-    /// Begins to forget what no group accounts for on an arc.
-    pub(crate) fn dismiss(&mut self, arc: Arc, out: &mut Vec<Action<A>>) {
-        for arc in self.unaccounted(arc) {
-            let (after, limit) = (None, self.page());
+    /// What no group accounts for on an arc is to be forgotten.
+    pub(crate) fn dismiss(&mut self, arc: Arc) {
+        let arcs = self.unaccounted(arc);
+        let Some(groups) = &mut self.groups else {
+            return;
+        };
+        for arc in arcs {
+            let new = ranges::missing(arc, groups.dismissed.iter().copied());
+            groups.dismissed.extend(new);
+        }
+    }
+
+    /// Forgets the next piece.
+    pub(crate) fn go_on_dismissing(&mut self, out: &mut Vec<Action<A>>) {
+        let next = self
+            .groups
+            .as_mut()
+            .and_then(|groups| groups.dismissed.pop());
+        if let Some(arc) = next {
+            let (after, page) = (None, self.page());
+            let limit = Limit {
+                records: PAGES * page.records,
+                bytes: PAGES * page.bytes,
+            };
             let command = Command::Scan { arc, after, limit };
             self.store(command, Errand::Dismiss(arc), out);
         }
@@ -41,7 +63,10 @@ impl<A: Address> Node<A> {
         };
         self.store(command, Errand::Discard, out);
         if *last != arc.end {
-            self.dismiss(Arc::new(*last, arc.end), out);
+            self.dismiss(Arc::new(*last, arc.end));
         }
     }
 }
+
+/// Pages that are forgotten on one beat: some 10 ms of work.
+const PAGES: usize = 4;

@@ -360,7 +360,7 @@ impl<A: Address> Node<A> {
             }));
         }
         groups.retired = rest;
-        self.dismiss(group.arc, out);
+        self.dismiss(group.arc);
         self.show_groups();
         self.reconcile(out);
     }
