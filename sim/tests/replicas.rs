@@ -46,23 +46,28 @@ fn key(number: u8) -> Id {
     Id::of_key(&[number])
 }
 
+/// A client writes a key at a node.
+fn put(network: &mut Network, at: u32, number: u8) {
+    let change = Change {
+        name: None,
+        value: Some([number][..].into()),
+        condition: Condition::Always,
+        expires_ms: None,
+        now_ms: 2_000,
+    };
+    let (key, routing) = (key(number), Routing::Finger);
+    let call = Call::Change {
+        key,
+        change,
+        routing,
+    };
+    network.call(at, call);
+}
+
 /// Puts 200 keys, each by another one of the eight nodes.
 fn put_200(network: &mut Network) {
     for number in 0..200 {
-        let change = Change {
-            name: None,
-            value: Some([number][..].into()),
-            condition: Condition::Always,
-            expires_ms: None,
-            now_ms: 2_000,
-        };
-        let (key, routing) = (key(number), Routing::Finger);
-        let call = Call::Change {
-            key,
-            change,
-            routing,
-        };
-        network.call(u32::from(number % 8), call);
+        put(network, u32::from(number % 8), number);
     }
 }
 
@@ -175,6 +180,36 @@ fn who_lacks_more_than_anyone_has_at_hand_becomes_a_member() {
     assert_eq!((led, copies::missing(&network)), (1, None));
     let held = (0..9).flat_map(|at| network.records(at, Arc::WHOLE));
     assert_eq!(held.count(), 600);
+}
+
+#[test]
+fn another_member_soon_serves_for_a_leader_that_stands_still() {
+    let mut slowest_us = 0;
+    for seed in 1..=40 {
+        let mut network = Network::new(&Plan { seed, ..quiet() });
+        go_on(&mut network, 3_000_000);
+        let key = key(seed as u8);
+        let serves = |network: &Network, at: u32| {
+            let mut served = network.view(at).serves.iter();
+            served.any(|range| range.arc.contains(key))
+        };
+        let mut all = 0..8;
+        let paused = all.find(|at| serves(&network, *at));
+        let paused = paused.expect("the key is served");
+        // Writes are on their way all the time, so that members have got differently far.
+        for ms in 3_000..3_100 {
+            go_on(&mut network, ms * 1_000);
+            put(&mut network, (ms % 8) as u32, seed as u8);
+        }
+        network.pause(paused, 9_000_000);
+        let since_us = network.now_us();
+        let is_served = |network: &Network| (0..8).any(|at| at != paused && serves(network, at));
+        while !is_served(&network) && network.now_us() < since_us + 9_000_000 {
+            network.step();
+        }
+        slowest_us = slowest_us.max(network.now_us() - since_us);
+    }
+    assert!(slowest_us < 2_000_000, "{slowest_us} us");
 }
 
 #[test]

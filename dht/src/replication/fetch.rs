@@ -29,12 +29,16 @@ pub(crate) struct Reading {
 impl<A: Address> Node<A> {
     /// Goes on fetching what a replica lacks, if nothing of it is on its way.
     pub(crate) fn pull(&mut self, tag: Tag, out: &mut Vec<Action<A>>) {
-        let me = self.member();
-        let away: Vec<Member<A>> = match self.replica(tag) {
-            Some(replica) => replica.givers(&me),
-            None => return,
-        };
-        let away: Vec<bool> = away.iter().map(|giver| self.is_away(giver)).collect();
+        let mut replicas = self.replicas().iter();
+        let replica = replicas.find(|replica| replica.tag() == tag);
+        let giver = replica.and_then(|replica| self.giver(replica));
+        if let Some(giver) = giver {
+            self.pull_from(tag, &giver, out);
+        }
+    }
+
+    /// The same, from one who is about to have it.
+    pub(crate) fn pull_from(&mut self, tag: Tag, giver: &Member<A>, out: &mut Vec<Action<A>>) {
         let Some(replica) = self.replica(tag) else {
             return;
         };
@@ -42,32 +46,29 @@ impl<A: Address> Node<A> {
             return;
         }
         let start = replica.origin.as_ref().map_or(0, |next| next.start);
-        let givers = replica.givers(&me);
         let lineage = replica.lineage;
-        let pull = replica.pull.get_or_insert(Pull {
-            since: lineage,
-            after: None,
-            has: None,
-            // Whoever gave too little before is not the first to be asked again.
-            tries: replica.silence,
-            asked: None,
-        });
+        let pull = replica.pull.get_or_insert(Pull::new(lineage));
         if pull.asked.is_some() {
             return;
         }
-        // Whoever does not answer is not asked again at once, if there is another one.
-        let order = (0..givers.len()).map(|n| (usize::from(pull.tries) + n) % givers.len());
-        let Some(place) = order.into_iter().find(|place| !away[*place]) else {
-            return;
-        };
         let fetch = Fetch {
             start,
             since: pull.since,
             after: pull.after,
         };
         pull.asked = Some(fetch);
-        let giver = givers[place].clone();
-        self.ask_member(&giver, tag, Ask::Fetch(fetch), About::Fetch(fetch), out);
+        self.ask_member(giver, tag, Ask::Fetch(fetch), About::Fetch(fetch), out);
+    }
+
+    /// Whom to ask for what a replica lacks: one after the other, who says nothing last, and nobody who is gone.
+    fn giver(&self, replica: &Replica<A>) -> Option<Member<A>> {
+        let mut givers = replica.givers(&self.member());
+        givers.retain(|giver| !self.is_away(giver));
+        let count = givers.len().max(1);
+        givers.rotate_left(usize::from(replica.tries) % count);
+        let speaks = |giver: &&Member<A>| !self.detector.distrusts(&self.latest(&giver.peer));
+        let giver = givers.iter().find(speaks).or(givers.first());
+        giver.cloned()
     }
 
     /// Another member wants what it lacks.
@@ -173,7 +174,7 @@ impl<A: Address> Node<A> {
             Told::Tail(entries) => self.take_tail(tag, entries, out),
             Told::Page(page) => self.take_page(tag, page, out),
             told => {
-                pull.tries = pull.tries.wrapping_add(1);
+                self.try_another(tag);
                 if told == Told::Unknown {
                     // Maybe it still waits to hear what was decided.
                     self.tell_origin(tag, from, out);
@@ -186,7 +187,14 @@ impl<A: Address> Node<A> {
     pub(crate) fn fetch_missed(&mut self, tag: Tag, fetch: Fetch) {
         if let Some(pull) = self.pull_of(tag, fetch) {
             pull.asked = None;
-            pull.tries = pull.tries.wrapping_add(1);
+            self.try_another(tag);
+        }
+    }
+
+    /// Whoever gave nothing, or too little, is not the next to be asked.
+    fn try_another(&mut self, tag: Tag) {
+        if let Some(replica) = self.replica(tag) {
+            replica.tries = replica.tries.wrapping_add(1);
         }
     }
 
@@ -339,6 +347,7 @@ impl<A: Address> Node<A> {
             replica.until = replica.until.max(replica.position);
             replica.lineage = None;
             replica.pull = None;
+            self.try_another(tag);
             self.keep_replica(tag, out);
         }
         if let Some(replica) = self.replica(tag) {

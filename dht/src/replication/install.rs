@@ -88,6 +88,10 @@ impl<A: Address> Node<A> {
                 _ => {}
             }
         }
+        if *told == Told::Done {
+            // What it had was of no use before it knew.
+            self.pull_from(tag, from, out);
+        }
     }
 
     /// Lets a decision take effect here; those parts of it that are known already have had theirs.

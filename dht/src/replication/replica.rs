@@ -45,6 +45,8 @@ pub(crate) struct Replica<A> {
     pub(crate) silence: u8,
     /// What is being fetched.
     pub(crate) pull: Option<Pull>,
+    /// How often it fetched in vain.
+    pub(crate) tries: u8,
     /// The end of the epoch, as this member proposes it.
     pub(crate) proposal: Option<Box<Proposal<A>>>,
     /// What only the leader keeps.
@@ -68,6 +70,7 @@ impl<A: Address> Replica<A> {
             prior: Window::default(),
             silence: 0,
             pull: None,
+            tries: 0,
             proposal: None,
             lead: None,
         }
@@ -142,11 +145,21 @@ pub(crate) struct Pull {
     pub(crate) after: Option<Id>,
     /// What the first page had.
     pub(crate) has: Option<u32>,
-    /// Answers that were of no use.
-    pub(crate) tries: u8,
     /// What an answer is awaited to. One that comes late is to another question: what it says of is not what is
     /// lacking now.
     pub(crate) asked: Option<Fetch>,
+}
+
+impl Pull {
+    /// With what is here of the epoch before, if anything is.
+    pub(crate) const fn new(since: Option<u32>) -> Pull {
+        Pull {
+            since,
+            after: None,
+            has: None,
+            asked: None,
+        }
+    }
 }
 
 /// What a leader keeps.
