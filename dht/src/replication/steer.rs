@@ -76,7 +76,8 @@ impl<A: Address> Node<A> {
     }
 
     /// Whether the group can be followed by these without being worse off: a copy that is there is not
-    /// given up for one that may be gone, nor for none while there are other nodes.
+    /// given up for one that may be gone, nor for none while there are other nodes; and no member leads that may
+    /// be gone.
     fn is_safe(&self, replica: &Replica<A>, wish: &[Group<A>]) -> bool {
         let me = self.member();
         let followers = replica.lead.iter().flat_map(|lead| &lead.followers);
@@ -96,6 +97,10 @@ impl<A: Address> Node<A> {
             .iter()
             .filter(|member| wish.iter().any(|group| group.has(member)));
         if given_up.next().is_some() && !kept.all(|member| is_copy(&member)) {
+            return false;
+        }
+        let mut leaders = wish.iter().map(Group::leader);
+        if leaders.any(|leader| replica.group.has(leader) && !is_copy(&leader)) {
             return false;
         }
         // A list of successors that comes round shows the whole ring; any other one may be short for a while.
