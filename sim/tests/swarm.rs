@@ -49,7 +49,7 @@ fn what_broke_once_is_mended() {
             careful: true,
             replicas: 1,
             stops: false,
-            tight: false,
+        tight: false,
             tight: false,
         };
         let (_, failed) = swarm.run(1, &AtomicBool::new(false), |_| {});
