@@ -59,6 +59,10 @@ pub struct Config {
     /// Records of an arc that are fetched, or forgotten, at a time.
     #[serde(default = "page")]
     pub page: u32,
+    /// Bytes of records that it fetches of other members on each beat; nothing where they come as fast as they
+    /// can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetch: Option<u32>,
 }
 
 /// Some seconds of writes.
@@ -82,6 +86,7 @@ impl Default for Config {
             zone: None,
             window: window(),
             page: page(),
+            fetch: None,
         }
     }
 }
@@ -247,6 +252,7 @@ impl<A: Address> Node<A> {
             handover: None,
             receives: Vec::new(),
             groups: Vec::new(),
+            fetches: Vec::new(),
         };
         let is_replicated = config.replicas > 1;
         Node {

@@ -76,6 +76,8 @@ pub(crate) struct Groups<A> {
     pub(crate) is_unkept: bool,
     /// Arcs of which nothing is kept any more, as soon as it is forgotten.
     pub(crate) dismissed: Vec<Arc>,
+    /// Bytes that may still be fetched until the next beat; below 0 where a page was larger.
+    pub(crate) allowance: i64,
     /// Beats since the store was searched for what no group accounts for.
     pub(crate) stray_beats: u8,
     /// Where others are, as far as that matters.
@@ -127,6 +129,7 @@ impl<A: Address> Groups<A> {
             over: Vec::new(),
             is_unkept: false,
             dismissed: Vec::new(),
+            allowance: 0,
             stray_beats: 0,
             neighbours: Vec::new(),
         }

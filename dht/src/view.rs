@@ -41,6 +41,21 @@ pub struct View<A> {
     pub receives: Vec<(Arc, Peer<A>)>,
     /// The groups that it belongs to, where content is kept by groups; it serves where it leads one.
     pub groups: Vec<Held<A>>,
+    /// What it fetches of other members of these, or of those that it is to become a member of.
+    pub fetches: Vec<Fetching>,
+}
+
+/// A group's content on its way to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetching {
+    /// Of this arc.
+    pub arc: Arc,
+    /// In this epoch.
+    pub epoch: u32,
+    /// Records that have come.
+    pub records: u32,
+    /// How much of the arc they lie on, 0 to 100: keys are spread evenly.
+    pub percent: u8,
 }
 
 /// How far a node's life has gone.

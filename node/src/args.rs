@@ -91,6 +91,12 @@ pub struct Args {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
 
+    /// Kilobytes a second, at most, that it fetches from other members of groups, so that clients do not wait
+    /// where it joins or comes back [env: DHT_FETCH_RATE] [default: no limit]
+    #[arg(long, value_name = "KB", value_parser = clap::value_parser!(u32).range(1..))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetch_rate: Option<u32>,
+
     /// Milliseconds between two comparisons of notes with the successor. Less finds failures sooner,
     /// more saves work: each costs a small request [env: DHT_STABILIZE_MS] [default: 1000]
     #[arg(long, value_name = "MS")]

@@ -43,6 +43,8 @@ pub struct Config {
     pub replicas: u8,
     /// Where it runs, if that matters to where copies go.
     pub zone: Option<String>,
+    /// Kilobytes a second that it fetches from other members at most; nothing where there is no limit.
+    pub fetch_rate: Option<u32>,
     /// How often the ring is looked after.
     pub intervals: Intervals,
     /// Where it keeps its content.
@@ -132,6 +134,7 @@ impl Config {
             successors: draft.values.successors,
             replicas: draft.values.replicas,
             zone: zone(&draft)?,
+            fetch_rate: fetch_rate(&draft)?,
             intervals: intervals(&draft)?,
             storage: storage(&draft)?,
             workers: workers(&draft)?,
@@ -170,6 +173,15 @@ fn zone(draft: &Draft) -> Result<Option<String>, Error> {
             return Ok(Some(zone.clone()));
         };
     Err(draft.refuse("zone", zone, reason))
+}
+
+fn fetch_rate(draft: &Draft) -> Result<Option<u32>, Error> {
+    let rate = draft.values.fetch_rate;
+    if rate == Some(0) {
+        let reason = "with nothing it would never have a copy".to_owned();
+        return Err(draft.refuse("fetch_rate", 0, reason));
+    }
+    Ok(rate)
 }
 
 fn network(draft: &Draft) -> Result<String, Error> {

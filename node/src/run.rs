@@ -17,7 +17,7 @@ use crate::driver::{Driver, Trace};
 use crate::entry::enter;
 use crate::exit::{End, Signals, leave};
 use crate::peers::Peers;
-use crate::schedule::Maintenance;
+use crate::schedule::{BEAT, Maintenance};
 use crate::server::{self, Server};
 use crate::service::Service;
 use crate::store::{self, DiskStore};
@@ -121,6 +121,7 @@ fn birth(config: &Config, content: &Content) -> Birth<Address> {
             replicas: config.replicas,
             store: content.number().unwrap_or(config.me.incarnation),
             zone: config.zone.as_deref().map(zone_number),
+            fetch: config.fetch_rate.map(per_beat),
             ..dht::Config::default()
         },
         ring: match &config.entry {
@@ -130,6 +131,12 @@ fn birth(config: &Config, content: &Content) -> Birth<Address> {
         again: matches!(config.entry, Entry::Again(_)),
         notes: content.notes(),
     }
+}
+
+/// Kilobytes a second as bytes a beat.
+fn per_beat(kilobytes: u32) -> u32 {
+    let bytes = u128::from(kilobytes) * 1_000 * BEAT.as_millis() / 1_000;
+    bytes.try_into().unwrap_or(u32::MAX)
 }
 
 /// What nodes call a zone among themselves.

@@ -80,7 +80,7 @@ impl Maintenance {
 }
 
 /// Between two beats of groups: a leader that is silent for four of them is taken for gone.
-const BEAT: Duration = Duration::from_millis(250);
+pub(crate) const BEAT: Duration = Duration::from_millis(250);
 
 /// Between two looks for what has expired.
 const PURGE: Duration = Duration::from_secs(1);

@@ -2,13 +2,15 @@
 //! what clients were told of each key can be told of a register.
 
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use dht::Action;
+use dht::Id;
 use dht::event::Call;
-use dht::message::Routing;
+use dht::message::{Reply, Routing};
 use dht::record::{Change, Condition};
+use dht::replication::message::Told;
 use dht::store::Command;
-use dht::{Arc, Id};
 use sim::engine::Network;
 use sim::observe::copies;
 use sim::plan::{Detector, Plan, Schedule};
@@ -178,8 +180,58 @@ fn who_lacks_more_than_anyone_has_at_hand_becomes_a_member() {
     go_on(&mut network, 15_000_000);
     let led = network.view(8).serves.len();
     assert_eq!((led, copies::missing(&network)), (1, None));
-    let held = (0..9).flat_map(|at| network.records(at, Arc::WHOLE));
+    let held = (0..9).flat_map(|at| network.records(at, dht::Arc::WHOLE));
     assert_eq!(held.count(), 600);
+}
+
+#[test]
+fn what_is_fetched_goes_on_where_it_was_after_an_answer_got_lost() {
+    let (pages, records) = fetched_where_each_is_lost(u32::MAX);
+    let (more_pages, same_records) = fetched_where_each_is_lost(5);
+    assert!(pages > 20 && more_pages > pages + 4, "{more_pages} pages");
+    assert_eq!(same_records, records, "none came again");
+}
+
+/// How many pages are sent, and records arrive, when a node joins and every so many pages one is lost.
+fn fetched_where_each_is_lost(nth: u32) -> (u32, usize) {
+    let plan = Plan {
+        tight: true,
+        ..quiet()
+    };
+    let mut network = Network::new(&plan);
+    go_on(&mut network, 2_000_000);
+    put_200(&mut network);
+    go_on(&mut network, 5_000_000);
+    let count = Arc::new(Mutex::new((0, 0)));
+    let counts = count.clone();
+    network.tamper(Box::new(move |_, action| {
+        let Some(records) = page_of(action) else {
+            return true;
+        };
+        let (pages, arrived) = &mut *counts.lock().expect("nobody panicked");
+        *pages += 1;
+        let is_lost = *pages % nth == 0;
+        *arrived += if is_lost { 0 } else { records };
+        !is_lost
+    }));
+    network.join(8, 0);
+    go_on(&mut network, 60_000_000);
+    assert_eq!(copies::missing(&network), None);
+    *count.lock().expect("nobody panicked")
+}
+
+/// Records of the page that an answer carries.
+fn page_of(action: &Action<u32>) -> Option<usize> {
+    let Action::Reply { reply, .. } = action else {
+        return None;
+    };
+    match reply {
+        Reply::Group(told) => match &**told {
+            Told::Page(page) => Some(page.records.len()),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 #[test]
@@ -231,7 +283,7 @@ fn what_a_bad_disk_has_lost_or_changed_is_mended() {
         let view = (0..8).map(|at| network.view(at));
         let held = view.flat_map(|view| view.held(key)).next();
         let at = held.expect("it is kept").group.members[place].peer.address;
-        let records = network.records(at, Arc::new(key.previous(), key));
+        let records = network.records(at, dht::Arc::new(key.previous(), key));
         let (key, mut record) = records.into_iter().next().expect("it is there");
         record.value = Some(b"torn"[..].into());
         let (put, forget) = match number % 2 {
@@ -251,7 +303,7 @@ fn what_a_bad_disk_has_lost_or_changed_is_mended() {
     assert_eq!(until(&mut network, 30_000_000), None);
     for number in 0..200 {
         let key = key(number);
-        let records = (0..8).flat_map(|at| network.records(at, Arc::new(key.previous(), key)));
+        let records = (0..8).flat_map(|at| network.records(at, dht::Arc::new(key.previous(), key)));
         let values: Vec<_> = records.map(|(_, record)| record.value).collect();
         assert_eq!(values, vec![Some([number][..].into()); 3]);
     }

@@ -49,7 +49,6 @@ fn what_broke_once_is_mended() {
             careful: true,
             replicas: 1,
             stops: false,
-        tight: false,
             tight: false,
         };
         let (_, failed) = swarm.run(1, &AtomicBool::new(false), |_| {});
@@ -68,6 +67,7 @@ fn no_seed_of_a_short_swarm_fails() {
         careful: true,
         replicas: 1,
         stops: false,
+        tight: false,
     };
     let (tried, failed) = swarm.run(2, &AtomicBool::new(false), |_| {});
     assert_eq!(tried, swarm.seeds);

@@ -57,6 +57,9 @@ pub(crate) struct NodeInfo {
     /// The groups that it belongs to, where content is kept by groups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) groups: Vec<Group>,
+    /// What it fetches for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) fetches: Vec<Fetching>,
     /// Everything else that it says.
     #[serde(flatten)]
     pub(crate) more: Map<String, Value>,
@@ -74,6 +77,18 @@ pub(crate) struct Group {
     pub(crate) members: Vec<Peer>,
     /// Those that have everything, as far as this one knows; its leader knows.
     pub(crate) synced: Vec<Id>,
+}
+
+/// A group's content on its way to a node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Fetching {
+    /// The arc, and in which epoch.
+    #[serde(flatten)]
+    pub(crate) range: Range,
+    /// Records that have come.
+    pub(crate) records: u64,
+    /// How much of the arc they lie on.
+    pub(crate) percent: u8,
 }
 
 /// A long link.

@@ -195,6 +195,11 @@ fn problems_at(
         info,
         ring.len().min(settings.replicas.into()),
     ));
+    for fetching in &info.fetches {
+        let (arc, percent) = (fetching.range.arc(), fetching.percent);
+        let records = fetching.records;
+        problems.push(format!("fetches {arc}: {percent} %, {records} records"));
+    }
     if let Some(handover) = &info.handover {
         let to = names.of_peer(&handover.to);
         problems.push(format!("is handing {} over to {to}", handover.arc));

@@ -15,6 +15,7 @@ use crate::view::Phase;
 impl<A: Address> Node<A> {
     /// A beat: leaders show themselves, members look after their leaders, and what got stuck goes on.
     pub(crate) fn beat(&mut self, out: &mut Vec<Action<A>>) {
+        self.allow_to_fetch();
         let tags: Vec<Tag> = self
             .replicas()
             .iter()

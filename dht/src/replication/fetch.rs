@@ -39,6 +39,9 @@ impl<A: Address> Node<A> {
 
     /// The same, from one who is about to have it.
     pub(crate) fn pull_from(&mut self, tag: Tag, giver: &Member<A>, out: &mut Vec<Action<A>>) {
+        if !self.may_fetch() {
+            return;
+        }
         let Some(replica) = self.replica(tag) else {
             return;
         };
@@ -58,6 +61,20 @@ impl<A: Address> Node<A> {
         };
         pull.asked = Some(fetch);
         self.ask_member(giver, tag, Ask::Fetch(fetch), About::Fetch(fetch), out);
+    }
+
+    /// Whether there is room for another page before the next beat.
+    fn may_fetch(&self) -> bool {
+        let left = self.groups.as_ref().map_or(0, |groups| groups.allowance);
+        self.config.fetch.is_none() || left > 0
+    }
+
+    /// On a beat: so much more may be fetched.
+    pub(crate) fn allow_to_fetch(&mut self) {
+        if let (Some(groups), Some(fetch)) = (&mut self.groups, self.config.fetch) {
+            let fetch = i64::from(fetch);
+            groups.allowance = fetch.min(groups.allowance + fetch);
+        }
     }
 
     /// Whom to ask for what a replica lacks: one after the other, who says nothing last, and nobody who is gone.
@@ -244,6 +261,11 @@ impl<A: Address> Node<A> {
     }
 
     fn take_page(&mut self, tag: Tag, page: Page, out: &mut Vec<Action<A>>) {
+        let bytes = page.records.iter().map(|(_, record)| record.bytes());
+        let bytes = bytes.sum::<usize>() as i64;
+        if let Some(groups) = &mut self.groups {
+            groups.allowance -= bytes;
+        }
         let Some(replica) = self.replica(tag) else {
             return;
         };
@@ -259,6 +281,7 @@ impl<A: Address> Node<A> {
         // Another giver may have less.
         let has = pull.has.map_or(page.has, |has| has.min(page.has));
         pull.has = Some(has);
+        pull.records += page.records.len() as u32;
         if page.more {
             pull.after = Some(end);
         }
@@ -283,6 +306,7 @@ impl<A: Address> Node<A> {
             notes: Vec::new(),
         };
         self.store(command, Errand::Discard, out);
+        self.show_groups();
         match page.more {
             true => self.pull(tag, out),
             false => self.fetched(tag, out),

@@ -7,17 +7,17 @@
 use alloc::vec::Vec;
 
 use crate::event::{Action, Note, Ticket};
-use crate::id::Arc;
+use crate::id::{Arc, Id};
 use crate::node::{Errand, Node, note};
 use crate::peer::Address;
 use crate::ranges;
 use crate::replication::compare::Round;
 use crate::replication::group::{Group, Member, Next, Tag};
 use crate::replication::message::{Ask, Told};
-use crate::replication::replica::{Follower, Lead, Replica, Retired, Synced};
+use crate::replication::replica::{Follower, Lead, Pull, Replica, Retired, Synced};
 use crate::replication::{About, Decided, keep, tell};
 use crate::store::Command;
-use crate::view::{Held, Range};
+use crate::view::{Fetching, Held, Range};
 
 impl<A: Address> Node<A> {
     /// A decision that this node has led to.
@@ -277,10 +277,13 @@ impl<A: Address> Node<A> {
             (replica.group.arc, leader)
         });
         let receives = receives.collect();
+        let fetches = self.replicas().iter().filter_map(Replica::fetching);
+        let fetches = fetches.collect();
         let view = self.view_mut();
         view.serves = serves;
         view.groups = groups;
         view.receives = receives;
+        view.fetches = fetches;
     }
 
     /// A later group than this one is known elsewhere.
@@ -408,6 +411,32 @@ impl<A: Address> Node<A> {
 }
 
 impl<A: Address> Replica<A> {
+    /// How far it has fetched what it lacks.
+    fn fetching(&self) -> Option<Fetching> {
+        let Pull { after, records, .. } = self.pull?;
+        let arc = self.group.arc;
+        let length = |to: Id| {
+            let bytes = arc.start.distance_to(to);
+            let leading = bytes
+                .as_bytes()
+                .first_chunk()
+                .map_or(0, |b| u64::from_be_bytes(*b));
+            u128::from(leading).max(1)
+        };
+        let whole = if arc.start == arc.end {
+            1 << 64
+        } else {
+            length(arc.end)
+        };
+        let percent = after.map_or(0, |after| (100 * length(after) / whole).min(100) as u8);
+        Some(Fetching {
+            arc,
+            epoch: self.group.epoch,
+            records,
+            percent,
+        })
+    }
+
     /// What of the epoch before is here already.
     fn begin_with(&mut self, before: Option<&Replica<A>>, start: u32) {
         let Some(before) = before else {

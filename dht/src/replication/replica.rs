@@ -143,6 +143,8 @@ pub(crate) struct Pull {
     pub(crate) since: Option<u32>,
     /// So far the whole has been fetched.
     pub(crate) after: Option<Id>,
+    /// Records that have come.
+    pub(crate) records: u32,
     /// What the first page had.
     pub(crate) has: Option<u32>,
     /// What an answer is awaited to. One that comes late is to another question: what it says of is not what is
@@ -156,6 +158,7 @@ impl Pull {
         Pull {
             since,
             after: None,
+            records: 0,
             has: None,
             asked: None,
         }

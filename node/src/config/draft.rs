@@ -36,6 +36,7 @@ pub(super) struct Values {
     pub(super) successors: u8,
     pub(super) replicas: u8,
     pub(super) zone: Option<String>,
+    pub(super) fetch_rate: Option<u32>,
     pub(super) stabilize_ms: u64,
     pub(super) fingers_ms: u64,
     pub(super) predecessor_ms: u64,
@@ -61,6 +62,7 @@ impl Default for Values {
             successors: 4,
             replicas: 1,
             zone: None,
+            fetch_rate: None,
             stabilize_ms: 1_000,
             fingers_ms: 3_000,
             predecessor_ms: 2_000,
@@ -90,7 +92,7 @@ pub(super) enum Form {
 }
 
 /// Every key of [`Values`].
-pub(super) const KEYS: [(&str, Form); 20] = [
+pub(super) const KEYS: [(&str, Form); 21] = [
     ("address", Form::Text),
     ("name", Form::Text),
     ("network", Form::Text),
@@ -103,6 +105,7 @@ pub(super) const KEYS: [(&str, Form); 20] = [
     ("successors", Form::Number),
     ("replicas", Form::Number),
     ("zone", Form::Text),
+    ("fetch_rate", Form::Number),
     ("stabilize_ms", Form::Number),
     ("fingers_ms", Form::Number),
     ("predecessor_ms", Form::Number),

@@ -116,6 +116,7 @@ fn config(ownership: Ownership, name: &str, me: Peer, entry: Entry) -> Config {
         successors: 4,
         replicas: 1,
         zone: None,
+        fetch_rate: None,
         intervals: OFTEN,
         storage: Storage::Memory,
         workers: NonZeroUsize::MIN,

@@ -36,6 +36,15 @@ pub(crate) fn nodeinfo(node: &Node) -> Json<Value> {
             "synced": held.synced,
         })
     });
+    let fetches = view.fetches.iter().map(|fetching| {
+        json!({
+            "start": fetching.arc.start,
+            "end": fetching.arc.end,
+            "epoch": fetching.epoch,
+            "records": fetching.records,
+            "percent": fetching.percent,
+        })
+    });
     let successor = (view.phase != Phase::Joining).then(|| view.successor());
     Json(json!({
         "name": node.name,
@@ -56,6 +65,7 @@ pub(crate) fn nodeinfo(node: &Node) -> Json<Value> {
         "replicas": node.replicas,
         "zone": node.zone,
         "groups": groups.collect::<Vec<_>>(),
+        "fetches": fetches.collect::<Vec<_>>(),
         "version": env!("CARGO_PKG_VERSION"),
     }))
 }
