@@ -72,6 +72,7 @@ fn swarm() -> Swarm {
         careful: true,
         replicas: 1,
         stops: false,
+        tight: false,
     }
 }
 
