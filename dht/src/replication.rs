@@ -115,8 +115,8 @@ pub(crate) enum About {
     Resign,
     Status,
     Zone,
-    /// This piece.
-    Compare(Arc),
+    /// This piece, after this write.
+    Compare(Arc, u32),
     Mend,
 }
 
@@ -230,8 +230,10 @@ impl<A: Address> Node<A> {
             Ask::Resign => self.resign_for(ticket, &from, tag, out),
             Ask::Status => self.status_for(ticket, tag, out),
             Ask::Zone => self.zone_for(ticket, out),
-            Ask::Compare(piece, digest) => self.compare_for(ticket, tag, piece, digest, out),
-            Ask::Mend(records) => self.mend_for(ticket, tag, records, out),
+            Ask::Compare(piece, at, digest) => {
+                self.compare_for(ticket, tag, (piece, at, digest), out);
+            }
+            Ask::Mend(at, records) => self.mend_for(ticket, tag, (at, records), out),
         }
     }
 
@@ -259,7 +261,9 @@ impl<A: Address> Node<A> {
             About::Status => self.status_told(&told, out),
             About::Resign => self.resign_told(tag, &told, out),
             About::Zone => self.zone_told(&to.peer, told, out),
-            About::Compare(piece) => self.compare_told(tag, &to, piece, told, out),
+            About::Compare(piece, at) => {
+                self.compare_told(tag, &to, (piece, at), told, out);
+            }
             // If it got lost, the next round will find it.
             About::Mend => {}
         }
@@ -288,7 +292,7 @@ impl<A: Address> Node<A> {
             | About::Resign
             | About::Status
             | About::Zone
-            | About::Compare(_)
+            | About::Compare(..)
             | About::Mend => {}
         }
     }
