@@ -11,6 +11,7 @@ use crate::id::{Arc, Id};
 use crate::node::{Errand, Node, note};
 use crate::peer::Address;
 use crate::ranges;
+use crate::replication::beat::OLD;
 use crate::replication::compare::Round;
 use crate::replication::group::{Group, Member, Next, Tag};
 use crate::replication::message::{Ask, Told};
@@ -364,7 +365,8 @@ impl<A: Address> Node<A> {
                 },
                 position: retired.position,
                 window: retired.window.clone(),
-                age: retired.age,
+                // Many groups may keep what one did: who keeps the rest is asked on the next beat.
+                age: OLD - 1,
             }));
         }
         groups.retired = rest;
