@@ -10,7 +10,8 @@
 //! that is was never given to anything.
 //!
 //! A tombstone is as good as nothing: each member purges it by its own clock. It counts only where another
-//! copy has a value.
+//! copy has a value. A value that has expired is purged so, too, a day later: who is the first to do that may
+//! be given it back, once a round, until the clock of the last one has come as far.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;

@@ -292,6 +292,20 @@ mod tests {
             self.go_on(out);
         }
 
+        /// Searches, and returns for which key it looks for a keeper.
+        fn seeks(&mut self) -> Option<Id> {
+            let mut out = Vec::new();
+            self.node.search(&mut out);
+            let asks = self.go_on(out);
+            asks.into_iter().find_map(|action| match action {
+                Action::Ask {
+                    request: crate::message::Request::Route(route),
+                    ..
+                } => Some(route.key),
+                _ => None,
+            })
+        }
+
         /// Is asked by that leader to give up what it has.
         fn released(&mut self, group: &Group<u8>) {
             let request = GroupRequest {
@@ -336,6 +350,19 @@ mod tests {
             former.released(&group(4));
             assert_eq!(former.has(), [1, 4]);
         }
+    }
+
+    #[test]
+    fn an_arc_that_nobody_serves_hides_no_other_strays() {
+        let mut former = Former::new(0, &[1]);
+        let first = former.seeks();
+        assert!(first.is_some_and(|key| group(1).arc.contains(key)));
+        let record = former.store.read(first.unwrap_or(Id::ZERO));
+        former.store.put(id(6), record.expect("it is there"));
+        former.node.pass_keeper(&peer(5));
+        assert_eq!(former.seeks(), Some(id(6)));
+        former.node.pass_keeper(&peer(7));
+        assert_eq!(former.seeks(), first);
     }
 
     #[test]
