@@ -271,14 +271,10 @@ impl<A: Address> Node<A> {
         let members: Vec<Member<A>> = members.map(|other| other.member.clone()).collect();
         let at = piece.at;
         let mine = &piece.records[..];
-        let theirs = |answer| match answer {
-            &Answer::Different(ref records) => &records[..],
-            _ => mine,
-        };
-        let theirs = piece
-            .others
-            .iter()
-            .map(|(id, answer)| (*id, theirs(answer)));
+        let theirs = piece.others.iter().map(|(id, answer)| match answer {
+            Answer::Different(records) => (*id, &records[..]),
+            _ => (*id, mine),
+        });
         let theirs: Vec<(Id, &[(Id, Record)])> = theirs.collect();
         let copies = core::iter::once(mine).chain(theirs.iter().map(|(_, records)| *records));
         let copies: Vec<&[(Id, Record)]> = copies.collect();

@@ -240,7 +240,7 @@ mod tests {
                 ..Config::default()
             };
             let ring = [3, 5, 7, 9].map(peer);
-            let node = Node::in_ring_again(ring[0].clone(), &ring, config, &notes);
+            let node = Node::in_ring_again(ring[0], &ring, config, &notes);
             let mut store = Memory::default();
             for epoch in epochs {
                 let record = Record {
@@ -316,7 +316,7 @@ mod tests {
             };
             let event = Event::Asked {
                 ticket: crate::event::Ticket(1),
-                from: group.members[0].peer.clone(),
+                from: group.members[0].peer,
                 request: crate::message::Request::Group(request.into()),
             };
             let mut out = Vec::new();
