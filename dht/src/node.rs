@@ -26,6 +26,7 @@ use crate::replication::compare::Comparing;
 use crate::replication::fetch::Reading;
 use crate::replication::group::{Member, Tag};
 use crate::replication::replica::{Ordered, Synced};
+use crate::replication::strays::Stray;
 use crate::replication::{GroupQuestion, Groups, keep};
 use crate::slots::Slots;
 use crate::store::{self, Command};
@@ -220,7 +221,7 @@ pub(crate) enum Errand<A> {
     /// Read a piece that members compare.
     Compare(Comparing),
     /// Look for records of arcs that are no longer the node's.
-    Stray,
+    Stray(Stray),
     /// All before this is durable.
     Synced(Synced),
 }
@@ -601,7 +602,9 @@ impl<A: Address> Node<A> {
             (Errand::Compare(comparing), store::Outcome::Records(records)) => {
                 self.piece_read(comparing, records, out);
             }
-            (Errand::Stray, store::Outcome::Records(records)) => self.stray_read(&records, out),
+            (Errand::Stray(stray), store::Outcome::Records(records)) => {
+                self.strays_read(stray, records, out);
+            }
             (Errand::Synced(synced), _) => self.synced(synced, out),
             (errand, outcome) => panic!("the store answered {errand:?} with {outcome:?}"),
         }

@@ -57,6 +57,7 @@ use crate::peer::{Address, Peer};
 use crate::replication::group::{Group, Member, Next, Tag};
 use crate::replication::message::{Ask, Fetch, GroupRequest, Told};
 use crate::replication::replica::{Replica, Retired};
+use crate::replication::strays::Search;
 use crate::replication::zones::Neighbour;
 use crate::view::Range;
 
@@ -78,8 +79,8 @@ pub(crate) struct Groups<A> {
     pub(crate) dismissed: Vec<Arc>,
     /// Bytes that may still be fetched until the next beat; below 0 where a page was larger.
     pub(crate) allowance: i64,
-    /// Beats since the store was searched for what no group accounts for.
-    pub(crate) stray_beats: u8,
+    /// For what the store has and no group accounts for.
+    pub(crate) search: Search,
     /// Where others are, as far as that matters.
     pub(crate) neighbours: Vec<Neighbour<A>>,
 }
@@ -115,8 +116,8 @@ pub(crate) enum About {
     Resign,
     Status,
     Zone,
-    /// This piece.
-    Compare(Arc),
+    /// This piece, after this write.
+    Compare(Arc, u32),
     Mend,
 }
 
@@ -130,7 +131,7 @@ impl<A: Address> Groups<A> {
             is_unkept: false,
             dismissed: Vec::new(),
             allowance: 0,
-            stray_beats: 0,
+            search: Search::new(),
             neighbours: Vec::new(),
         }
     }
@@ -230,8 +231,10 @@ impl<A: Address> Node<A> {
             Ask::Resign => self.resign_for(ticket, &from, tag, out),
             Ask::Status => self.status_for(ticket, tag, out),
             Ask::Zone => self.zone_for(ticket, out),
-            Ask::Compare(piece, digest) => self.compare_for(ticket, tag, piece, digest, out),
-            Ask::Mend(records) => self.mend_for(ticket, tag, records, out),
+            Ask::Compare(piece, at, digest) => {
+                self.compare_for(ticket, tag, (piece, at, digest), out);
+            }
+            Ask::Mend(at, records) => self.mend_for(ticket, tag, (at, records), out),
         }
     }
 
@@ -256,10 +259,12 @@ impl<A: Address> Node<A> {
             About::Accept(ballot) => self.accept_told(tag, to, ballot, told, out),
             About::Install => self.install_told(tag, &to, &told, out),
             About::Release => self.release_told(tag, &to),
-            About::Status => self.status_told(&told, out),
+            About::Status => self.status_told(&to, &told, out),
             About::Resign => self.resign_told(tag, &told, out),
             About::Zone => self.zone_told(&to.peer, told, out),
-            About::Compare(piece) => self.compare_told(tag, &to, piece, told, out),
+            About::Compare(piece, at) => {
+                self.compare_told(tag, &to, (piece, at), told, out);
+            }
             // If it got lost, the next round will find it.
             About::Mend => {}
         }
@@ -288,7 +293,7 @@ impl<A: Address> Node<A> {
             | About::Resign
             | About::Status
             | About::Zone
-            | About::Compare(_)
+            | About::Compare(..)
             | About::Mend => {}
         }
     }

@@ -144,8 +144,6 @@ pub enum Command {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         notes: Vec<Note>,
     },
-    /// Keep these records, unless those that are here are newer; of one version they take their place.
-    Mend(Vec<(Id, Record)>),
     /// Note this.
     Note(Note),
     /// Forget everything on these arcs.
@@ -216,14 +214,6 @@ pub fn perform(store: &mut impl Store, command: Command) -> Outcome {
                 .into_iter()
                 .for_each(|(key, record)| store.merge(key, record));
             notes.into_iter().for_each(|note| store.note(note));
-        }
-        Command::Mend(records) => {
-            for (key, record) in records {
-                let present = store.read(key);
-                if present.is_none_or(|present| present.version <= record.version) {
-                    store.put(key, record);
-                }
-            }
         }
         Command::Note(note) => store.note(note),
         Command::Discard(arcs) => arcs.into_iter().for_each(|arc| discard(store, arc)),

@@ -354,7 +354,8 @@ const TIGHT: [u64; 3] = [117, 39, 9];
 /// 881: leaves had failed, and a leader went on without the nodes that stayed.
 /// 409: a leader was alone with its last writes when the next group was decided to begin with them, and died.
 /// 75: a leader was told late of an epoch that others had gone on from, and led nobody for ever.
-const ONCE_BROKEN: [(u64, u32); 14] = [
+/// 142: an arc that a node kept had become that of many groups, and it asked for one every six seconds.
+const ONCE_BROKEN: [(u64, u32); 15] = [
     (205, 3),
     (111, 3),
     (119, 3),
@@ -369,4 +370,5 @@ const ONCE_BROKEN: [(u64, u32); 14] = [
     (881, 10),
     (409, 3),
     (75, 10),
+    (142, 3),
 ];

@@ -182,6 +182,7 @@ impl<A: Address> Node<A> {
                 }
                 self.answer_waiting(tag, out);
                 self.go_on_proposing(tag, out);
+                self.ask_for_piece(tag, out);
             }
             Told::Behind(position) => follower.next = position + 1,
             Told::Lagging => {

@@ -224,7 +224,7 @@ const HELPLESS: u8 = 16;
 const LEARNER_MAX: u8 = 40;
 
 /// Beats after which a node doubts that it still belongs to a group.
-const OLD: u8 = 24;
+pub(crate) const OLD: u8 = 24;
 
 /// Beats during which new leaders are told of a decision.
 const TOLD_MAX: u8 = 40;

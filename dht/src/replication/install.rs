@@ -11,6 +11,7 @@ use crate::id::{Arc, Id};
 use crate::node::{Errand, Node, note};
 use crate::peer::Address;
 use crate::ranges;
+use crate::replication::beat::OLD;
 use crate::replication::compare::Round;
 use crate::replication::group::{Group, Member, Next, Tag};
 use crate::replication::message::{Ask, Told};
@@ -323,7 +324,7 @@ impl<A: Address> Node<A> {
         out: &mut Vec<Action<A>>,
     ) {
         let me = self.member();
-        if !group.has(&me) {
+        if !group.has(&me) && !self.has_ended(group.tag()) {
             self.forget_for(group, out);
         }
         tell(ticket, Told::Done, out);
@@ -350,12 +351,13 @@ impl<A: Address> Node<A> {
         let Some(groups) = &mut self.groups else {
             return;
         };
-        let mut rest = Vec::new();
+        let (mut rest, mut given) = (Vec::new(), Vec::new());
         for retired in groups.retired.drain(..) {
             if retired.after() >= group.epoch || !retired.tag.meets(group.arc) {
                 rest.push(retired);
                 continue;
             }
+            given.extend(retired.tag.arc.intersection(group.arc));
             rest.extend(retired.tag.arc.without(group.arc).map(|arc| Retired {
                 tag: Tag {
                     arc,
@@ -363,11 +365,14 @@ impl<A: Address> Node<A> {
                 },
                 position: retired.position,
                 window: retired.window.clone(),
-                age: retired.age,
+                // Many groups may keep what one did: who keeps the rest is asked on the next beat.
+                age: OLD - 1,
             }));
         }
         groups.retired = rest;
-        self.dismiss(group.arc);
+        for arc in given {
+            self.dismiss(arc);
+        }
         self.show_groups();
         self.reconcile(out);
     }
@@ -392,12 +397,19 @@ impl<A: Address> Node<A> {
 
     /// A later group serves, so it has all that counts: what is left here of earlier ones can go, unless
     /// this node belongs to it; then it is about to be told.
-    pub(crate) fn status_told(&mut self, told: &Told<A>, out: &mut Vec<Action<A>>) {
+    pub(crate) fn status_told(
+        &mut self,
+        from: &Member<A>,
+        told: &Told<A>,
+        out: &mut Vec<Action<A>>,
+    ) {
         let me = self.member();
-        if let Told::Newer(group) = told
-            && !group.has(&me)
-        {
+        let Told::Newer(group) = told else {
+            return self.pass_keeper(&from.peer);
+        };
+        if !group.has(&me) && !self.has_ended(group.tag()) {
             self.forget_for(group, out);
+            self.sort_strays(group, out);
         }
     }
 

@@ -53,10 +53,10 @@ pub enum Ask<A> {
     Status,
     /// Where are you, and who is behind you?
     Zone,
-    /// I have this digest of what we keep on this piece of our arc.
-    Compare(Arc, Id),
-    /// You should have these, unless yours are newer.
-    Mend(Vec<(Id, Record)>),
+    /// After the write of this sequence I have this digest of what we keep on this piece of our arc.
+    Compare(Arc, u32, Id),
+    /// After the write of this sequence you should have had these, and nothing under a key without one.
+    Mend(u32, Vec<(Id, Option<Record>)>),
 }
 
 /// A write in the order of its group.
@@ -88,7 +88,8 @@ pub enum Told<A> {
     Appended(u32),
     /// To [`Ask::Append`]: I have all up to this sequence, and need what follows it.
     Behind(u32),
-    /// To anything that takes the content: I don't have it yet, and am fetching it.
+    /// To anything that takes the content: I don't have it yet, and am fetching it. To [`Ask::Compare`]: I
+    /// have not got so far, or further on this piece.
     Lagging,
     /// To [`Ask::Append`]: the epoch is about to end.
     Fenced,
@@ -166,7 +167,7 @@ impl<A> Ask<A> {
             Ask::Enroll(_) | Ask::Status => false,
             Ask::Zone => matches!(told, Told::Zone(_)),
             Ask::Compare(..) => matches!(told, Told::Same | Told::Different(_)),
-            Ask::Install(_) | Ask::Release(_) | Ask::Resign | Ask::Mend(_) => {
+            Ask::Install(_) | Ask::Release(_) | Ask::Resign | Ask::Mend(..) => {
                 matches!(told, Told::Done)
             }
         }

@@ -335,6 +335,19 @@ impl Window {
         }
     }
 
+    /// The keys of the writes after this one up to the `last`; nothing where they are not all here.
+    pub(crate) fn written(&self, after: u32, last: u32) -> Option<Vec<Id>> {
+        if after == last {
+            return Some(Vec::new());
+        }
+        let first = self.entries.front()?.sequence;
+        let skip = (after + 1).checked_sub(first)?;
+        let rest = last.checked_sub(after)?;
+        let writes = self.entries.iter().skip(skip as usize).take(rest as usize);
+        let written = writes.filter_map(|entry| Some(entry.write.as_ref()?.0));
+        Some(written.collect())
+    }
+
     /// What follows `after` on an arc, as much as one message holds; nothing where it is not all here.
     pub(crate) fn after(&self, after: u32, arc: Arc) -> Option<Vec<Entry>> {
         // An arc is looked at, since that of the epoch before may have been larger.
@@ -414,6 +427,23 @@ mod tests {
         assert_eq!(after(8), Some(Vec::new()));
         assert_eq!(after(3), None);
         assert_eq!(Window::default().after(0, everything()), None);
+    }
+
+    #[test]
+    fn a_window_tells_what_was_written_between_two_writes() {
+        let window = window(5..9);
+        let written = |after, last| {
+            let keys = window.written(after, last)?;
+            let bytes = keys.iter().map(|key| key.as_bytes()[0]);
+            Some(bytes.collect::<Vec<u8>>())
+        };
+        assert_eq!(written(4, 8), Some(Vec::from([5, 6, 7, 8])));
+        assert_eq!(written(5, 7), Some(Vec::from([6, 7])));
+        assert_eq!(written(8, 8), Some(Vec::new()));
+        assert_eq!(written(3, 8), None);
+        assert_eq!(written(8, 7), None);
+        assert_eq!(Window::default().written(2, 2), Some(Vec::new()));
+        assert_eq!(Window::default().written(1, 2), None);
     }
 
     #[test]

@@ -106,8 +106,12 @@ fn ask_size(ask: &Ask<Address>) -> usize {
         Ask::Enroll(group) | Ask::Release(group) => group.members.len() * (PEER + 4),
         Ask::Accept(_, next) | Ask::Install(next) => next.former.len() * 2 * (PEER + 4),
         Ask::Fetch(_) | Ask::Prepare(_) | Ask::Resign | Ask::Status | Ask::Zone => 24,
-        Ask::Compare(..) => 60,
-        Ask::Mend(records) => records_size(records),
+        Ask::Compare(..) => 64,
+        Ask::Mend(_, records) => {
+            let records = records.iter();
+            let sizes = records.map(|(_, record)| 20 + record.as_ref().map_or(0, record_size));
+            sizes.sum()
+        }
     }
 }
 
