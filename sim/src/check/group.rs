@@ -14,17 +14,18 @@
 mod host;
 mod judge;
 mod letter;
+mod member;
 mod scene;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashSet, VecDeque};
 use std::time::Instant;
 
 use serde::Serialize;
 
 use crate::check::Violation;
-use crate::check::group::scene::{Scene, Step};
+use crate::check::group::scene::Scene;
+use crate::check::search::search;
 
 /// How often each thing happens at most, in one order of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -42,6 +43,8 @@ pub struct GroupOptions {
     pub losses: u8,
     /// Crashes of one member at a time, which starts again on its store: 0 to 4.
     pub crashes: u8,
+    /// Whether what one member sends another arrives in that order, questions and answers alike.
+    pub in_order: bool,
     /// States after which the search is given up.
     pub states_max: usize,
 }
@@ -57,10 +60,12 @@ pub struct GroupReport {
     pub depth: usize,
     /// How long it took.
     pub seconds: f64,
+    /// Different states of single members.
+    pub member_states: usize,
     /// The highest epoch that was decided.
     pub epochs: u32,
     /// Most writes that were acknowledged in one order of events.
-    pub acknowledged: usize,
+    pub acknowledged: u8,
     /// What happens how often.
     pub options: GroupOptions,
     /// Whether all states were looked at.
@@ -69,85 +74,36 @@ pub struct GroupReport {
     pub violations: Vec<Violation>,
 }
 
-/// Looks at all states of a group, until one violates something, or `progress`, which is called now and
-/// then with the states and the depth so far, says no.
+/// Looks at all states of a group, until one violates something, or `progress`, which is called about
+/// once a second with the states and the depth so far, says no.
 pub fn check_group(
     options: &GroupOptions,
     progress: impl FnMut(usize, usize) -> bool,
 ) -> GroupReport {
-    explore(options, Scene::new(*options), progress)
+    explore(&mut Scene::new(*options), options, progress)
 }
 
 fn explore(
+    scene: &mut Scene,
     options: &GroupOptions,
-    start: Scene,
-    mut progress: impl FnMut(usize, usize) -> bool,
+    progress: impl FnMut(usize, usize) -> bool,
 ) -> GroupReport {
     let time = Instant::now();
-    let mut report = GroupReport {
-        states: 0,
-        transitions: 0,
-        depth: 0,
-        seconds: 0.0,
-        epochs: 0,
-        acknowledged: 0,
+    let found = search(scene, options.states_max, progress);
+    let judges = scene.judges().iter();
+    let violations = found.violation.into_iter();
+    GroupReport {
+        states: found.states,
+        transitions: found.transitions,
+        depth: found.depth,
+        seconds: time.elapsed().as_secs_f64(),
+        member_states: scene.members.len(),
+        epochs: judges.clone().map(|judge| judge.epoch()).max().unwrap_or(0),
+        acknowledged: judges.map(|judge| judge.acknowledged).max().unwrap_or(0),
         options: *options,
-        complete: false,
-        violations: Vec::new(),
-    };
-    let mut seen = HashSet::from([start.fingerprint()]);
-    // How each state came about: after which, and by what.
-    let mut parents: Vec<(usize, Option<Step>)> = vec![(0, None)];
-    let mut open = VecDeque::from([(0, 0, start.clone())]);
-    let mut looked = 0;
-    while let Some((number, depth, scene)) = open.pop_front() {
-        report.depth = depth;
-        looked += 1;
-        let is_stopped = looked % 1_024 == 0 && !progress(parents.len(), depth);
-        if is_stopped || parents.len() >= options.states_max {
-            open.push_front((number, depth, scene));
-            break;
-        }
-        for step in scene.steps() {
-            report.transitions += 1;
-            let mut after = scene.clone();
-            let problem = after.perform(step);
-            if !seen.insert(after.fingerprint()) && problem.is_none() {
-                continue;
-            }
-            report.epochs = report.epochs.max(after.judge.epoch());
-            report.acknowledged = report.acknowledged.max(after.judge.acknowledged());
-            parents.push((number, Some(step)));
-            if let Some(property) = problem {
-                let steps = story(&start, &parents);
-                report.violations.push(Violation { property, steps });
-                break;
-            }
-            open.push_back((parents.len() - 1, depth + 1, after));
-        }
-        if !report.violations.is_empty() {
-            break;
-        }
+        complete: found.is_complete,
+        violations: violations
+            .map(|(property, steps)| Violation { property, steps })
+            .collect(),
     }
-    report.states = parents.len();
-    report.complete = open.is_empty() && report.violations.is_empty();
-    report.seconds = time.elapsed().as_secs_f64();
-    report
-}
-
-/// How the last state came about, step by step.
-fn story(start: &Scene, parents: &[(usize, Option<Step>)]) -> Vec<String> {
-    let mut steps = Vec::new();
-    let mut number = parents.len() - 1;
-    while let (parent, Some(step)) = parents[number] {
-        steps.push(step);
-        number = parent;
-    }
-    let mut scene = start.clone();
-    let told = steps.into_iter().rev().map(|step| {
-        let text = scene.in_words(step);
-        scene.perform(step);
-        text
-    });
-    told.collect()
 }
