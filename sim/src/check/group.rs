@@ -1,15 +1,22 @@
 //! Group: every order of events of one group of three members that keep an arc.
 //!
 //! The members are real nodes, each with a store that outlasts its crashes. Explored are the orders in
-//! which their messages arrive, and when clients write and read, clocks beat, messages get lost, and
-//! members crash and start again on their stores. It begins where the first member leads and all have
-//! everything. Each state is judged: see `judge`.
+//! which their messages arrive, or never do, and when clients write and read, clocks beat, messages get lost
+//! and are missed, and members crash and start again on their stores. It begins where the first member leads
+//! and all have everything. Each state is judged: see `judge`.
 //!
-//! What is bounded: how often each of these happens, by [`GroupOptions`]. What is left out: the ring
-//! around the group, whose pointers stay as they are, so that the group has the same members in every
-//! epoch and only its leader changes; other groups of the same nodes; stores that forget in a crash what
-//! they have not flushed; deaths that others notice, for who crashes comes back soon, as the same life.
-//! States are told apart by fingerprints of 128 bits of all that is in them, counters included.
+//! What is bounded: how often each of these happens, by [`GroupOptions`]; and by [`Order`] what overtakes what,
+//! for without that an epoch change has too many states. An epoch ends because a member hears nothing of
+//! its leader for so long that it has lost its patience, while the others doubt; the clock of whoever serves
+//! stands still meanwhile, and no other clock beats unless asked. What is left out: the ring around the
+//! group, whose pointers stay as they are, so that the group has the same members in every epoch and only
+//! its leader changes; other groups of the same nodes; stores that take their time, or forget in a crash
+//! what they have not flushed; messages that arrive twice; deaths that others notice, for who crashes comes
+//! back soon, as the same life.
+//!
+//! States are made of numbers: `member` puts each thing that happens to a member in one state to the real node
+//! once. Members are told apart by fingerprints of 128 bits of all that they know and have stored, but for
+//! the names of their questions; states are compared whole.
 
 mod host;
 mod judge;
@@ -30,23 +37,36 @@ use crate::check::search::search;
 /// How often each thing happens at most, in one order of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct GroupOptions {
-    /// Clients' writes, one after the other or at once: 0 to 4.
+    /// Clients' writes, one after the other or at once: 0 to 15, as all of these.
     pub writes: u8,
-    /// Clients' reads: 0 to 4.
+    /// Clients' reads.
     pub reads: u8,
-    /// Single beats of a member's clock: 0 to 8.
+    /// Single beats of a member's clock.
     pub beats: u8,
-    /// Beats in a row, so many that the member that hears nothing meanwhile proposes the next epoch: 0
-    /// to 8.
+    /// Beats in a row of a member that does not serve, so many that it proposes the next epoch if it hears
+    /// nothing meanwhile.
     pub lapses: u8,
-    /// Questions or answers that get lost: 0 to 4.
+    /// Questions or answers that get lost, and whose askers notice.
     pub losses: u8,
-    /// Crashes of one member at a time, which starts again on its store: 0 to 4.
+    /// Crashes of one member at a time, which starts again on its store.
     pub crashes: u8,
-    /// Whether what one member sends another arrives in that order, questions and answers alike.
-    pub in_order: bool,
+    /// What overtakes what.
+    pub order: Order,
     /// States after which the search is given up.
     pub states_max: usize,
+}
+
+/// Which messages arrive in the order in which they were sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// All that one member sends another.
+    Pair,
+    /// The questions of one member to another, and the answers to them: as on the line that nodes have for
+    /// that. The questions of the other one and their answers travel apart.
+    Line,
+    /// None.
+    Any,
 }
 
 /// What was found.

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
+use crate::check::group::Order;
 use crate::check::group::host::Place;
 use crate::check::seen::{Fast, Seen};
 use crate::check::words::Word;
@@ -36,8 +37,14 @@ impl Letter {
         receiver.into()
     }
 
-    fn sender(&self) -> u8 {
-        self.from + self.to - self.receiver() as u8
+    /// What it does not overtake: letters with the same lane, if it has one.
+    fn lane(&self, order: Order) -> Option<(u8, u8)> {
+        let sender = self.from + self.to - self.receiver() as u8;
+        match order {
+            Order::Pair => Some((sender, 0)),
+            Order::Line => Some((self.from, self.to)),
+            Order::Any => None,
+        }
     }
 }
 
@@ -47,19 +54,18 @@ pub(super) type MailId = u32;
 /// All that was ever on its way.
 pub(super) struct Mails {
     letters: Seen<Letter>,
-    /// Whether what one member sends another arrives in that order.
-    in_order: bool,
-    /// Sorted: by sender, and else as it was sent, or by number.
+    order: Order,
+    /// Sorted: by lane and as it was sent there, or by number.
     mails: Vec<Vec<LetterId>>,
     numbers: HashMap<Vec<LetterId>, MailId>,
     changes: HashMap<(MailId, LetterId, bool), MailId, BuildHasherDefault<Fast>>,
 }
 
 impl Mails {
-    pub(super) fn new(in_order: bool) -> Mails {
+    pub(super) fn new(order: Order) -> Mails {
         Mails {
             letters: Seen::new(),
-            in_order,
+            order,
             mails: vec![Vec::new()],
             numbers: HashMap::from([(Vec::new(), 0)]),
             changes: HashMap::default(),
@@ -81,10 +87,10 @@ impl Mails {
     /// What may arrive next, each once.
     pub(super) fn next(&self, mail: MailId, out: &mut Vec<LetterId>) {
         out.clear();
-        let sender = |letter: &LetterId| self.letter(*letter).sender();
-        let is_same = |one: &LetterId, other: &LetterId| match self.in_order {
-            true => sender(one) == sender(other),
-            false => one == other,
+        let lane = |letter: &LetterId| self.letter(*letter).lane(self.order);
+        let is_same = |one: &LetterId, other: &LetterId| match lane(one) {
+            None => one == other,
+            same => same == lane(other),
         };
         for letter in self.all(mail) {
             if !out.last().is_some_and(|last| is_same(last, letter)) {
@@ -101,8 +107,8 @@ impl Mails {
         let mut letters = self.all(mail).to_vec();
         if is_more {
             let rank = |number: LetterId| {
-                let sender = self.letter(number).sender();
-                (sender, if self.in_order { 0 } else { number })
+                let lane = self.letter(number).lane(self.order);
+                (lane, if lane.is_some() { 0 } else { number })
             };
             let place = letters.partition_point(|other| rank(*other) <= rank(letter));
             letters.insert(place, letter);

@@ -11,7 +11,9 @@ use dht::event::{Cause, Ticket, Timer};
 use dht::message::{Reply, Request};
 use dht::record::{Change, Changed, Condition, Version};
 use dht::replication::group::Next;
-use dht::replication::message::{Ask, Told};
+use dht::replication::message::Ask;
+#[cfg(test)]
+use dht::replication::message::Told;
 use dht::store::{Memory, Store as _, perform};
 use dht::{Action, Event, Id, Node};
 
@@ -89,18 +91,16 @@ pub(super) struct Facts {
 }
 
 /// A planted mistake.
+#[cfg(test)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flaw {
     /// There is none.
     None,
     /// A follower says that it has a write, and has it not.
-    #[cfg(test)]
     HastyFollower,
     /// A member forgets at once what it has promised or accepted.
-    #[cfg(test)]
     ForgetfulAcceptor,
     /// A member that takes part in the end of an epoch stores and acknowledges writes of it all the same.
-    #[cfg(test)]
     UnfencedFollower,
 }
 
@@ -115,6 +115,7 @@ pub(super) struct Members {
     replies: Words<Reply<u32>>,
     abouts: Words<String>,
     pub(super) decisions: Words<Next<u32>>,
+    #[cfg(test)]
     pub(super) flaw: Flaw,
     /// Members that were taken for one that was known already, where they are looked at.
     #[cfg(test)]
@@ -133,6 +134,7 @@ impl Members {
             replies: Words::default(),
             abouts: Words::default(),
             decisions: Words::default(),
+            #[cfg(test)]
             flaw: Flaw::None,
             #[cfg(test)]
             twins: None,
@@ -258,7 +260,9 @@ impl Members {
         #[cfg(test)]
         let reply = self.flaw.mistake(before, ask.as_ref(), kept, reply);
         let reply = Some(self.replies.number(reply));
-        doing.sent.push(self.mails.number(Letter { reply, ..letter }));
+        doing
+            .sent
+            .push(self.mails.number(Letter { reply, ..letter }));
     }
 
     /// Puts an event to a member and does what it wants.

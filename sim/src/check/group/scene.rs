@@ -40,7 +40,7 @@ impl Scene {
     /// The first member leads, and all have everything.
     pub(super) fn new(options: GroupOptions) -> Scene {
         let mut scene = Scene {
-            members: Members::new(Mails::new(options.in_order)),
+            members: Members::new(Mails::new(options.order)),
             judges: Vec::new(),
             numbers: HashMap::new(),
             start: State::default(),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::check::group::member::{Flaw, Kept, MemberId, Members};
 use crate::check::group::scene::{Scene, Step};
-use crate::check::group::{GroupOptions, GroupReport, check_group, explore};
+use crate::check::group::{GroupOptions, GroupReport, Order, check_group, explore};
 
 /// A sample of members that were taken for known ones, by whom.
 #[derive(Clone, Debug, Default)]
@@ -57,8 +57,19 @@ fn calm() -> GroupOptions {
         lapses: 0,
         losses: 0,
         crashes: 0,
-        in_order: false,
+        order: Order::Any,
         states_max: 1_000_000,
+    }
+}
+
+/// A write, and an epoch that ends.
+fn changing() -> GroupOptions {
+    GroupOptions {
+        writes: 1,
+        reads: 0,
+        lapses: 1,
+        order: Order::Pair,
+        ..calm()
     }
 }
 
@@ -69,6 +80,7 @@ fn elected(flaw: Flaw) -> GroupReport {
         reads: 0,
         lapses: 2,
         crashes: 1,
+        order: Order::Pair,
         ..calm()
     };
     let mut scene = Scene::new(options);
@@ -123,6 +135,45 @@ fn an_epoch_is_decided_once_while_two_propose() {
     let report = elected(Flaw::None);
     assert!(report.violations.is_empty(), "{report:#?}");
     assert!(report.complete && report.epochs > 2, "{report:#?}");
+}
+
+#[test]
+fn a_write_outlasts_the_epoch_in_which_it_was_acknowledged() {
+    let report = check_group(&changing(), |_, _| true);
+    assert!(report.violations.is_empty(), "{report:#?}");
+    let found = (report.states, report.epochs, report.acknowledged);
+    assert!(report.complete, "{report:#?}");
+    assert_eq!(found, (634_696, 3, 1));
+}
+
+#[test]
+fn members_that_take_writes_of_an_epoch_that_they_help_to_end_are_caught() {
+    let report = flawed(changing(), Flaw::UnfencedFollower);
+    let [violation] = report.violations.as_slice() else {
+        panic!("it is not noticed: {report:#?}");
+    };
+    assert!(violation.property.contains("on 2 stores"), "{violation:#?}");
+}
+
+#[test]
+fn members_that_are_taken_for_the_same_do_the_same() {
+    let quick = GroupOptions {
+        states_max: 100_000,
+        ..changing()
+    };
+    let crashing = GroupOptions {
+        crashes: 1,
+        losses: 1,
+        ..quick
+    };
+    for options in [calm(), quick, crashing] {
+        let mut scene = Scene::new(options);
+        scene.members.twins = Some(Twins::default());
+        explore(&mut scene, &options, |_, _| true);
+        let (count, differing) = scene.members.discord();
+        assert!(count > 50, "{count} twins in {options:?}");
+        assert!(differing.is_empty(), "{}: {}", count, differing[0]);
+    }
 }
 
 /// Twins of one member that are kept.
