@@ -48,8 +48,8 @@ impl Scene {
             next: Vec::new(),
         };
         let mut state = State::default();
-        for place in 0..MEMBERS {
-            state[place] = scene.members.founder(place);
+        for (place, member) in state.iter_mut().take(MEMBERS).enumerate() {
+            *member = scene.members.founder(place);
         }
         state[JUDGE] = scene.judge(Judge::default());
         for _ in 0..SETTLING_BEATS {
