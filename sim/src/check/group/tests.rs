@@ -141,9 +141,8 @@ fn an_epoch_is_decided_once_while_two_propose() {
 fn a_write_outlasts_the_epoch_in_which_it_was_acknowledged() {
     let report = check_group(&changing(), |_, _| true);
     assert!(report.violations.is_empty(), "{report:#?}");
-    let found = (report.states, report.epochs, report.acknowledged);
     assert!(report.complete, "{report:#?}");
-    assert_eq!(found, (634_696, 3, 1));
+    assert_eq!((report.epochs, report.acknowledged), (3, 1));
 }
 
 #[test]
