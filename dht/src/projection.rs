@@ -7,6 +7,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::event::Ticket;
 use crate::id::Arc;
 use crate::node::Node;
 use crate::peer::{Address, Peer};
@@ -54,6 +55,9 @@ pub struct Projection<A> {
     /// How far it has come with claiming an arc that nobody has handed over, in words; empty where
     /// nobody is asked, or where the answers would not count any more.
     pub claim: String,
+    /// What it knows of the groups that it belongs to or used to belong to, in words: everything, also how
+    /// long it has waited for what.
+    pub groups: String,
 }
 
 impl<A: Address> Node<A> {
@@ -93,6 +97,16 @@ impl<A: Address> Node<A> {
             newcomers,
             is_bereaved: self.is_bereaved,
             claim: gap.map_or_else(String::new, |gap| gap.in_words(self.moves)),
+            groups: match &self.groups {
+                Some(groups) => format!("{groups:?}"),
+                None => String::new(),
+            },
         }
+    }
+
+    /// What one of its open questions is about, in the words of [`Projection::questions`].
+    pub fn question(&self, ticket: Ticket) -> Option<String> {
+        let open = self.questions.look(ticket)?;
+        Some(format!("{open:?}"))
     }
 }

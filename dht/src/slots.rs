@@ -58,6 +58,12 @@ impl<T> Slots<T> {
         self.slot(ticket)?.as_mut()
     }
 
+    pub(crate) fn look(&self, ticket: Ticket) -> Option<&T> {
+        let (uses, slot) = self.slots.get(ticket.0 as u32 as usize)?;
+        let is_open = u64::from(*uses) == ticket.0 >> 32;
+        slot.as_ref().filter(|_| is_open)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.slots.iter().filter_map(|(_, slot)| slot.as_ref())
     }

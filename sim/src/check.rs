@@ -46,7 +46,7 @@ use crate::check::ring::{Ring, World};
 use crate::check::search::{Found, search};
 use crate::check::zave::{Choices, Zave};
 
-pub use crate::check::group::{GroupOptions, GroupReport, check_group};
+pub use crate::check::group::{GroupOptions, GroupReport, Order, check_group};
 pub use crate::check::story::LEGEND;
 
 /// Which rules are checked.

@@ -357,7 +357,7 @@ A simulated network is run again from its plan; a real node lives again by the e
 down. Exit code 1 if something differs, or something that must hold does not.")]
     Replay(crate::commands::replay::Args),
 
-    /// Put a small ring through everything that can happen, in every order
+    /// Put a small ring, or one group, through everything that can happen, in every order
     #[command(after_help = "\
 Examples:
   tasks check                                  4 nodes, lists of 2, restarts, deaths and leaves
@@ -365,6 +365,8 @@ Examples:
   tasks check --content                        who serves what while nodes join and leave
   tasks check --variant published              the rules of the first papers, and how they fail
   tasks check --nodes 5 --no-leaves --lives 6  a larger ring
+  tasks check --group                          3 members, an epoch that ends, and two writes
+  tasks check --group --writes 1 --order line  fewer writes, and more that overtakes
   tasks check --json | jq '.violations[].steps'
 
 Exit code 1 if something that must hold does not, or if not all states were looked at.")]

@@ -1,4 +1,4 @@
-//! `tasks check`: every order of events of a small ring.
+//! `tasks check`: every order of events of a small ring, or of one group that keeps an arc.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,10 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use indicatif::ProgressBar;
-use sim::check::{LEGEND, Options, Report, Variant, check};
+use sim::check::{
+    GroupOptions, GroupReport, LEGEND, Options, Order, Report, Variant, Violation, check,
+    check_group,
+};
 
 use crate::commands::simulate::until_interrupted;
 use crate::failure::{FAILED, Failure};
@@ -51,29 +54,77 @@ pub(crate) struct Args {
     /// incarnation [default: 2 more than nodes, 1 or none where that takes too long]
     #[arg(long, value_name = "N")]
     lives: Option<u8>,
+    /// Look at one group of three members that keep an arc, and not at a ring
+    #[arg(long, conflicts_with_all = ["nodes", "successors", "variant", "in_flight", "reuse_ids",
+        "false_suspicion", "content", "no_leaves", "identifiers", "lives"])]
+    group: bool,
+    /// With --group: what clients write, all to one key
+    #[arg(long, value_name = "N", default_value_t = 2, requires = "group", value_parser = few())]
+    writes: u8,
+    /// With --group: what clients read
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "group", value_parser = few())]
+    reads: u8,
+    /// With --group: how often a member that hears nothing of its leader ends the epoch
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "group", value_parser = few())]
+    elections: u8,
+    /// With --group: messages that get lost, as whoever asked notices; that any one may never arrive is
+    /// looked at in any case
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "group", value_parser = few())]
+    losses: u8,
+    /// With --group: crashes of a member, which starts again on its store
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "group", value_parser = few())]
+    crashes: u8,
+    /// With --group: what arrives in the order in which it was sent: all that goes from one member to
+    /// another, questions and their answers on the line of each asker, or nothing
+    #[arg(long, default_value = "pair", requires = "group", value_parser = orders())]
+    order: Order,
     /// States after which to give up; a million takes about 50 MB
     #[arg(long, value_name = "N", default_value_t = 50_000_000)]
     states_max: usize,
 }
 
 pub(super) async fn run(args: Args, printer: Printer) -> Result<ExitCode> {
-    let options = args.options();
-    let report = until_interrupted(move |stop| explore(&options, stop)).await?;
-    printer.document(&report)?;
-    show(&report, printer)?;
-    if report.complete {
-        return Ok(ExitCode::SUCCESS);
-    }
-    if report.violations.is_empty() {
-        printer.note("error: not all states were looked at, so nothing is shown");
+    let is_complete = match args.group {
+        true => {
+            let options = args.group_options();
+            let report = until_interrupted(move |stop| {
+                Ok(watched(stop, |progress| check_group(&options, progress)))
+            });
+            let report = report.await?;
+            printer.document(&report)?;
+            show_group(&report, printer)?;
+            (report.complete, report.violations.is_empty())
+        }
+        false => {
+            let options = args.options();
+            let report = until_interrupted(move |stop| {
+                let report = watched(stop, |progress| check(&options, progress));
+                report.map_err(|refused| Failure::Usage(refused.to_string()).into())
+            });
+            let report = report.await?;
+            printer.document(&report)?;
+            show(&report, printer)?;
+            (report.complete, report.violations.is_empty())
+        }
+    };
+    match is_complete {
+        (true, _) => return Ok(ExitCode::SUCCESS),
+        (false, true) => {
+            printer.note("error: not all states were looked at, so nothing is shown");
+        }
+        (false, false) => {}
     }
     Ok(ExitCode::from(FAILED))
 }
 
-fn explore(options: &Options, stop: &AtomicBool) -> Result<Report> {
+/// Shows how far a search has come, until it ends or is to stop.
+fn watched<T>(
+    stop: &AtomicBool,
+    search: impl FnOnce(&mut dyn FnMut(usize, usize) -> bool) -> T,
+) -> T {
     let start = Instant::now();
     let progress = ProgressBar::new_spinner();
-    let report = check(options, |states, depth| {
+    let found = search(&mut |states, depth| {
         let per_s = states as f64 / start.elapsed().as_secs_f64();
         progress.set_message(format!(
             "{states} states, {per_s:.0} a second, {depth} steps from the start"
@@ -82,17 +133,11 @@ fn explore(options: &Options, stop: &AtomicBool) -> Result<Report> {
         !stop.load(Ordering::Relaxed)
     });
     progress.finish_and_clear();
-    report.map_err(|refused| Failure::Usage(refused.to_string()).into())
+    found
 }
 
 fn show(report: &Report, printer: Printer) -> Result<()> {
-    for violation in &report.violations {
-        printer.line(format_args!("violated: {}", violation.property))?;
-        for (number, step) in violation.steps.iter().enumerate() {
-            printer.line(format_args!("{number:>4}  {step}"))?;
-        }
-        printer.line(LEGEND)?;
-    }
+    show_violations(&report.violations, LEGEND, printer)?;
     printer.line(format_args!(
         "{} states, {} transitions, {} steps deep, {:.1} s",
         report.states, report.transitions, report.depth, report.seconds
@@ -108,7 +153,47 @@ fn show(report: &Report, printer: Printer) -> Result<()> {
     Ok(())
 }
 
+fn show_group(report: &GroupReport, printer: Printer) -> Result<()> {
+    show_violations(&report.violations, GROUP_LEGEND, printer)?;
+    printer.line(format_args!(
+        "{} states, {} transitions, {} steps deep, {:.1} s",
+        report.states, report.transitions, report.depth, report.seconds
+    ))?;
+    printer.line(format_args!(
+        "up to epoch {}, and up to {} writes acknowledged",
+        report.epochs, report.acknowledged
+    ))?;
+    if report.complete {
+        printer.line("all that must hold holds")?;
+    }
+    Ok(())
+}
+
+fn show_violations(violations: &[Violation], legend: &str, printer: Printer) -> Result<()> {
+    for violation in violations {
+        printer.line(format_args!("violated: {}", violation.property))?;
+        for (number, step) in violation.steps.iter().enumerate() {
+            printer.line(format_args!("{number:>4}  {step}"))?;
+        }
+        printer.line(legend)?;
+    }
+    Ok(())
+}
+
 impl Args {
+    fn group_options(&self) -> GroupOptions {
+        GroupOptions {
+            writes: self.writes,
+            reads: self.reads,
+            beats: 0,
+            lapses: self.elections,
+            losses: self.losses,
+            crashes: self.crashes,
+            order: self.order,
+            states_max: self.states_max,
+        }
+    }
+
     fn options(&self) -> Options {
         let standard = Options::new(self.nodes, self.successors, self.variant);
         let identifiers = self.identifiers.unwrap_or(standard.identifiers);
@@ -138,6 +223,19 @@ impl Args {
     }
 }
 
+/// As many as a state has room for.
+fn few() -> clap::builder::RangedI64ValueParser<u8> {
+    clap::value_parser!(u8).range(0..=15)
+}
+
+fn orders() -> impl clap::builder::TypedValueParser<Value = Order> {
+    PossibleValuesParser::new(["pair", "line", "any"]).map(|name| match name.as_str() {
+        "line" => Order::Line,
+        "any" => Order::Any,
+        _ => Order::Pair,
+    })
+}
+
 fn variants() -> impl clap::builder::TypedValueParser<Value = Variant> {
     PossibleValuesParser::new(["corrected", "zave", "published"]).map(|name| match name.as_str() {
         "zave" => Variant::Zave,
@@ -145,3 +243,7 @@ fn variants() -> impl clap::builder::TypedValueParser<Value = Variant> {
         _ => Variant::Corrected,
     })
 }
+
+/// How states of a group are written.
+const GROUP_LEGEND: &str = "each state: of the three members the version that its store has, as epoch.sequence, \
+    a number for all that it knows, and the epoch in which it serves";

@@ -9,22 +9,6 @@ use dht::{Action, Arc, Config, Event, Id, Node, Peer};
 /// A member, by its place.
 pub(super) type Place = usize;
 
-/// A member and its store.
-#[derive(Clone, Debug)]
-pub(super) struct Host {
-    /// Nothing while it is down.
-    pub(super) node: Option<Node<u32>>,
-    pub(super) store: Memory,
-    pub(super) fingerprint: u128,
-}
-
-impl Host {
-    pub(super) fn marked(mut self) -> Host {
-        self.fingerprint = fingerprint(&format!("{:?} {:?}", self.node, self.store));
-        self
-    }
-}
-
 pub(super) fn peer(place: Place) -> Peer<u32> {
     let mut bytes = [0; Id::BYTES];
     bytes[0] = (place as u8 + 1) << 4;
