@@ -82,53 +82,45 @@ fn go(mut run: Run) -> Report {
     run.go(&AtomicBool::new(false), |_| {})
 }
 
+/// Runs one seed of a swarm; `option` is what to type beside the rest to see it again.
+fn assert_holds(swarm: Swarm, seed: u64, option: &str) {
+    let run = Run::new(swarm.plan(seed)).expect("the plan is possible");
+    let report = go(run);
+    let minutes = swarm.minutes;
+    assert_eq!(
+        report.violations,
+        [],
+        "tasks swarm --seeds 1 --first {seed} --minutes {minutes} --nodes 16 --detector real --replicas 3{option}"
+    );
+    assert!(report.acknowledged > 500, "clients were served: {report:?}");
+}
+
 #[test]
 fn seeds_that_once_broke_something_hold() {
     for (seed, minutes) in ONCE_BROKEN {
-        let run = Run::new(swarm(minutes).plan(seed)).expect("the plan is possible");
-        let report = go(run);
-        assert_eq!(
-            report.violations,
-            [],
-            "tasks swarm --seeds 1 --first {seed} --minutes {minutes} --nodes 16 --detector real --replicas 3"
-        );
-        assert!(report.acknowledged > 500, "clients were served: {report:?}");
+        assert_holds(swarm(minutes), seed, "");
     }
 }
 
 #[test]
 fn a_network_that_is_stopped_as_a_whole_comes_back_with_all_that_it_acknowledged() {
+    let swarm = Swarm {
+        stops: true,
+        ..swarm(3)
+    };
     for seed in STOPPED {
-        let swarm = Swarm {
-            stops: true,
-            ..swarm(3)
-        };
-        let run = Run::new(swarm.plan(seed)).expect("the plan is possible");
-        let report = go(run);
-        assert_eq!(
-            report.violations,
-            [],
-            "tasks swarm --seeds 1 --first {seed} --minutes 3 --nodes 16 --detector real --replicas 3 --stops"
-        );
-        assert!(report.acknowledged > 500, "clients were served: {report:?}");
+        assert_holds(swarm, seed, " --stops");
     }
 }
 
 #[test]
 fn members_that_keep_few_writes_at_hand_lose_none() {
+    let swarm = Swarm {
+        tight: true,
+        ..swarm(3)
+    };
     for seed in TIGHT {
-        let swarm = Swarm {
-            tight: true,
-            ..swarm(3)
-        };
-        let run = Run::new(swarm.plan(seed)).expect("the plan is possible");
-        let report = go(run);
-        assert_eq!(
-            report.violations,
-            [],
-            "tasks swarm --seeds 1 --first {seed} --minutes 3 --nodes 16 --detector real --replicas 3 --tight"
-        );
-        assert!(report.acknowledged > 500, "clients were served: {report:?}");
+        assert_holds(swarm, seed, " --tight");
     }
 }
 
