@@ -142,6 +142,18 @@ pub struct Args {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<PathBuf>,
 
+    /// Take faults at `/faults`, for experiments: lets anyone who reaches the node cut it off
+    /// [env: DHT_FAULT_INJECTION] [default: false]
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault_injection: Option<bool>,
+
     /// Configuration file, with the names of the flags (`stabilize_ms = 1000`) [env: DHT_CONFIG]
     /// [default: node.toml if it exists]
     #[arg(long, value_name = "FILE")]

@@ -53,6 +53,8 @@ pub struct Config {
     pub workers: NonZeroUsize,
     /// Where all that happens to it is written down, if anywhere.
     pub trace: Option<PathBuf>,
+    /// Whether it takes faults, for experiments: anyone who reaches the node can cut it off then.
+    pub fault_injection: bool,
 }
 
 /// How a node gets into a ring.
@@ -139,6 +141,7 @@ impl Config {
             storage: storage(&draft)?,
             workers: workers(&draft)?,
             trace: draft.values.trace,
+            fault_injection: draft.values.fault_injection,
             name,
         })
     }

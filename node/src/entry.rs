@@ -128,6 +128,10 @@ async fn place(service: &Service, config: &Config, members: &[String]) -> Result
     loop {
         let mut reasons = Vec::new();
         for member in members.iter().filter(|member| **member != service.address) {
+            if is_cut_off(service, member) {
+                reasons.push(format!("{member}: {SILENT}"));
+                continue;
+            }
             match ask(service, config, member).await? {
                 Ok(hints) => return Ok(hints),
                 Err(reason) => reasons.push(format!("{member}: {reason}")),
@@ -205,12 +209,22 @@ async fn ask(
     }
 }
 
+/// Whether faults keep this node from a member; those are told by addresses in numbers.
+fn is_cut_off(service: &Service, member: &str) -> bool {
+    let faults = service.driver().peers().faults();
+    faults.is_some_and(|faults| {
+        member
+            .parse()
+            .is_ok_and(|address| faults.is_cut_off(address))
+    })
+}
+
 async fn answer<T: DeserializeOwned>(question: RequestBuilder) -> Result<T, Refusal> {
     let response = question.timeout(ANSWER_MAX).send().await.map_err(|error| {
         let reason = if error.is_connect() {
             "nobody listens there"
         } else {
-            "it does not answer"
+            SILENT
         };
         Refusal::Later(reason.to_owned())
     })?;
@@ -231,6 +245,8 @@ async fn answer<T: DeserializeOwned>(question: RequestBuilder) -> Result<T, Refu
         Err(Refusal::Later(message))
     }
 }
+
+const SILENT: &str = "it does not answer";
 
 /// For how long members are asked that are busy, or not there yet.
 const PATIENCE: Duration = Duration::from_secs(10);

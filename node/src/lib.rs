@@ -27,6 +27,7 @@ pub mod content;
 pub mod doors;
 pub mod driver;
 pub mod envelope;
+pub mod faults;
 pub mod line;
 pub mod peers;
 pub mod schedule;

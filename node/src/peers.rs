@@ -7,8 +7,10 @@
 
 mod lines;
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use std::{io, iter};
 
@@ -17,6 +19,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Response, StatusCode};
 
 use crate::envelope::{Answers, ENVELOPE_BYTES_MAX, NETWORK_HEADER, Questions};
+use crate::faults::Faults;
 use crate::line::{self, Response as LineResponse};
 use crate::peers::lines::Lines;
 use crate::{Peer, Reply, Request};
@@ -27,6 +30,8 @@ pub struct Peers {
     client: Client,
     network: HeaderValue,
     lines: Lines,
+    /// Nothing where nobody may break anything.
+    faults: Option<Arc<Faults>>,
 }
 
 /// Why there are no answers.
@@ -69,7 +74,24 @@ impl Peers {
             client,
             network,
             lines: Lines::default(),
+            faults: None,
         }
+    }
+
+    /// The same, with faults between this node and others that can be told, none at first.
+    pub fn with_faults(self) -> Peers {
+        let faults = Some(Arc::default());
+        Peers { faults, ..self }
+    }
+
+    /// What is broken between this node and others, if that can be told.
+    pub fn faults(&self) -> Option<&Faults> {
+        self.faults.as_deref()
+    }
+
+    /// Closes the lines to these addresses.
+    pub async fn hang_up(&self, addresses: &BTreeSet<SocketAddr>) {
+        self.lines.hang_up(addresses).await;
     }
 
     /// The connection pool, for questions that are no messages of the protocol.
@@ -86,10 +108,15 @@ impl Peers {
     ) -> Result<Vec<Reply>, Missed> {
         let patience = patience(&requests);
         let questions = Questions { from, to, requests };
-        let body = serde_json::to_vec(&questions).expect("messages are plain data");
+        self.through(to, patience, self.post(&questions, patience))
+            .await
+    }
+
+    async fn post(&self, questions: &Questions, patience: Duration) -> Result<Vec<Reply>, Missed> {
+        let body = serde_json::to_vec(questions).expect("messages are plain data");
         let response = self
             .client
-            .post(url(to.address))
+            .post(url(questions.to.address))
             .timeout(patience)
             .header(NETWORK_HEADER, &self.network)
             .header(CONTENT_TYPE, JSON)
@@ -103,7 +130,7 @@ impl Peers {
         }
         let body = read(response).await.ok_or(Missed::Silent)?;
         let answers = serde_json::from_slice(&body).map_err(|_| Missed::Silent)?;
-        fitting(&questions, answers)
+        fitting(questions, answers)
     }
 
     /// The same by the line to that peer: for what comes often. Whether a peer is there is better asked by
@@ -120,10 +147,24 @@ impl Peers {
         let asked = self
             .lines
             .ask(client, network, to.address, &questions, patience);
-        match line::message(&asked.await?) {
+        let asked = self.through(to, patience, asked).await?;
+        match line::message(&asked) {
             Some(LineResponse::Answers(answers)) => fitting(&questions, answers),
             Some(LineResponse::Refused) => Err(Missed::SomebodyElse),
             Some(LineResponse::NotKept) | None => Err(Missed::Silent),
+        }
+    }
+
+    /// What comes of a question, with the faults that there are.
+    async fn through<T>(
+        &self,
+        to: Peer,
+        patience: Duration,
+        asking: impl Future<Output = Result<T, Missed>>,
+    ) -> Result<T, Missed> {
+        match &self.faults {
+            None => asking.await,
+            Some(faults) => faults.through(to.address, patience, asking).await,
         }
     }
 }

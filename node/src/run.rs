@@ -8,7 +8,7 @@ use std::time::Instant;
 use dht::Id;
 use dht::store::Store as _;
 use dht::trace::Birth;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::args::Args;
 use crate::config::{Config, Entry, Storage};
@@ -73,7 +73,11 @@ fn try_run(args: &Args) -> Result<(), Error> {
 
 async fn live(config: &Config) -> Result<(), Error> {
     let mut signals = Signals::listen().map_err(Error::Signals)?;
-    let peers = Peers::new(&config.network);
+    let mut peers = Peers::new(&config.network);
+    if config.fault_injection {
+        warn!("anyone who reaches this node can cut it off: faults are injected at /faults");
+        peers = peers.with_faults();
+    }
     let content = content(config)?;
     let birth = birth(config, &content);
     let driver = Driver::new(birth.node(), peers, content, trace(config, birth)?);

@@ -45,6 +45,7 @@ pub(super) struct Values {
     pub(super) data: Option<PathBuf>,
     pub(super) workers: usize,
     pub(super) trace: Option<PathBuf>,
+    pub(super) fault_injection: bool,
 }
 
 impl Default for Values {
@@ -71,6 +72,7 @@ impl Default for Values {
             data: None,
             workers: 1,
             trace: None,
+            fault_injection: false,
         }
     }
 }
@@ -89,10 +91,12 @@ pub(super) enum Form {
     Text,
     Number,
     List,
+    /// `true` or `false`.
+    Switch,
 }
 
 /// Every key of [`Values`].
-pub(super) const KEYS: [(&str, Form); 21] = [
+pub(super) const KEYS: [(&str, Form); 22] = [
     ("address", Form::Text),
     ("name", Form::Text),
     ("network", Form::Text),
@@ -114,6 +118,7 @@ pub(super) const KEYS: [(&str, Form); 21] = [
     ("data", Form::Text),
     ("workers", Form::Number),
     ("trace", Form::Text),
+    ("fault_injection", Form::Switch),
 ];
 
 impl Draft {

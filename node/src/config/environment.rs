@@ -40,6 +40,7 @@ fn value(form: Form, text: String) -> Value {
         Form::Text => text.into(),
         // What is no number stays a text, and is refused as such where a number is expected.
         Form::Number => text.parse::<u64>().map_or(Value::from(text), Value::from),
+        Form::Switch => text.parse::<bool>().map_or(Value::from(text), Value::from),
         Form::List => text
             .split(',')
             .filter(|item| !item.is_empty())

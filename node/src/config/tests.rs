@@ -70,6 +70,7 @@ fn the_defaults_are_those_that_the_help_names() {
             ("store", "memory".to_owned()),
             ("data", "nowhere".to_owned()),
             ("workers", config.workers.to_string()),
+            ("fault_injection", config.fault_injection.to_string()),
             (
                 "trace",
                 config
@@ -127,6 +128,7 @@ fn every_key_can_stand_in_the_environment() {
             ("REPLICAS", "1"),
             ("WORKERS", "2"),
             ("TRACE", "1.jsonl"),
+            ("FAULT_INJECTION", "true"),
             ("STORE", "disk"),
             ("DATA", "folder"),
             ("STATE", "of no interest to a node"),
@@ -140,6 +142,7 @@ fn every_key_can_stand_in_the_environment() {
         );
         assert_eq!(config.me.incarnation, 9);
         assert_eq!(config.trace, Some("1.jsonl".into()));
+        assert!(config.fault_injection);
         assert!(matches!(config.entry, Entry::Ring(ring) if ring.len() == 2));
         assert_same(
             (config.ownership, config.routing),
@@ -161,6 +164,22 @@ fn a_store_on_disk_needs_a_folder() {
         );
         jail.set_env("DHT_STORE", "tape");
         refused(&join, &["store", "tape", "DHT_STORE"]);
+    });
+}
+
+#[test]
+fn a_switch_is_on_or_off_wherever_it_stands() {
+    jailed(|jail| {
+        let join = ["--join", "127.0.0.1:1"];
+        assert!(!load(&join).fault_injection);
+        assert!(load(&[&join[..], &["--fault-injection"]].concat()).fault_injection);
+        jail.create_file("node.toml", "fault_injection = true")
+            .expect("a file");
+        assert!(load(&join).fault_injection);
+        let off = [&join[..], &["--fault-injection=false"]].concat();
+        assert!(!load(&off).fault_injection);
+        jail.set_env("DHT_FAULT_INJECTION", "maybe");
+        refused(&join, &["fault_injection", "DHT_FAULT_INJECTION", "bool"]);
     });
 }
 

@@ -7,6 +7,7 @@ mod bytes;
 mod catcher;
 mod condition;
 mod error;
+mod faults;
 mod guard;
 mod health;
 mod json;
@@ -46,7 +47,14 @@ pub fn mount(rocket: Rocket<Build>, service: Arc<Service>) -> Rocket<Build> {
     let mut kv = routes![kv::read, kv::head, kv::put, kv::delete];
     // Rocket tries one route after the other, and these are wanted most.
     kv.iter_mut().for_each(|route| route.rank -= 100);
-    let rest = routes![peer::answer, line::open, health::healthz, health::readyz];
+    let rest = routes![
+        peer::answer,
+        line::open,
+        health::healthz,
+        health::readyz,
+        faults::faults,
+        faults::put_faults,
+    ];
     rocket
         .mount("/", lab)
         .mount("/", kv)

@@ -1,6 +1,6 @@
 //! Lines: the asking ends of the lines of this node, one for each address that it asks much.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -66,6 +66,18 @@ impl Lines {
                     line.close();
                 }
                 Err(Missed::Silent)
+            }
+        }
+    }
+
+    /// Closes the lines to these addresses, also those that are about to be opened.
+    pub(super) async fn hang_up(&self, addresses: &BTreeSet<SocketAddr>) {
+        for address in addresses {
+            let place = lock(&self.0).remove(address);
+            if let Some(place) = place
+                && let Some(line) = place.lock().await.take()
+            {
+                line.close();
             }
         }
     }

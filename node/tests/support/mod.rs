@@ -121,6 +121,7 @@ fn config(ownership: Ownership, name: &str, me: Peer, entry: Entry) -> Config {
         storage: Storage::Memory,
         workers: NonZeroUsize::MIN,
         trace: None,
+        fault_injection: false,
     }
 }
 

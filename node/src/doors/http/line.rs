@@ -13,8 +13,10 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::doors::http::Node;
 use crate::doors::http::error::Error;
+use crate::doors::http::faults::is_cut_off;
 use crate::doors::http::guard::{Native, SameNetwork, wrong_network};
 use crate::doors::http::peer;
+use crate::envelope::Questions;
 use crate::line::{self, Frames, PROTOCOL, Response};
 use crate::service::Service;
 
@@ -64,7 +66,11 @@ async fn answer(
     let room = Arc::new(Semaphore::new(OPEN_MAX));
     let mut frames = Frames::new(reader);
     while let Some((number, bytes)) = frames.next().await? {
-        let questions = line::message(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        let questions: Questions = line::message(bytes).ok_or(io::ErrorKind::InvalidData)?;
+        let from = questions.from.address;
+        if is_cut_off(&service, from) {
+            continue;
+        }
         let (service, answers) = (service.clone(), answers.clone());
         let place = room
             .clone()
@@ -77,8 +83,10 @@ async fn answer(
                 Err(error) if error.status() == Status::GatewayTimeout => Response::NotKept,
                 Err(_) => Response::Refused,
             };
-            // Nobody hears it where the line is closed.
-            let _ = answers.send(line::frame(number, &response));
+            if !is_cut_off(&service, from) {
+                // Nobody hears it where the line is closed.
+                let _ = answers.send(line::frame(number, &response));
+            }
             drop(place);
         });
     }

@@ -10,6 +10,7 @@ use crate::Reply;
 use crate::doors::http::Node;
 use crate::doors::http::bytes::{Json, Readable};
 use crate::doors::http::error::{Error, not_kept};
+use crate::doors::http::faults::hear;
 use crate::doors::http::guard::{Native, SameNetwork, wrong_network};
 use crate::envelope::{Answers, BATCH_MAX, ENVELOPE_BYTES_MAX, Questions};
 use crate::service::Service;
@@ -25,7 +26,12 @@ pub(crate) async fn answer(
     if !network.is_named {
         return Err(wrong_network(&node.network));
     }
-    answers(node, questions.0).await.map(Answer)
+    let from = questions.0.from.address;
+    hear(node, from).await?;
+    let answers = answers(node, questions.0).await;
+    // It may have been cut off meanwhile.
+    hear(node, from).await?;
+    answers.map(Answer)
 }
 
 /// The answers to a batch, whichever way it has come.

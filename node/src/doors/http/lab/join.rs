@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use crate::doors::http::Node;
 use crate::doors::http::bytes::Json;
 use crate::doors::http::error::{Error, taken};
+use crate::doors::http::faults::hear;
 use crate::doors::http::guard::{Native, SameNetwork};
 use crate::doors::http::lab::pointers::look_into;
 use crate::{Address, Peer};
@@ -25,6 +26,7 @@ pub(crate) async fn join(
     joiner: Json<Peer>,
 ) -> Result<Answer<Value>, Error> {
     let joiner = joiner.0;
+    hear(node, joiner.address).await?;
     look_into(node, joiner).await?;
     for _ in 0..ATTEMPTS_MAX {
         // The last node before the joiner, by the pointers of the ring.

@@ -7,6 +7,7 @@ use rocket::{get, put};
 use crate::doors::http::Node;
 use crate::doors::http::bytes::{Json, Readable};
 use crate::doors::http::error::{Error, taken};
+use crate::doors::http::faults::hear;
 use crate::doors::http::guard::{Native, SameNetwork};
 use crate::peers::Missed;
 use crate::{Peer, Request};
@@ -38,6 +39,7 @@ pub(crate) async fn put_predecessor(
     peer: Json<Peer>,
 ) -> Result<Answer<Peer>, Error> {
     let peer = peer.0;
+    hear(node, peer.address).await?;
     look_into(node, peer).await?;
     node.answer(peer, Request::Notify).await;
     predecessor(node)
