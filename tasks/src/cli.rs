@@ -306,7 +306,8 @@ Examples:
   tasks prove                                 8 nodes and 8 clients for a minute, many kinds of faults
   tasks prove --faults pause,join,leave       nobody is killed
   tasks prove --seconds 10 --seed 7           short, and the same faults each time
-  tasks prove --faults stop                              all are killed at once, and start again
+  tasks prove --faults stop                   all are killed at once, and start again
+  tasks prove --faults partition              nothing passes between two parts for a while
   tasks prove --runs 20                       20 minutes in a row, each with another seed
   tasks prove --network default               a network that runs: only nodes that join for this leave
   tasks prove --network default --faults kill its own nodes may die
@@ -318,6 +319,9 @@ end every key is read back. An acknowledged change is lost if it is neither read
 later one. Beyond that all answers about a key are explained by one order of its operations, or it is said
 of how many keys they are not. A time-out or a 504 leaves open whether a change was made; a 503 or a refused
 connection does not, and is tried again.
+
+A partition is told to both parts by `PUT /faults`: a network that runs must have been booted with
+`tasks boot --fault-injection`.
 
 Exit code 0 only if nothing is lost.")]
     Prove(Box<crate::commands::prove::Args>),

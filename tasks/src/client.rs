@@ -13,7 +13,7 @@ use rand::seq::SliceRandom as _;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::failure::Failure;
@@ -49,7 +49,7 @@ impl Client {
         }
         if let Some(body) = &call.body {
             request = request
-                .header(reqwest::header::CONTENT_TYPE, "application/octet-stream")
+                .header(reqwest::header::CONTENT_TYPE, call.content_type)
                 .body(body.clone());
         }
         let response = request.send().await?;
@@ -131,6 +131,7 @@ pub(crate) struct Call {
     method: Method,
     path: String,
     body: Option<Vec<u8>>,
+    content_type: &'static str,
     header: Option<(&'static str, String)>,
     /// Whether asking twice does the same as asking once.
     repeatable: bool,
@@ -145,6 +146,7 @@ impl Call {
             method,
             path: path.into(),
             body: None,
+            content_type: "application/octet-stream",
             header: None,
             patience_ms: PATIENCE_MS,
         }
@@ -182,6 +184,16 @@ impl Call {
         Call {
             header: Some((name, value)),
             ..self
+        }
+    }
+
+    /// Telling a node to and from which addresses nothing passes from now on.
+    pub(crate) fn cut_off<'a>(unreachable: impl IntoIterator<Item = &'a str>) -> Call {
+        let unreachable: Vec<&str> = unreachable.into_iter().collect();
+        Call {
+            body: Some(json!({ "unreachable": unreachable }).to_string().into()),
+            content_type: "application/json",
+            ..Call::new(Method::PUT, "/faults")
         }
     }
 

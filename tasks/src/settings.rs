@@ -126,6 +126,12 @@ pub(crate) struct Settings {
     #[arg(long)]
     #[serde(default)]
     pub(crate) trace: bool,
+
+    /// Let each node take faults at /faults, for experiments such as `tasks prove --faults partition`: lets
+    /// anyone who reaches a node cut it off
+    #[arg(long)]
+    #[serde(default)]
+    pub(crate) fault_injection: bool,
 }
 
 /// What keeps the content of a node.
@@ -225,6 +231,7 @@ pub(crate) mod tests {
             predecessor_ms: 2_000,
             self_check_ms: 30_000,
             trace: false,
+            fault_injection: false,
         }
     }
 

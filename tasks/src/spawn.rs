@@ -145,6 +145,9 @@ impl Spawned {
         if settings.trace {
             command.arg("--trace").arg(folder.trace(&name));
         }
+        if settings.fault_injection {
+            command.arg("--fault-injection");
+        }
         let data = (settings.store == Store::Disk).then(|| folder.data(&name));
         if let Some(data) = &data {
             command.arg("--data").arg(data);

@@ -152,6 +152,91 @@ fn a_network_that_runs_is_left_as_it_was() {
 }
 
 #[test]
+fn parted_nodes_lose_nothing_and_are_one_ring_again() {
+    let folder = folder();
+    let line = "prove --nodes 6 --replicas 3 --store disk --seconds 12 --faults partition --seed 1";
+    let proof = json(folder.path(), &format!("{line} --to out"));
+    assert_eq!(proof["verdict"], "nothing lost", "{proof}");
+    assert_eq!(proof["linearizability_violations"], 0, "{proof}");
+    assert!(proof["acknowledged"].as_u64() > Some(20), "{proof}");
+    assert_eq!(proof["ideal"], true, "{proof}");
+    let faults = proof["faults"].as_array().expect("faults");
+    assert!(!faults.is_empty());
+    for fault in faults {
+        assert_eq!(fault["kind"], "partition");
+        let parted = fault["node"].as_str().expect("names").split(", ");
+        let parted: Vec<_> = parted.collect();
+        assert!((1..=3).contains(&parted.len()), "{fault}");
+        assert!(parted.iter().all(|name| name.starts_with("PROC")));
+        assert!(fault["whole_after_ms"].as_u64() >= Some(5_000), "{fault}");
+        assert!(fault["error"].is_null(), "{fault}");
+    }
+    let errors = proof["errors"].as_object().expect("errors");
+    assert!(!errors.is_empty(), "nothing was cut off: {proof}");
+    let picture = fs::read_to_string(folder.path().join("out/seed-1.svg")).expect("a picture");
+    assert!(picture.contains("partition"));
+    assert_eq!(processes_in(folder.path()), 0);
+}
+
+/// The lists of unreachable addresses of a network's nodes.
+#[tokio::main(flavor = "current_thread")]
+async fn faults_of(folder: &Path, network: &str) -> Vec<Value> {
+    let ring = json(folder, &format!("ring --network {network}"));
+    let client = reqwest::Client::builder().no_proxy().build();
+    let client = client.expect("a client");
+    let mut lists = Vec::new();
+    for node in ring["nodes"].as_array().expect("nodes") {
+        let address = node["address"].as_str().expect("an address");
+        let answer = client.get(format!("http://{address}/faults")).send().await;
+        let answer: Value = answer.expect("it listens").json().await.expect("JSON");
+        lists.push(answer["unreachable"].clone());
+    }
+    lists
+}
+
+#[test]
+fn a_network_that_runs_is_parted_only_if_it_was_booted_for_that_and_is_always_healed() {
+    let lab_folder = Lab(folder());
+    let folder = &lab_folder.0;
+    json(folder.path(), "boot --nodes 3 --network lab");
+    let prove = "prove --faults partition --seconds 9 --seed 3 --network lab";
+    let output = run(folder.path(), prove);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("tasks boot --fault-injection"), "{error}");
+
+    let again = "boot --nodes 3 --force --fault-injection --network lab";
+    json(folder.path(), again);
+    json(folder.path(), "add --network lab");
+    let none = Value::Array(vec![]);
+    let is_healed = || {
+        let lists = faults_of(folder.path(), "lab");
+        assert_eq!(lists.len(), 4, "also the one that was added takes faults");
+        lists.iter().all(|list| *list == none)
+    };
+    let proof = json(folder.path(), prove);
+    assert_eq!(proof["verdict"], "nothing lost", "{proof}");
+    assert_eq!(proof["faults"][0]["kind"], "partition", "{proof}");
+    assert!(is_healed());
+
+    let mut child = tasks(folder.path(), &prove.replace("9", "60"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it runs");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while is_healed() {
+        assert!(Instant::now() < deadline, "nobody is cut off");
+        sleep(Duration::from_millis(100));
+    }
+    let pid = child.id().to_string();
+    let told = Command::new("kill").args(["-INT", &pid]).status();
+    assert!(told.expect("kill runs").success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(1));
+    assert!(is_healed(), "whatever happens");
+}
+
+#[test]
 fn an_interrupted_proof_proves_nothing_and_leaves_nothing() {
     let folder = folder();
     let mut command = tasks(
@@ -184,7 +269,7 @@ fn an_interrupted_proof_proves_nothing_and_leaves_nothing() {
 fn what_can_not_be_had_is_refused_with_the_reason() {
     let folder = folder();
     for (line, reason) in [
-        ("prove --faults partition", "loopback"),
+        ("prove --faults flood", "partition"),
         ("prove --nodes 4", "may not survive a death"),
         ("prove --faults none,kill", "alone"),
         ("prove --faults stop --store memory", "--store disk"),

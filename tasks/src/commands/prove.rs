@@ -9,6 +9,7 @@ mod faults;
 mod files;
 mod ground;
 mod load;
+mod partition;
 mod proof;
 mod record;
 mod told;
@@ -45,9 +46,10 @@ pub(crate) struct Args {
     /// How many clients, 1 to 64
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
     clients: u32,
-    /// What is broken, one thing at a time: kill, pause, join, leave; with disks also restart (one is killed
-    /// and starts again) and stop (so are all at once); or none [default: kill,pause,join,leave; with
-    /// --network join and leave, of nodes that join for this]
+    /// What is broken, one thing at a time: kill, pause, join, leave, partition (nothing passes between two
+    /// parts of the nodes for 5 to 45 seconds); with disks also restart (one is killed and starts again) and
+    /// stop (so are all at once); or none [default: kill,pause,join,leave; with --network join and leave, of
+    /// nodes that join for this]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = Kind::parse_typed)]
     faults: Option<Vec<Typed>>,
     /// Where all chance comes from [default: a random one, which is printed]
@@ -78,7 +80,13 @@ pub(super) async fn run(args: Args, place: &Place, printer: Printer) -> Result<E
         Some(_) => Cluster::at(place).map(Some),
         None => Ok(None),
     };
-    args.check(running()?.as_ref())?;
+    let cluster = running()?;
+    args.check(cluster.as_ref())?;
+    if let Some(cluster) = &cluster
+        && args.kinds(true).contains(&Kind::Partition)
+    {
+        partition::check(cluster).await?;
+    }
     files::check(&args.to)?;
     let seed = args
         .seed
@@ -231,8 +239,10 @@ mod tests {
         assert_eq!(kinds("tasks prove --faults none"), []);
         let running = args("tasks prove --network lab").expect("good");
         assert_eq!(running.kinds(true), all[2..]);
-        let refused = args("tasks prove --faults partition").expect_err("it can't be had");
-        assert!(refused.to_string().contains("loopback"), "{refused}");
+        let parted = args("tasks prove --faults partition").expect("good");
+        assert_eq!(parted.kinds(true), [Kind::Partition]);
+        let refused = args("tasks prove --faults flood").expect_err("there is none");
+        assert!(refused.to_string().contains("partition"), "{refused}");
     }
 
     #[test]

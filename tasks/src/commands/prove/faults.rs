@@ -14,6 +14,7 @@ use sim::random::Random;
 use tokio::time::sleep;
 
 use super::ground::Ground;
+use super::partition;
 use super::record::{Fault, Record};
 use crate::cluster::end;
 use crate::commands::leave::leave;
@@ -30,6 +31,8 @@ pub(super) enum Kind {
     Join,
     /// One hands over and goes.
     Leave,
+    /// Nothing passes between two parts of the nodes for a while.
+    Partition,
     /// A process ends at once, and starts again on its disk.
     Restart,
     /// All processes end at once, and start again on their disks.
@@ -44,6 +47,7 @@ impl Kind {
             Kind::Pause => "pause",
             Kind::Join => "join",
             Kind::Leave => "leave",
+            Kind::Partition => "partition",
             Kind::Restart => "restart",
             Kind::Stop => "stop",
         }
@@ -56,15 +60,14 @@ impl Kind {
             "pause" => Ok(Some(Kind::Pause)),
             "join" => Ok(Some(Kind::Join)),
             "leave" => Ok(Some(Kind::Leave)),
+            "partition" => Ok(Some(Kind::Partition)),
             "restart" => Ok(Some(Kind::Restart)),
             "stop" => Ok(Some(Kind::Stop)),
             "none" => Ok(None),
-            "partition" => Err(
-                "all nodes share one loopback interface, where nobody can part them: `tasks swarm` \
-                 and `tasks simulate` part rings in virtual time"
+            _ => Err(
+                "there are kill, pause, join, leave, partition, restart, stop, and none alone"
                     .to_owned(),
             ),
-            _ => Err("there are kill, pause, join, leave, restart, stop, and none alone".to_owned()),
         }
     }
 
@@ -118,25 +121,25 @@ impl Breaker<'_> {
             if !self.ground.is_whole().await? {
                 continue;
             }
-            let Some((kind, victim)) = self.choose()? else {
+            let Some((kind, victims)) = self.choose(until)? else {
                 continue;
             };
-            self.inflict(kind, victim, until).await?;
+            self.inflict(kind, victims, until).await?;
             if kind == Kind::Kill && Instant::now() < until {
-                self.inflict(Kind::Join, None, until).await?;
+                self.inflict(Kind::Join, Vec::new(), until).await?;
             }
         }
     }
 
     /// What to break next, and whom.
-    fn choose(&mut self) -> Result<Option<(Kind, Option<Process>)>> {
+    fn choose(&mut self, until: Instant) -> Result<Option<(Kind, Vec<Process>)>> {
         let mut running = self.ground.cluster.running()?;
         running.sort_by(|a, b| a.name.cmp(&b.name));
         let count = running.len();
         let may_go = |process: &Process| self.anyone_may_go || self.ground.has_joined(process);
         let candidates = |kind| {
             let is_possible = match kind {
-                Kind::Join | Kind::Stop => false,
+                Kind::Join | Kind::Stop | Kind::Partition => false,
                 Kind::Leave => count > 2.max(self.size.saturating_sub(SPREAD)),
                 Kind::Kill => count + SPREAD > self.size && (self.survives)(count),
                 Kind::Restart => (self.survives)(count),
@@ -151,6 +154,8 @@ impl Breaker<'_> {
         let possible = self.kinds.iter().copied().filter(|kind| match kind {
             Kind::Join => count < self.size + SPREAD,
             Kind::Stop => self.anyone_may_go,
+            // So that it is over in time.
+            Kind::Partition => count > 1 && ms_left(until) >= PARTITION_MS_MIN,
             kind => !candidates(*kind).is_empty(),
         });
         let possible: Vec<Kind> = possible.collect();
@@ -159,19 +164,19 @@ impl Breaker<'_> {
         }
         let kind = possible[self.random.below(possible.len() as u64) as usize];
         let candidates = candidates(kind);
-        let victim = match candidates.len() as u64 {
-            0 => None,
-            some => Some(candidates[self.random.below(some) as usize].clone()),
+        let victims = match candidates.len() as u64 {
+            0 if kind == Kind::Partition => partition::draw(running, &mut self.random),
+            0 => Vec::new(),
+            some => vec![candidates[self.random.below(some) as usize].clone()],
         };
-        Ok(Some((kind, victim)))
+        Ok(Some((kind, victims)))
     }
 
     /// Breaks it, and waits until the network is whole again.
-    async fn inflict(&mut self, kind: Kind, victim: Option<Process>, until: Instant) -> Result<()> {
-        let name = victim.as_ref().map(|process| process.name.clone());
+    async fn inflict(&mut self, kind: Kind, victims: Vec<Process>, until: Instant) -> Result<()> {
         let fault = Fault {
             kind,
-            node: name.unwrap_or_default(),
+            node: names(&victims),
             at: self.record.borrow().now(),
             whole: None,
             error: None,
@@ -182,7 +187,7 @@ impl Breaker<'_> {
             faults.push(fault);
             faults.len() - 1
         };
-        let done = self.act(kind, victim, until).await;
+        let done = self.act(kind, victims, until).await;
         let whole_by = until.max(Instant::now() + Duration::from_millis(MEND_MS_MAX));
         match done {
             Ok(node) => self.record.borrow_mut().faults[place].node = node,
@@ -197,10 +202,19 @@ impl Breaker<'_> {
         self.ground.refresh()
     }
 
-    /// Breaks it; returns the name of the node.
-    async fn act(&mut self, kind: Kind, victim: Option<Process>, until: Instant) -> Result<String> {
+    /// Breaks it; returns the name of the node, or of all that were cut off.
+    async fn act(&mut self, kind: Kind, victims: Vec<Process>, until: Instant) -> Result<String> {
         let cluster = &self.ground.cluster;
-        let process = match (kind, victim) {
+        let process = match (kind, victims.first()) {
+            (Kind::Partition, _) => {
+                let ms = self.up_to(PARTITION_MS_MAX, PARTITION_MS_MIN, until);
+                let parted = self.ground.part(&victims).await;
+                if parted.is_ok() {
+                    sleep(Duration::from_millis(ms)).await;
+                }
+                self.ground.heal().await?;
+                return parted.map(|()| names(&victims));
+            }
             (Kind::Stop, _) => {
                 end(&cluster.running()?)?;
                 self.lie_down(until).await;
@@ -216,26 +230,28 @@ impl Breaker<'_> {
         };
         match kind {
             Kind::Kill => {
-                end(slice::from_ref(&process))?;
+                end(slice::from_ref(process))?;
                 cluster.forget(&process.name)?;
             }
             Kind::Restart => {
-                end(slice::from_ref(&process))?;
+                end(slice::from_ref(process))?;
                 self.lie_down(until).await;
-                restart::rejoin(&self.ground.cluster, &process).await?;
+                restart::rejoin(&self.ground.cluster, process).await?;
             }
             Kind::Pause => {
                 let ms = self.up_to(self.pause_ms_max, PAUSE_MS_MIN, until);
-                let paused = Paused::new(&process)?;
+                let paused = Paused::new(process)?;
                 sleep(Duration::from_millis(ms)).await;
                 paused.resume()?;
             }
             Kind::Leave => {
-                leave(cluster, &process).await?;
+                leave(cluster, process).await?;
             }
-            Kind::Join | Kind::Stop => unreachable!("nobody in particular suffers from it"),
+            Kind::Join | Kind::Partition | Kind::Stop => {
+                unreachable!("nobody in particular suffers from it")
+            }
         }
-        Ok(process.name)
+        Ok(process.name.clone())
     }
 
     /// The time between an end and a start.
@@ -246,10 +262,19 @@ impl Breaker<'_> {
 
     /// A random time, which ends by `until` if it can.
     fn up_to(&mut self, most_ms: u64, least_ms: u64, until: Instant) -> u64 {
-        let left = until.saturating_duration_since(Instant::now());
-        let most = most_ms.min(left.as_millis() as u64);
+        let most = most_ms.min(ms_left(until));
         self.random.between(least_ms, most.max(least_ms))
     }
+}
+
+fn ms_left(until: Instant) -> u64 {
+    let left = until.saturating_duration_since(Instant::now());
+    left.as_millis() as u64
+}
+
+fn names(processes: &[Process]) -> String {
+    let names = processes.iter().map(|process| process.name.as_str());
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// A process that stands still, and goes on at the latest when this is dropped.
@@ -280,6 +305,10 @@ impl Drop for Paused<'_> {
 const CALM_MS_MIN: u64 = 200;
 const CALM_MS_MAX: u64 = 2_000;
 const PAUSE_MS_MIN: u64 = 1_000;
+/// How long nodes are parted: long enough for groups to choose other leaders, and beyond the half minute after
+/// which each part takes the other one for dead.
+const PARTITION_MS_MIN: u64 = 5_000;
+const PARTITION_MS_MAX: u64 = 45_000;
 /// How long a node is down before it starts again.
 const DOWN_MS_MIN: u64 = 50;
 const DOWN_MS_MAX: u64 = 3_000;
@@ -293,20 +322,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_name_kinds_and_a_partition_is_refused_with_the_reason() {
+    fn words_name_kinds() {
         for kind in [
             Kind::Kill,
             Kind::Pause,
             Kind::Join,
             Kind::Leave,
+            Kind::Partition,
             Kind::Restart,
             Kind::Stop,
         ] {
             assert_eq!(Kind::parse(kind.name()), Ok(Some(kind)));
         }
         assert_eq!(Kind::parse("none"), Ok(None));
-        let refused = Kind::parse("partition").expect_err("it can't be had");
-        assert!(refused.contains("loopback"), "{refused}");
         assert!(Kind::parse("flood").is_err());
     }
 }

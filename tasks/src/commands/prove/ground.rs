@@ -1,6 +1,6 @@
 //! Ground: the network that is put to the proof: one of our own, or one that runs.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use futures::future::join_all;
 use tempfile::TempDir;
 use tokio::time::sleep;
 
+use super::partition;
 use crate::cluster::Cluster;
 use crate::commands::{destroy::destroy, leave::leave};
 use crate::converge::survey;
@@ -23,6 +24,8 @@ pub(super) struct Ground {
     own: Option<TempDir>,
     /// Names of nodes that we let join.
     joined: RefCell<Vec<String>>,
+    /// Whether nodes are, or may be, cut off from others.
+    is_parted: Cell<bool>,
     /// Addresses of the nodes, as clients know them.
     pub(super) nodes: RefCell<Vec<String>>,
 }
@@ -37,6 +40,7 @@ impl Ground {
             cluster: Cluster::new(folder.path().to_owned(), "prove")?,
             own: Some(folder),
             joined: RefCell::default(),
+            is_parted: Cell::default(),
             nodes: RefCell::default(),
         })
     }
@@ -47,6 +51,7 @@ impl Ground {
             cluster,
             own: None,
             joined: RefCell::default(),
+            is_parted: Cell::default(),
             nodes: RefCell::default(),
         };
         ground.refresh()?;
@@ -77,6 +82,23 @@ impl Ground {
         self.joined.borrow().contains(&process.name)
     }
 
+    /// Cuts these nodes off from all others.
+    pub(super) async fn part(&self, some: &[Process]) -> Result<()> {
+        let mut others = self.cluster.running()?;
+        others.retain(|other| some.iter().all(|process| process.name != other.name));
+        self.is_parted.set(true);
+        partition::part(&self.cluster.client, some, &others).await
+    }
+
+    /// Lets everything pass between all nodes again.
+    pub(super) async fn heal(&self) -> Result<()> {
+        if self.is_parted.get() {
+            partition::heal(&self.cluster.client, &self.cluster.running()?).await?;
+            self.is_parted.set(false);
+        }
+        Ok(())
+    }
+
     /// Whether the ring is ideal, and every node of it serves.
     pub(super) async fn is_whole(&self) -> Result<bool> {
         let report = survey(&self.cluster).await?;
@@ -101,11 +123,13 @@ impl Ground {
         }
     }
 
-    /// Lets those leave that we let join, if the network is not ours, and waits until it is as it was.
+    /// If the network is not ours, heals it, lets those leave that we let join, and waits until it is as it was.
     pub(super) async fn tidy(&self) -> Result<()> {
         if self.own.is_some() {
             return Ok(());
         }
+        let healed = self.heal().await;
+        healed.context("some nodes are still cut off from others: end the network")?;
         let ours = self.cluster.running()?.into_iter();
         let ours: Vec<_> = ours.filter(|process| self.has_joined(process)).collect();
         for process in ours {

@@ -13,7 +13,7 @@ use tokio::time::{interval, sleep};
 
 use super::Args;
 use super::answers;
-use super::faults::Breaker;
+use super::faults::{Breaker, Kind};
 use super::ground::Ground;
 use super::load::{CONTENDED, Load, Worker};
 use super::proof::{Circumstances, Proof, prove};
@@ -51,7 +51,7 @@ impl Trial<'_> {
         let bar = self.printer.progress(args.seconds.into(), "");
         let tell = |fault: &Fault| {
             let (at_s, kind, node) = (fault.at as f64 / 1e6, fault.kind, &fault.node);
-            let line = format!("{at_s:7.2} s  {kind:5}  {node}");
+            let line = format!("{at_s:7.2} s  {kind:9}  {node}");
             bar.suspend(|| self.printer.note(line));
         };
         let breaker = Breaker {
@@ -77,6 +77,7 @@ impl Trial<'_> {
         };
         let (stopped, broken) = join(working, breaker.work(until - quiet)).await;
         broken?;
+        ground.heal().await?;
         bar.set_message("until all is quiet");
         let whole_by = Instant::now() + Duration::from_millis(WHOLE_MS_MAX);
         let ideal = ground.becomes_whole(whole_by).await?;
@@ -109,7 +110,9 @@ impl Trial<'_> {
         let Trial { args, ground, .. } = self;
         if ground.is_own() {
             let nodes = args.nodes as usize;
-            boot(&ground.cluster, nodes, &args.settings, false).await?;
+            let mut settings = args.settings.clone();
+            settings.fault_injection |= args.kinds(false).contains(&Kind::Partition);
+            boot(&ground.cluster, nodes, &settings, false).await?;
         }
         let whole_by = Instant::now() + Duration::from_millis(WHOLE_MS_MAX);
         if !ground.becomes_whole(whole_by).await? {
