@@ -172,3 +172,34 @@ async fn the_last_node_does_not_leave() {
     let found = send!(a.get(format!("/lookup/{}", value.replace(' ', "%20"))));
     assert_eq!((found.status, &found.json()["hops"]), (200, &json!(0)));
 }
+
+#[rocket::async_test]
+async fn a_node_that_has_lost_all_others_serves_nothing_and_says_why() {
+    let (a, b) = two().await;
+    let (name, value) = (a.key(), a.value());
+    let path = format!("/kv/{name}");
+    assert_eq!(send!(a.put(&path); "x").status, 201);
+    send!(a.post("/store"); &value);
+    b.stop().await;
+    until("it takes the other one for dead", async || {
+        send!(a.get("/readyz")).status == 503
+    })
+    .await;
+    let ready = send!(a.get("/readyz"));
+    assert_eq!(ready.error(), (503, "not_ready".into()));
+    let reason = ready.json()["error"]["message"].to_string();
+    assert!(reason.contains("lost its place"), "{reason}");
+    let found = format!("/lookup/{}", value.replace(' ', "%20"));
+    let answers = [
+        send!(a.get(&path)),
+        send!(a.put(&path); "y"),
+        send!(a.delete(&path)),
+        send!(a.get(&found)),
+        send!(a.delete(&found)),
+        send!(a.post("/store"); &value),
+    ];
+    for answer in answers {
+        assert_eq!(answer.error(), (503, "not_a_member".into()));
+        assert_eq!(answer.header("Retry-After"), Some("1"));
+    }
+}
