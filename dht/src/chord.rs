@@ -17,4 +17,5 @@ pub(crate) mod join;
 pub(crate) mod leave;
 pub(crate) mod newcomers;
 pub(crate) mod rectify;
+pub(crate) mod reunion;
 pub(crate) mod stabilize;

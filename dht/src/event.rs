@@ -105,6 +105,8 @@ pub enum Timer<A> {
     Claim,
     /// Nobody has taken the content of a leaving node.
     Leave,
+    /// Leave the ring that dissolves for the other one.
+    Reunion,
 }
 
 /// Something that a client of this node wants.

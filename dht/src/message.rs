@@ -24,6 +24,8 @@ pub enum Request<A> {
     Notify,
     /// My pointers have changed, so yours may have to follow: have a look soon. [`Reply::Noted`].
     Look,
+    /// I am here, maybe in another ring than you: compare them. [`Reply::Noted`].
+    Meet,
     /// Where does this key belong, or who is closer to it? [`Reply::Routed`].
     Route(Route),
     /// Your fingers, for I have just joined and have none: [`Reply::Fingers`].
@@ -54,6 +56,7 @@ impl<A> Request<A> {
             | Request::State
             | Request::Notify
             | Request::Look
+            | Request::Meet
             | Request::Route(_)
             | Request::Fingers
             | Request::Claim(_) => 300,
@@ -79,7 +82,7 @@ impl<A> Request<A> {
             Request::Ping => matches!(reply, Reply::Pong | Reply::Gone),
             Request::State => matches!(reply, Reply::State(_) | Reply::Busy | Reply::Gone),
             Request::Notify => matches!(reply, Reply::Noted | Reply::Buried | Reply::Gone),
-            Request::Look => matches!(reply, Reply::Noted | Reply::Gone),
+            Request::Look | Request::Meet => matches!(reply, Reply::Noted | Reply::Gone),
             Request::Route(_) => matches!(reply, Reply::Routed(_) | Reply::Gone),
             Request::Fingers => matches!(reply, Reply::Fingers(_) | Reply::Gone),
             Request::Leaving(_) => matches!(reply, Reply::Noted | Reply::Busy | Reply::Gone),
@@ -106,7 +109,7 @@ pub enum Reply<A> {
     /// To [`Request::State`] and [`Request::Leaving`]: a question of my own is open, so my state is undefined. This is final:
     /// the asker ends what it was doing unchanged and comes again later.
     Busy,
-    /// To [`Request::Notify`], [`Request::Look`] and [`Request::Leaving`].
+    /// To [`Request::Notify`], [`Request::Look`], [`Request::Meet`] and [`Request::Leaving`].
     Noted,
     /// To [`Request::Notify`]: I hold this life of yours for over, and never take it for my predecessor.
     Buried,

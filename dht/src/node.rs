@@ -12,6 +12,7 @@ use crate::chord::failure::Detector;
 use crate::chord::fingers::Pass;
 use crate::chord::join::Join;
 use crate::chord::leave::Leave;
+use crate::chord::reunion::Reunion;
 use crate::content::claim::Gap;
 use crate::content::coordinate::Operation;
 use crate::content::give::{Outgoing, RESEND};
@@ -135,6 +136,8 @@ pub struct Node<A> {
     pub(crate) errands: Slots<Errand<A>>,
     pub(crate) join: Option<Box<Join<A>>>,
     pub(crate) leave: Option<Box<Leave<A>>>,
+    /// What it knows of other rings; nothing as long as nobody has died.
+    pub(crate) reunion: Option<Box<Reunion<A>>>,
     pub(crate) outgoing: Option<Box<Outgoing<A>>>,
     /// Whether the timer of the outgoing handover runs.
     pub(crate) is_handover_due: bool,
@@ -274,6 +277,7 @@ impl<A: Address> Node<A> {
             errands: Slots::new(),
             join: None,
             leave: None,
+            reunion: None,
             outgoing: None,
             is_handover_due: false,
             incoming: Vec::new(),
@@ -427,6 +431,10 @@ impl<A: Address> Node<A> {
                 self.stabilize_soon(out);
                 Reply::Noted
             }
+            Request::Meet => {
+                self.met(from, out);
+                Reply::Noted
+            }
             Request::Route(route) => {
                 // Whoever asks is there: one that looks for itself must not be passed over for an answer
                 // that got lost.
@@ -554,7 +562,10 @@ impl<A: Address> Node<A> {
             Timer::Stabilize => self.stabilize(out),
             Timer::Fingers => self.fix_fingers(out),
             Timer::Predecessor => self.check_predecessor(out),
-            Timer::SelfCheck => self.check_self(out),
+            Timer::SelfCheck => {
+                self.check_self(out);
+                self.seek_strangers(out);
+            }
             Timer::Beat => {
                 self.look_after_owners(out);
                 self.beat(out);
@@ -566,6 +577,7 @@ impl<A: Address> Node<A> {
             Timer::Handover => self.resume_handover(out),
             Timer::Claim => self.claim(out),
             Timer::Leave => self.leave_overdue(out),
+            Timer::Reunion => self.rejoin_other(out),
         }
     }
 

@@ -77,6 +77,11 @@ impl<A: Address> Detector<A> {
         self.unwilling.clear();
     }
 
+    /// Nobody is taken for dead any more: a new life judges for itself.
+    pub(crate) fn absolve(&mut self) {
+        self.gone.clear();
+    }
+
     fn bury(&mut self, peer: &Peer<A>) {
         self.heard(peer);
         push_bounded(&mut self.gone, peer.clone());
@@ -110,7 +115,7 @@ impl<A: Address> Node<A> {
     /// A question to `peer` had no answer.
     pub(crate) fn missed(&mut self, peer: Peer<A>, cause: Cause, out: &mut Vec<Action<A>>) {
         if self.detector.is_gone(&peer) {
-            return;
+            return self.stranger_missed(&peer, cause);
         }
         let probes = self.config.probes;
         let Some(suspect) = self.detector.suspect(&peer) else {
@@ -200,6 +205,7 @@ impl<A: Address> Node<A> {
         self.is_bereaved |=
             view.predecessor.as_ref() == Some(&peer) || view.successors.contains(&peer);
         self.drop_handovers(&peer, true, out);
+        self.remember(peer.clone());
         self.forget(peer, out);
     }
 

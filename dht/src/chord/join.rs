@@ -106,6 +106,7 @@ impl<A: Address> Node<A> {
         self.fix_fingers_soon(out);
         self.reconcile(out);
         self.stabilize(out);
+        self.tell_left(out);
     }
 
     /// A node with our identifier stands where we belong: an earlier life of ours that the ring has
@@ -143,7 +144,14 @@ impl<A: Address> Node<A> {
         let mut hints: Vec<Peer<A>> = known.filter(|peer| **peer != view.me).cloned().collect();
         hints.sort_unstable();
         hints.dedup();
+        self.start_over(hints, out);
+    }
+
+    /// Joins again through these, as a new life that serves nothing yet. It judges anew who is dead: whom it
+    /// took for dead may have been on the other side of a partition.
+    pub(crate) fn start_over(&mut self, hints: Vec<Peer<A>>, out: &mut Vec<Action<A>>) {
         self.drop_all_handovers(out);
+        self.detector.absolve();
         self.exchange = false;
         self.notified = None;
         self.strikes = 0;

@@ -6,6 +6,7 @@
 
 use alloc::vec::Vec;
 
+use crate::chord::reunion::Step;
 use crate::content::serve::Asker;
 use crate::event::{Action, Call, Cause, Delay, Failure, Hop, Returned, Ticket, Timer};
 use crate::id::Id;
@@ -50,6 +51,8 @@ pub(crate) enum Purpose {
     SelfCheck(u32),
     /// The node looks for its place.
     Join,
+    /// The node looks at another ring, in this incarnation.
+    Reunion(u32, Step),
     /// The node looks for who keeps an arc that it has heard nothing of for long.
     Keeper(Tag),
 }
@@ -60,7 +63,11 @@ impl Purpose {
             Purpose::Find(ticket) | Purpose::Read(ticket) | Purpose::Change(ticket, _) => {
                 Some(*ticket)
             }
-            Purpose::Finger(_) | Purpose::SelfCheck(_) | Purpose::Join | Purpose::Keeper(_) => None,
+            Purpose::Finger(_)
+            | Purpose::SelfCheck(_)
+            | Purpose::Join
+            | Purpose::Reunion(..)
+            | Purpose::Keeper(_) => None,
         }
     }
 
@@ -73,6 +80,7 @@ impl Purpose {
             | Purpose::Finger(_)
             | Purpose::SelfCheck(_)
             | Purpose::Join
+            | Purpose::Reunion(..)
             | Purpose::Keeper(_) => Request::Route(route),
         }
     }
@@ -227,6 +235,10 @@ impl<A: Address> Node<A> {
                 Purpose::SelfCheck(incarnation) => {
                     self.operations.take(ticket);
                     self.self_found(incarnation, Some(link.node), out);
+                }
+                Purpose::Reunion(incarnation, Step::Place) => {
+                    self.operations.take(ticket);
+                    self.ring_found((incarnation, Step::Place), Some(link.node), out);
                 }
                 _ => self.put_to_owner(ticket, link, out),
             },
@@ -447,6 +459,7 @@ impl<A: Address> Node<A> {
             Purpose::Finger(exponent) => self.finger_found(exponent, None, out),
             Purpose::SelfCheck(incarnation) => self.self_found(incarnation, None, out),
             Purpose::Join => self.place_found(None, out),
+            Purpose::Reunion(incarnation, step) => self.ring_found((incarnation, step), None, out),
             Purpose::Keeper(_) => {}
             Purpose::Find(ticket) | Purpose::Read(ticket) | Purpose::Change(ticket, _) => {
                 let returned = Returned::Failed(failure, operation.lookup.into_path());
@@ -466,6 +479,7 @@ impl<A: Address> Node<A> {
             Purpose::Finger(exponent) => self.finger_found(exponent, node, out),
             Purpose::SelfCheck(incarnation) => self.self_found(incarnation, node, out),
             Purpose::Join => self.place_found(node, out),
+            Purpose::Reunion(incarnation, step) => self.ring_found((incarnation, step), node, out),
             Purpose::Keeper(tag) => self.keeper_found(tag, node, out),
             Purpose::Find(ticket) | Purpose::Read(ticket) | Purpose::Change(ticket, _) => {
                 let returned = Returned::Found(operation.lookup.into_path());
