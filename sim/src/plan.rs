@@ -25,6 +25,10 @@ pub struct Plan {
     /// Zones that nodes are dealt to in turn, each of which may fail as a whole; 0 where there are none.
     #[serde(default)]
     pub zones: u32,
+    /// Whether partitions may last so long that each part takes the other one for dead. Then there may be
+    /// several rings for a while, so nothing is asked of the ring until all is quiet: it must be one again.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub partitions: bool,
     /// Whether members keep few writes at hand and fetch few records at a time, as if there were a lot of
     /// content.
     #[serde(default)]
@@ -123,6 +127,7 @@ impl Default for Plan {
             replicas: 1,
             zones: 0,
             tight: false,
+            partitions: false,
             routing: Routing::Finger,
             detector: Detector::Real,
             careful: false,

@@ -226,7 +226,8 @@ impl Run {
 
     /// Whoever keeps up with each change is there where something can change.
     fn begin_to_observe(&mut self) -> Result<(), Violation> {
-        if self.plan.schedule.is_some() && self.observers.is_none() {
+        let is_one = self.plan.schedule.is_some() && !self.plan.partitions;
+        if is_one && self.observers.is_none() {
             let network = &self.network;
             self.observers = Some((Watch::begin(network)?, Owners::begin(network)?));
         }

@@ -178,6 +178,8 @@ pub struct Menu {
     pub cuts: bool,
     /// Stops of the whole network, where disks outlast them.
     pub stops: bool,
+    /// Partitions into two parts, one at a time, of up to a minute: each part takes the other one for dead.
+    pub partitions: bool,
     /// Pauses, slowness and partitions of up to a minute instead of 6 s: nodes take who is silent for
     /// 30 s for dead.
     pub long: bool,
@@ -188,6 +190,7 @@ pub fn random(menu: Menu, nodes: u32, ms: u64, random: &mut Random) -> Vec<Step>
     let mut steps = Vec::new();
     let mut fresh = nodes;
     let mut at_ms = 0;
+    let mut whole_ms = 0;
     // The last ones stay, whoever joins in time.
     let mut left = nodes;
     // How far apart things happen, redrawn now and then.
@@ -219,6 +222,12 @@ pub fn random(menu: Menu, nodes: u32, ms: u64, random: &mut Random) -> Vec<Step>
                 factor: random.between(2, 100) as u32,
                 ms: length(random),
             },
+            18 if menu.partitions && at_ms >= whole_ms => {
+                let ms = random.between(5_000, 60_000);
+                whole_ms = at_ms + ms;
+                let (cut, lot) = (Cut::Whole, random.next());
+                Fault::Cut { cut, lot, ms }
+            }
             18 if menu.cuts => Fault::Cut {
                 cut: [Cut::Whole, Cut::OneWay, Cut::NonTransitive][random.below(3) as usize],
                 lot: random.next(),

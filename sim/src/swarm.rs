@@ -39,6 +39,8 @@ pub struct Swarm {
     pub stops: bool,
     /// See [`Plan::tight`].
     pub tight: bool,
+    /// See [`Plan::partitions`].
+    pub partitions: bool,
 }
 
 /// A seed that failed.
@@ -90,6 +92,7 @@ impl Swarm {
         let menu = Menu {
             long: !self.careful,
             stops: self.stops,
+            partitions: self.partitions,
             ..ALL
         };
         Plan {
@@ -106,6 +109,7 @@ impl Swarm {
             replicas: self.replicas,
             zones: 0,
             tight: self.tight,
+            partitions: self.partitions,
             routing: Routing::Finger,
             detector: self.detector,
             careful: self.careful,

@@ -29,6 +29,7 @@ fn swarm(minutes: u32) -> Swarm {
         replicas: 3,
         stops: false,
         tight: false,
+        partitions: false,
     }
 }
 

@@ -73,6 +73,7 @@ fn swarm() -> Swarm {
         replicas: 1,
         stops: false,
         tight: false,
+        partitions: false,
     }
 }
 

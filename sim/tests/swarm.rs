@@ -50,6 +50,7 @@ fn what_broke_once_is_mended() {
             replicas: 1,
             stops: false,
             tight: false,
+            partitions: false,
         };
         let (_, failed) = swarm.run(1, &AtomicBool::new(false), |_| {});
         assert!(failed.is_empty(), "{failed:#?}");
@@ -68,6 +69,7 @@ fn no_seed_of_a_short_swarm_fails() {
         replicas: 1,
         stops: false,
         tight: false,
+        partitions: false,
     };
     let (tried, failed) = swarm.run(2, &AtomicBool::new(false), |_| {});
     assert_eq!(tried, swarm.seeds);

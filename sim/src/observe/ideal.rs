@@ -130,8 +130,13 @@ pub fn patience_us(network: &Network, plan: &Plan) -> u64 {
         crate::plan::Detector::Oracle => 0,
         crate::plan::Detector::Real => 40_000_000,
     };
-    rounds * skewed * lossy + detection_us + 2_000_000
+    // One ring dissolves for the other, node by node, each at a self-check or when it is told.
+    let reunion_us = if plan.partitions { REUNION_US } else { 0 };
+    rounds * skewed * lossy + detection_us + reunion_us + 2_000_000
 }
+
+/// How long rings that were parted may take to find each other and become one, in microseconds.
+const REUNION_US: u64 = 180_000_000;
 
 /// How much longer content may be on its way to its owners, in microseconds: arcs that nobody handed
 /// over are claimed one after the other.

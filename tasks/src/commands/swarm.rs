@@ -48,6 +48,10 @@ pub(crate) struct Args {
     /// Stop the whole network now and then, and start it again on its disks. Only with `--replicas`
     #[arg(long)]
     stops: bool,
+    /// Part the network in two now and then, for 5 to 60 s, so that each part takes the other one for dead: at
+    /// the end it must be one ring. Only with `--replicas` and `--detector real`
+    #[arg(long)]
+    partitions: bool,
     /// Let members keep few writes at hand and fetch few records at a time, as if there were a lot of content.
     /// Only with `--replicas`
     #[arg(long)]
@@ -72,6 +76,11 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<ExitCode> {
     if args.tight && args.replicas == 1 {
         return Err(usage(
             "--tight needs --replicas: only then there are members",
+        ));
+    }
+    if args.partitions && (args.replicas == 1 || args.detector == Detector::Oracle) {
+        return Err(usage(
+            "--partitions needs --replicas and --detector real: only then rings part and lose nothing",
         ));
     }
     let swarm = args.swarm();
@@ -174,6 +183,7 @@ impl Args {
             replicas: self.replicas,
             stops: self.stops,
             tight: self.tight,
+            partitions: self.partitions,
         }
     }
 
@@ -204,9 +214,10 @@ impl Args {
         };
         let stops = if self.stops { " --stops" } else { "" };
         let tight = if self.tight { " --tight" } else { "" };
+        let parted = if self.partitions { " --partitions" } else { "" };
         let reckless = if self.reckless { " --reckless" } else { "" };
         format!(
-            "tasks swarm --seeds 1 --first {seed} --minutes {} --nodes {}{detector}{reckless}{replicas}{stops}{tight}",
+            "tasks swarm --seeds 1 --first {seed} --minutes {} --nodes {}{detector}{reckless}{replicas}{stops}{tight}{parted}",
             self.minutes, self.nodes
         )
     }

@@ -38,6 +38,7 @@ impl Args {
             replicas: self.replicas,
             zones: self.zones,
             tight: false,
+            partitions: false,
             routing: self.routing,
             detector: self.detector,
             careful: false,
