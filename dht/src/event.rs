@@ -49,6 +49,9 @@ pub enum Event<A> {
         /// What is known of the reason.
         cause: Cause,
     },
+    /// Somebody is there: another life of a node that was asked, which goes before [`Event::Unanswered`], or
+    /// a node that the driver was told of. It is a hint, for a node that has nobody left to ask.
+    Met(Peer<A>),
     /// A time has come: a scheduled one, or one that [`Action::Wait`] asked for.
     Elapsed(Timer<A>),
     /// The store has done what [`Action::Store`] asked for.

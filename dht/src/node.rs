@@ -392,6 +392,7 @@ impl<A: Address> Node<A> {
                     self.unanswered(question, cause, actions);
                 }
             }
+            Event::Met(peer) => self.is_there(peer),
             Event::Elapsed(timer) => self.elapsed(timer, actions),
             Event::Stored { ticket, outcome } => self.stored(ticket, outcome, actions),
             Event::Called { ticket, call } => self.called(ticket, call, actions),
@@ -432,7 +433,7 @@ impl<A: Address> Node<A> {
                 Reply::Noted
             }
             Request::Meet => {
-                self.met(from, out);
+                self.compare_rings(from, out);
                 Reply::Noted
             }
             Request::Route(route) => {

@@ -121,6 +121,7 @@ impl<A: Debug> fmt::Display for Line<A> {
             Some(Event::Asked { from, request, .. }) => write!(f, "asked {from:?} {request:?}")?,
             Some(Event::Answered { from, reply, .. }) => write!(f, "answered {from:?} {reply:?}")?,
             Some(Event::Unanswered { cause, .. }) => write!(f, "unanswered {cause:?}")?,
+            Some(Event::Met(peer)) => write!(f, "met {peer:?}")?,
             Some(Event::Elapsed(timer)) => write!(f, "elapsed {timer:?}")?,
             Some(Event::Stored { outcome, .. }) => write!(f, "stored {outcome:?}")?,
             Some(Event::Called { call, .. }) => write!(f, "called {call:?}")?,

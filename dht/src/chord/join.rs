@@ -22,9 +22,9 @@ use crate::view::Phase;
 #[derive(Clone, Debug)]
 pub(crate) struct Join<A> {
     /// Who wants to know; nobody where the node re-joins by itself.
-    caller: Option<Ticket>,
+    pub(crate) caller: Option<Ticket>,
     /// Members to ask for the way.
-    hints: Vec<Peer<A>>,
+    pub(crate) hints: Vec<Peer<A>>,
     /// Attempts so far.
     attempts: u16,
 }
@@ -144,6 +144,8 @@ impl<A: Address> Node<A> {
         let mut hints: Vec<Peer<A>> = known.filter(|peer| **peer != view.me).cloned().collect();
         hints.sort_unstable();
         hints.dedup();
+        let strangers = self.strangers().to_vec();
+        hints.extend(strangers);
         self.start_over(hints, out);
     }
 

@@ -73,12 +73,7 @@ impl<A: Address> Reunion<A> {
 impl<A: Address> Node<A> {
     /// A node was taken for dead: it may be on the other side of a partition.
     pub(crate) fn remember(&mut self, peer: Peer<A>) {
-        let strangers = &mut self.reunion().strangers;
-        strangers.retain(|other| *other != peer);
-        if strangers.len() == STRANGERS_MAX {
-            strangers.remove(0);
-        }
-        strangers.push(peer);
+        meet(&mut self.reunion().strangers, peer);
     }
 
     /// A self-check is due: somebody that was taken for dead may be there.
@@ -93,8 +88,19 @@ impl<A: Address> Node<A> {
         }
     }
 
-    /// A node of what may be another ring shows itself.
-    pub(crate) fn met(&mut self, peer: Peer<A>, out: &mut Vec<Action<A>>) {
+    /// Somebody is there, maybe as another life than the one that is remembered.
+    pub(crate) fn is_there(&mut self, peer: Peer<A>) {
+        if peer.id == self.view.me.id {
+            return;
+        }
+        if let Some(join) = self.join.as_mut().filter(|join| join.caller.is_none()) {
+            return meet(&mut join.hints, peer);
+        }
+        meet(&mut self.reunion().strangers, peer);
+    }
+
+    /// A node of what may be another ring asks to compare them.
+    pub(crate) fn compare_rings(&mut self, peer: Peer<A>, out: &mut Vec<Action<A>>) {
         if peer.id != self.view.me.id {
             self.compare_with(peer, 0, out);
         }
@@ -159,9 +165,15 @@ impl<A: Address> Node<A> {
         };
         let contact = compared.contact.clone();
         match (step, found.filter(|_| incarnation == me.incarnation)) {
-            // Where the other ring names this node it is the same ring.
             (Step::Place, Some(owner)) if owner != me => {
                 self.look_up(Step::Theirs, contact, out);
+            }
+            // It names this node, so it is the same ring.
+            (Step::Place, Some(_)) => {
+                reunion.compared = None;
+                if !self.detector.is_gone(&contact) {
+                    reunion.strangers.retain(|stranger| *stranger != contact);
+                }
             }
             (Step::Theirs, Some(first)) => {
                 compared.theirs = Some(first);
@@ -250,9 +262,30 @@ impl<A: Address> Node<A> {
         }
     }
 
+    /// Those that were taken for dead.
+    pub(crate) fn strangers(&self) -> &[Peer<A>] {
+        self.reunion
+            .as_ref()
+            .map_or(&[], |reunion| &reunion.strangers)
+    }
+
     fn reunion(&mut self) -> &mut Reunion<A> {
         self.reunion.get_or_insert_with(|| Box::new(Reunion::new()))
     }
+}
+
+/// Remembers a node in the place of an earlier life of it, or else as the last one.
+fn meet<A: Address>(known: &mut Vec<Peer<A>>, peer: Peer<A>) {
+    if let Some(same) = known.iter_mut().find(|other| other.id == peer.id) {
+        if same.incarnation < peer.incarnation {
+            *same = peer;
+        }
+        return;
+    }
+    if known.len() == STRANGERS_MAX {
+        known.remove(0);
+    }
+    known.push(peer);
 }
 
 /// Nodes that are remembered after they were taken for dead: more than one points to.

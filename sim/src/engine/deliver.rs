@@ -131,17 +131,26 @@ impl Network {
         }
     }
 
-    /// Nobody is there, or somebody else.
+    /// Nobody is there, or somebody else, who says who it is.
     fn refused(&mut self, open: Open) {
         if open.is_settled {
             return;
         }
+        let to = open.to.address;
         let arrives_us = match self.detector {
             Detector::Oracle => Some(self.now_us),
             Detector::Real => self.arrival(open.to.address, open.asker),
         };
         match arrives_us.filter(|arrives_us| *arrives_us <= open.deadline_us) {
-            Some(arrives_us) => self.unanswered(open, arrives_us, Cause::Refused),
+            Some(arrives_us) => {
+                let is_up = self.status(to) == Status::Up;
+                if let Some(node) = self.find(to).filter(|_| is_up) {
+                    let (at, life) = (open.asker, open.life);
+                    let event = Event::Met(node.view().me);
+                    self.send(arrives_us, Parcel::Late { at, life, event });
+                }
+                self.unanswered(open, arrives_us, Cause::Refused);
+            }
             None => self.unanswered(open, open.deadline_us, Cause::Silent),
         }
     }
