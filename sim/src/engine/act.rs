@@ -174,13 +174,9 @@ impl Network {
         if open.is_settled {
             return;
         }
-        let Some(node) = &self.hosts[at as usize].node else {
-            return;
-        };
-        let from = node.view().me;
         let arrives_us = self.arrival(at, open.asker);
         match arrives_us.filter(|arrives_us| *arrives_us <= open.deadline_us) {
-            Some(arrives_us) => self.send(arrives_us, Parcel::Answered { open, from, reply }),
+            Some(arrives_us) => self.send(arrives_us, Parcel::Answered { open, reply }),
             None => self.unanswered(open, open.deadline_us, Cause::Silent),
         }
     }

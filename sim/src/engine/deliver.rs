@@ -32,19 +32,12 @@ impl Network {
                 from,
                 request,
             } => self.asked(open, from, request),
-            Parcel::Answered { open, from, reply } => {
-                let ticket = open.ticket;
-                let event = if from == open.to {
-                    let micros = (self.now_us - open.sent_us) as u32;
-                    Event::Answered {
-                        ticket,
-                        from,
-                        reply,
-                        micros,
-                    }
-                } else {
-                    let cause = Cause::Refused;
-                    Event::Unanswered { ticket, cause }
+            Parcel::Answered { open, reply } => {
+                let event = Event::Answered {
+                    ticket: open.ticket,
+                    from: open.to,
+                    reply,
+                    micros: (self.now_us - open.sent_us) as u32,
                 };
                 self.feed_life(open.asker, open.life, event);
             }

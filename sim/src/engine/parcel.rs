@@ -48,12 +48,8 @@ pub(super) enum Parcel {
         from: Peer<Address>,
         request: Request<Address>,
     },
-    /// An answer.
-    Answered {
-        open: Open,
-        from: Peer<Address>,
-        reply: Reply<Address>,
-    },
+    /// An answer, by the life that was asked, whatever has become of that meanwhile.
+    Answered { open: Open, reply: Reply<Address> },
     /// There is no answer.
     Unanswered { open: Open, cause: Cause },
     /// Patience ends with a question that a node has not answered at once.
@@ -93,10 +89,9 @@ impl Parcel {
         match self {
             Parcel::Answered {
                 open,
-                from: of,
                 reply: Reply::State(state),
             } if !open.is_settled => Some(List {
-                of,
+                of: &open.to,
                 successors: &state.successors,
             }),
             Parcel::Late {
