@@ -168,6 +168,8 @@ pub struct Node<A> {
 pub(crate) enum Question<A> {
     /// Is it there?
     Probe(Peer<A>),
+    /// Is it there, though it was taken for dead?
+    Doubt(Peer<A>),
     /// Something that needs no answer.
     Tell(Peer<A>),
     /// First step of stabilization: the successor's state.
@@ -495,6 +497,7 @@ impl<A: Address> Node<A> {
                 self.heir_told(ticket, leaver, heir, state, out);
             }
             (Question::Heir(ticket, ..), _) => self.heir_untold(ticket, out),
+            (Question::Doubt(peer), _) => self.detector.revive(&peer),
             (Question::Tell(peer), Reply::Buried) => self.buried_by(peer, out),
             (Question::Group(question), Reply::Group(told)) => {
                 self.group_told(*question, *told, out);
@@ -514,7 +517,7 @@ impl<A: Address> Node<A> {
     fn unanswered(&mut self, question: Question<A>, cause: Cause, out: &mut Vec<Action<A>>) {
         match question {
             Question::Probe(peer) => self.probe_missed(peer, cause, out),
-            Question::Tell(peer) => self.missed(peer, cause, out),
+            Question::Tell(peer) | Question::Doubt(peer) => self.missed(peer, cause, out),
             Question::Claim(peer, arc) => {
                 self.missed(peer.clone(), cause, out);
                 if cause == Cause::Silent {

@@ -18,8 +18,8 @@ pub(crate) struct Detector<A> {
     suspects: Vec<Suspect<A>>,
     /// Suspicions so far.
     count: u32,
-    /// The last ones that died or left, the latest at the end.
-    gone: Vec<Peer<A>>,
+    /// The last ones that died or left, the latest at the end, each with how that was known.
+    gone: Vec<(Peer<A>, Cause)>,
     /// Nodes that took nothing a moment ago.
     unwilling: Vec<Peer<A>>,
 }
@@ -45,7 +45,12 @@ impl<A: Address> Detector<A> {
 
     /// Whether this life of the node is over.
     pub(crate) fn is_gone(&self, peer: &Peer<A>) -> bool {
-        self.gone.contains(peer)
+        self.gone.iter().any(|(gone, _)| gone == peer)
+    }
+
+    /// Whether it was taken for dead for nothing but its silence, which a partition can bring about, too.
+    pub(crate) fn may_be_parted(&self, peer: &Peer<A>) -> bool {
+        self.gone.contains(&(peer.clone(), Cause::Silent))
     }
 
     /// Whether lookups should pass it over.
@@ -77,14 +82,20 @@ impl<A: Address> Detector<A> {
         self.unwilling.clear();
     }
 
-    /// Nobody is taken for dead any more: a new life judges for itself.
-    pub(crate) fn absolve(&mut self) {
-        self.gone.clear();
+    /// It was taken for dead, and is not.
+    pub(crate) fn revive(&mut self, peer: &Peer<A>) {
+        self.gone.retain(|(gone, _)| gone != peer);
     }
 
-    fn bury(&mut self, peer: &Peer<A>) {
+    /// Nobody is taken for dead any more for its silence: a new life judges for itself.
+    pub(crate) fn revive_silent(&mut self) {
+        self.gone.retain(|(_, cause)| *cause != Cause::Silent);
+    }
+
+    fn bury(&mut self, peer: &Peer<A>, cause: Cause) {
         self.heard(peer);
-        push_bounded(&mut self.gone, peer.clone());
+        self.gone.retain(|(gone, _)| gone != peer);
+        push_bounded(&mut self.gone, (peer.clone(), cause));
     }
 
     /// The suspect's entry; nothing where there are too many already, which only means that its
@@ -126,7 +137,7 @@ impl<A: Address> Node<A> {
             Cause::Refused if suspect.refusals == 0 => {
                 suspect.refusals = 1;
                 if probes == 1 {
-                    self.bury(peer, out);
+                    self.bury(peer, cause, out);
                 } else {
                     wait(Timer::Probe(peer), PROBE, out);
                 }
@@ -160,7 +171,7 @@ impl<A: Address> Node<A> {
             Cause::Refused => {
                 suspect.refusals += 1;
                 if suspect.refusals >= probes {
-                    self.bury(peer, out);
+                    self.bury(peer, cause, out);
                 } else {
                     wait(Timer::Probe(peer), PROBE, out);
                 }
@@ -181,7 +192,7 @@ impl<A: Address> Node<A> {
             suspect.peer == peer && suspect.number == number && suspect.is_silent
         };
         if self.detector.suspects.iter().any(still) {
-            self.bury(peer, out);
+            self.bury(peer, Cause::Silent, out);
         }
     }
 
@@ -199,19 +210,41 @@ impl<A: Address> Node<A> {
         }
     }
 
+    /// Somebody points to these. If one of them was taken for dead for its silence alone, that may have been
+    /// a mistake that the rest of the ring has not made.
+    pub(crate) fn doubt_deaths<'a>(
+        &mut self,
+        named: impl IntoIterator<Item = &'a Peer<A>>,
+        out: &mut Vec<Action<A>>,
+    ) where
+        A: 'a,
+    {
+        for peer in named {
+            if self.detector.may_be_parted(peer) {
+                self.ask(peer, Request::Ping, Question::Doubt(peer.clone()), out);
+            }
+        }
+    }
+
     /// A node is dead.
-    pub(crate) fn bury(&mut self, peer: Peer<A>, out: &mut Vec<Action<A>>) {
+    fn bury(&mut self, peer: Peer<A>, cause: Cause, out: &mut Vec<Action<A>>) {
         let view = &self.view;
         self.is_bereaved |=
             view.predecessor.as_ref() == Some(&peer) || view.successors.contains(&peer);
         self.drop_handovers(&peer, true, out);
-        self.remember(peer.clone());
-        self.forget(peer, out);
+        if cause == Cause::Silent {
+            self.remember(peer.clone());
+        }
+        self.forget_because(peer, cause, out);
     }
 
     /// This life of a node is over: forget it wherever that is allowed.
     pub(crate) fn forget(&mut self, peer: Peer<A>, out: &mut Vec<Action<A>>) {
-        self.detector.bury(&peer);
+        self.forget_because(peer, Cause::Refused, out);
+    }
+
+    fn forget_because(&mut self, peer: Peer<A>, cause: Cause, out: &mut Vec<Action<A>>) {
+        self.detector.bury(&peer, cause);
         let was_alone = self.view.successors.is_empty() && !self.is_orphan;
         note(Note::Gone(peer.clone()), out);
         self.drop_finger(&peer);

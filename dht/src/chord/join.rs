@@ -94,6 +94,7 @@ impl<A: Address> Node<A> {
         }
         let first = list.remove(0);
         let list = successor_list(me, self.config.successors, first, list);
+        self.doubt_deaths(&list, out);
         let view = self.view_mut();
         view.phase = Phase::Member;
         view.predecessor = Some(node.clone());
@@ -153,7 +154,7 @@ impl<A: Address> Node<A> {
     /// took for dead may have been on the other side of a partition.
     pub(crate) fn start_over(&mut self, hints: Vec<Peer<A>>, out: &mut Vec<Action<A>>) {
         self.drop_all_handovers(out);
-        self.detector.absolve();
+        self.detector.revive_silent();
         self.exchange = false;
         self.notified = None;
         self.strikes = 0;

@@ -49,6 +49,7 @@ impl<A: Address> Node<A> {
         out: &mut Vec<Action<A>>,
     ) {
         if self.view.successor() == &successor {
+            self.doubt_deaths(&state.predecessor, out);
             self.adopt(successor, state.successors, out);
             self.consider(state.predecessor, out);
         } else {
@@ -110,6 +111,7 @@ impl<A: Address> Node<A> {
         rest: Vec<Peer<A>>,
         out: &mut Vec<Action<A>>,
     ) -> bool {
+        self.doubt_deaths(&rest, out);
         let list = successor_list(self.view.me.id, self.config.successors, first, rest);
         let changed = list != self.view.successors;
         if changed {
