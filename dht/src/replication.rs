@@ -214,6 +214,7 @@ impl<A: Address> Node<A> {
         if !self.is_replicated() || is_other {
             return tell(ticket, Told::Store(self.config.store), out);
         }
+        self.doubt_deaths([&from], out);
         let from = Member {
             peer: from,
             store: request.from,

@@ -50,7 +50,8 @@ impl<A: Address> Detector<A> {
 
     /// Whether it was taken for dead for nothing but its silence, which a partition can bring about, too.
     pub(crate) fn may_be_parted(&self, peer: &Peer<A>) -> bool {
-        self.gone.contains(&(peer.clone(), Cause::Silent))
+        let mut gone = self.gone.iter();
+        gone.any(|(gone, cause)| gone == peer && *cause == Cause::Silent)
     }
 
     /// Whether lookups should pass it over.
@@ -210,7 +211,7 @@ impl<A: Address> Node<A> {
         }
     }
 
-    /// Somebody points to these. If one of them was taken for dead for its silence alone, that may have been
+    /// Somebody points to these, or they ask this node. If one of them was taken for dead for its silence alone, that may have been
     /// a mistake that the rest of the ring has not made.
     pub(crate) fn doubt_deaths<'a>(
         &mut self,
