@@ -26,7 +26,7 @@ pub use self::trace::Trace;
 use crate::content::Content;
 use crate::driver::outbox::{Lane, Outbox, Question};
 use crate::envelope::BATCH_MAX;
-use crate::peers::Peers;
+use crate::peers::{Missed, Peers};
 use crate::{Action, Call, Event, Node, Peer, Reply, Request, Returned, Timer, View};
 
 /// A node at work.
@@ -125,6 +125,12 @@ impl Driver {
     /// A time has come.
     pub fn elapsed(self: &Arc<Self>, timer: Timer) {
         let wants = self.turn(&mut self.lock(), [Event::Elapsed(timer)]);
+        self.perform(wants);
+    }
+
+    /// Somebody is there, by its own word.
+    pub fn met(self: &Arc<Self>, peer: Peer) {
+        let wants = self.turn(&mut self.lock(), [Event::Met(peer)]);
         self.perform(wants);
     }
 
@@ -279,6 +285,9 @@ impl Driver {
                 }
                 Err(missed) => {
                     tracing::debug!(to = %from, "{missed}");
+                    if let Missed::AnotherLife(peer) = missed {
+                        self.met(peer);
+                    }
                     let cause = missed.cause();
                     let sent = tickets
                         .into_iter()

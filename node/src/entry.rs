@@ -1,13 +1,16 @@
-//! Entry: how a node that has just begun to listen gets into a ring.
+//! Entry: how a node that has just begun to listen gets into a ring, and back into one.
 //!
 //! It asks the members it was told of who they are, and the first that answers for its place. All that
 //! is only a hint; what counts is what the future predecessor says itself, which is the protocol's part.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use dht::Id;
 use dht::ownership::Ownership;
+use dht::view::Phase;
 use futures::future::join_all;
+use rand::RngExt as _;
 use reqwest::RequestBuilder;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -128,10 +131,6 @@ async fn place(service: &Service, config: &Config, members: &[String]) -> Result
     loop {
         let mut reasons = Vec::new();
         for member in members.iter().filter(|member| **member != service.address) {
-            if is_cut_off(service, member) {
-                reasons.push(format!("{member}: {SILENT}"));
-                continue;
-            }
             match ask(service, config, member).await? {
                 Ok(hints) => return Ok(hints),
                 Err(reason) => reasons.push(format!("{member}: {reason}")),
@@ -157,43 +156,19 @@ async fn ask(
     config: &Config,
     member: &str,
 ) -> Result<Result<Vec<Peer>, String>, Error> {
-    let client = service.driver().peers().client();
-    let question = client.get(format!("http://{member}/nodeinfo"));
-    let info: NodeInfo = match answer(question).await {
+    let info = match info(service, member).await {
         Ok(info) => info,
         Err(Refusal::Later(reason) | Refusal::Final(_, reason)) => return Ok(Err(reason)),
     };
-    if info.network != config.network {
-        return Err(Error::Network {
-            member: member.to_owned(),
-            theirs: info.network,
-            ours: config.network.clone(),
-        });
-    }
-    let differs = |setting, theirs| Error::Setting {
-        member: member.to_owned(),
-        setting,
-        theirs,
-    };
-    if info.ownership != config.ownership {
-        let theirs = info.ownership.pick("predecessor", "successor");
-        return Err(differs("ownership", theirs.to_owned()));
-    }
-    if info.replicas != config.replicas {
-        return Err(differs("replicas", info.replicas.to_string()));
-    }
+    info.check(config, member)?;
+    let client = service.driver().peers().client();
     let question = client
         .post(format!("http://{member}/join"))
         .header(NETWORK_HEADER, &config.network)
         .json(&config.me);
     match answer::<Place>(question).await {
         Ok(place) => {
-            let known = Peer {
-                id: info.id,
-                address: info.address,
-                incarnation: info.incarnation,
-            };
-            let hints = [place.predecessor, known]
+            let hints = [place.predecessor, info.peer()]
                 .into_iter()
                 .chain(place.successors);
             Ok(Ok(hints
@@ -206,6 +181,81 @@ async fn ask(
             Err(Error::Taken(reason))
         }
         Err(Refusal::Final(_, reason)) => Err(Error::Refused(format!("{member}: {reason}"))),
+    }
+}
+
+/// Looks for members now and then: of a ring that has gone on without this node, or one that never knew of it.
+/// It tells the protocol who is there, which compares their ring with its own, or joins it if it has none.
+pub(crate) async fn seek(service: &Service, config: &Config) -> Infallible {
+    let members: Vec<String> = match &config.entry {
+        Entry::Join(members) => members.clone(),
+        Entry::Ring(ring) | Entry::Again(ring) => {
+            let addresses = ring.iter().map(|peer| peer.address.to_string());
+            addresses.collect()
+        }
+    };
+    loop {
+        let pause = match service.view().phase {
+            Phase::Lost => PAUSE_LOST,
+            _ => config.intervals.self_check,
+        };
+        sleep(pause.mul_f64(rand::rng().random_range(0.5..1.5))).await;
+        let mut others = members.iter().filter(|member| **member != service.address);
+        let count = others.clone().count();
+        let place = rand::rng().random_range(0..count.max(1));
+        let Some(member) = others.nth(place) else {
+            continue;
+        };
+        match info(service, member).await {
+            Ok(info) => match info.check(config, member) {
+                Ok(()) => service.driver().met(info.peer()),
+                Err(error) => debug!("{error}"),
+            },
+            Err(Refusal::Later(reason) | Refusal::Final(_, reason)) => debug!("{member}: {reason}"),
+        }
+    }
+}
+
+/// Who a member is.
+async fn info(service: &Service, member: &str) -> Result<NodeInfo, Refusal> {
+    if is_cut_off(service, member) {
+        return Err(Refusal::Later(SILENT.to_owned()));
+    }
+    let client = service.driver().peers().client();
+    answer(client.get(format!("http://{member}/nodeinfo"))).await
+}
+
+impl NodeInfo {
+    fn peer(&self) -> Peer {
+        Peer {
+            id: self.id,
+            address: self.address,
+            incarnation: self.incarnation,
+        }
+    }
+
+    /// Whether it may be in one ring with a node that is configured so.
+    fn check(&self, config: &Config, member: &str) -> Result<(), Error> {
+        if self.network != config.network {
+            return Err(Error::Network {
+                member: member.to_owned(),
+                theirs: self.network.clone(),
+                ours: config.network.clone(),
+            });
+        }
+        let differs = |setting, theirs| Error::Setting {
+            member: member.to_owned(),
+            setting,
+            theirs,
+        };
+        if self.ownership != config.ownership {
+            let theirs = self.ownership.pick("predecessor", "successor");
+            return Err(differs("ownership", theirs.to_owned()));
+        }
+        if self.replicas != config.replicas {
+            return Err(differs("replicas", self.replicas.to_string()));
+        }
+        Ok(())
     }
 }
 
@@ -251,6 +301,8 @@ const SILENT: &str = "it does not answer";
 /// For how long members are asked that are busy, or not there yet.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
+/// Between two looks for members where a node has lost its place.
+const PAUSE_LOST: Duration = Duration::from_secs(1);
 /// Members of a new ring are there within moments.
 const PAUSE_START: Duration = Duration::from_millis(20);
 /// `POST /join` looks the place up first, around dead nodes if it must.

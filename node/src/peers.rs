@@ -17,6 +17,7 @@ use std::{io, iter};
 use dht::event::Cause;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Response, StatusCode};
+use serde::Deserialize;
 
 use crate::envelope::{Answers, ENVELOPE_BYTES_MAX, NETWORK_HEADER, Questions};
 use crate::faults::Faults;
@@ -40,7 +41,10 @@ pub enum Missed {
     /// Nobody listens there.
     #[error("nobody listens there")]
     Nobody,
-    /// Somebody else listens there: another node, another life of it, or no node at all.
+    /// Another life of that node listens there, by its own word.
+    #[error("another life of it listens there")]
+    AnotherLife(Peer),
+    /// Somebody else listens there: another node, or no node at all.
     #[error("somebody else listens there")]
     SomebodyElse,
     /// Nothing sensible came back in time: the questions may have been carried out or not.
@@ -52,7 +56,7 @@ impl Missed {
     /// What the protocol makes of it.
     pub fn cause(self) -> Cause {
         match self {
-            Missed::Nobody | Missed::SomebodyElse => Cause::Refused,
+            Missed::Nobody | Missed::AnotherLife(_) | Missed::SomebodyElse => Cause::Refused,
             Missed::Silent => Cause::Silent,
         }
     }
@@ -125,6 +129,11 @@ impl Peers {
             .await
             .map_err(|error| missed(&error))?;
         let status = response.status();
+        if status == StatusCode::MISDIRECTED_REQUEST {
+            let body = read(response).await.unwrap_or_default();
+            let recipient = serde_json::from_slice(&body).ok();
+            return Err(instead_of(questions.to, recipient));
+        }
         if status.is_client_error() || status == StatusCode::SERVICE_UNAVAILABLE {
             return Err(Missed::SomebodyElse);
         }
@@ -167,6 +176,22 @@ impl Peers {
             Some(faults) => faults.through(to.address, patience, asking).await,
         }
     }
+}
+
+/// Who listens where a peer should, by what the answer says.
+fn instead_of(asked: Peer, recipient: Option<Recipient>) -> Missed {
+    match recipient.map(|recipient| recipient.node) {
+        Some(node) if node.id == asked.id && node.address == asked.address && node != asked => {
+            Missed::AnotherLife(node)
+        }
+        _ => Missed::SomebodyElse,
+    }
+}
+
+/// What is needed of the error that a node answers which is not the one that was asked.
+#[derive(Debug, Deserialize)]
+struct Recipient {
+    node: Peer,
 }
 
 /// How long an answer may take.

@@ -14,7 +14,7 @@ use crate::args::Args;
 use crate::config::{Config, Entry, Storage};
 use crate::content::Content;
 use crate::driver::{Driver, Trace};
-use crate::entry::enter;
+use crate::entry::{enter, seek};
 use crate::exit::{End, Signals, leave};
 use crate::peers::Peers;
 use crate::schedule::{BEAT, Maintenance};
@@ -101,6 +101,7 @@ async fn live(config: &Config) -> Result<(), Error> {
     let end = tokio::select! {
         () = service.has_left() => End::Asked,
         () = signals.next() => End::Signal,
+        never = seek(&service, config) => match never {},
     };
     let left = match end {
         End::Asked => Ok(()),

@@ -240,7 +240,9 @@ impl Service {
             }
             // These change pointers, or who serves what, so they count only if they come from where
             // they say.
-            Request::Notify | Request::Leaving(_) if self.visit(from).await.is_err() => {
+            Request::Notify | Request::Leaving(_) | Request::Meet
+                if self.visit(from).await.is_err() =>
+            {
                 Some(Reply::Noted)
             }
             Request::Group(_) if self.visit(from).await.is_err() => {

@@ -51,16 +51,19 @@ async fn only_the_very_peer_that_is_asked_answers() {
         id: b.me.id,
         ..a.me
     };
-    for to in [earlier, other] {
-        assert_eq!(ask(to).await, Err(Missed::SomebodyElse));
-    }
+    assert_eq!(ask(earlier).await, Err(Missed::AnotherLife(a.me)));
+    assert_eq!(ask(other).await, Err(Missed::SomebodyElse));
     let nobody = support::peer("nobody");
     assert_eq!(ask(nobody).await, Err(Missed::Nobody));
     let wrong = Peers::new("other")
         .ask(b.me, a.me, vec![Request::Ping])
         .await;
     assert_eq!(wrong, Err(Missed::SomebodyElse));
-    for missed in [Missed::Nobody, Missed::SomebodyElse] {
+    for missed in [
+        Missed::Nobody,
+        Missed::AnotherLife(a.me),
+        Missed::SomebodyElse,
+    ] {
         assert_eq!(missed.cause(), Cause::Refused);
     }
 }

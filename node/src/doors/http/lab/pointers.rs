@@ -76,7 +76,7 @@ pub(crate) async fn look_into(node: &Node, peer: Peer) -> Result<(), Error> {
             "unreachable_peer",
             format!("{} can't be reached: {missed}", peer.address),
         ),
-        Missed::SomebodyElse => {
+        Missed::AnotherLife(_) | Missed::SomebodyElse => {
             let message = format!("{} is not the node that it is said to be", peer.address);
             Error::new(Status::Conflict, "identity_mismatch", message)
         }
