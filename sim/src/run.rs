@@ -460,7 +460,7 @@ impl Run {
         let now_us = self.network.now_us();
         match self.ideal.pointers(&self.network) {
             None => {
-                let until_us = now_us + ideal::MOVING_US;
+                let until_us = now_us + ideal::moving_us(&self.plan);
                 self.stage = Stage::Moving { until_us };
             }
             Some(text) if now_us > until_us => {

@@ -93,6 +93,7 @@ impl<A: Address> Node<A> {
         if peer.id == self.view.me.id {
             return;
         }
+        self.meet_lives(core::slice::from_ref(&peer));
         if let Some(join) = self.join.as_mut().filter(|join| join.caller.is_none()) {
             return meet(&mut join.hints, peer);
         }

@@ -166,7 +166,7 @@ impl<A: Address> Node<A> {
         self.show_groups();
     }
 
-    /// All members are in these lives now, as far as they are among them.
+    /// All members are in these lives now, as far as they are among them and in no later one.
     ///
     /// A node learns the later life of a member from its pointers, but these may not reach as far as its
     /// groups do.
@@ -177,8 +177,14 @@ impl<A: Address> Node<A> {
                 let source = core::iter::once(&mut next.source);
                 source.chain(&mut next.former)
             });
-            for member in replica.group.members.iter_mut().chain(origin) {
-                if let Some(life) = lives.iter().find(|life| life.id == member.peer.id) {
+            let followers = replica.lead.iter_mut().flat_map(|lead| &mut lead.followers);
+            let followers = followers.map(|follower| &mut follower.member);
+            let members = replica.group.members.iter_mut();
+            for member in members.chain(origin).chain(followers) {
+                let later = |life: &&Peer<A>| {
+                    life.id == member.peer.id && life.incarnation > member.peer.incarnation
+                };
+                if let Some(life) = lives.iter().find(later) {
                     member.peer = life.clone();
                 }
             }

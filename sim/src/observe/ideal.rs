@@ -136,8 +136,14 @@ pub fn patience_us(network: &Network, plan: &Plan) -> u64 {
 }
 
 /// How long rings that were parted may take to find each other and become one, in microseconds.
-const REUNION_US: u64 = 180_000_000;
+const REUNION_US: u64 = 120_000_000;
 
 /// How much longer content may be on its way to its owners, in microseconds: arcs that nobody handed
-/// over are claimed one after the other.
-pub const MOVING_US: u64 = 30_000_000;
+/// over are claimed one after the other. After a partition a group may be led by a node far behind its arc: it
+/// goes back to its owner from node to node.
+pub const fn moving_us(plan: &Plan) -> u64 {
+    match plan.partitions {
+        true => 120_000_000,
+        false => 30_000_000,
+    }
+}
