@@ -26,7 +26,7 @@ pub(crate) struct Join<A> {
     /// Members to ask for the way.
     pub(crate) hints: Vec<Peer<A>>,
     /// Attempts so far.
-    attempts: u16,
+    pub(crate) attempts: u16,
 }
 
 impl<A: Address> Node<A> {
@@ -52,7 +52,7 @@ impl<A: Address> Node<A> {
         let Some(join) = &mut self.join else {
             return;
         };
-        join.attempts += 1;
+        join.attempts = join.attempts.saturating_add(1);
         if join.caller.is_some() && join.attempts > ATTEMPTS_MAX {
             return self.join_failed(Failure::Unreachable, out);
         }
@@ -66,6 +66,17 @@ impl<A: Address> Node<A> {
         };
         let lookup = Lookup::through(route, ways);
         self.operate(Operation::new(Purpose::Join, lookup), out);
+        self.ask_the_lonely(out);
+    }
+
+    /// Becomes the only member of a ring, to which others come back.
+    pub(crate) fn begin_ring(&mut self, out: &mut Vec<Action<A>>) {
+        self.join = None;
+        let view = self.view_mut();
+        view.phase = Phase::Member;
+        view.predecessor = Some(view.me.clone());
+        note(Note::Joined(self.view.me.clone()), out);
+        self.reconcile(out);
     }
 
     /// The lookup ended: ask the node it named for its state, for that is what counts.

@@ -12,6 +12,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::chord::join::Join;
 use crate::content::coordinate::{Operation, Purpose};
 use crate::event::{Action, Cause, Delay, Timer};
 use crate::id::Id;
@@ -100,10 +101,29 @@ impl<A: Address> Node<A> {
         meet(&mut self.reunion().strangers, peer);
     }
 
-    /// A node of what may be another ring asks to compare them.
+    /// A node of what may be another ring asks to compare them. If both are in none, the one with the smaller
+    /// identifier begins one, for there may be no other left.
     pub(crate) fn compare_rings(&mut self, peer: Peer<A>, out: &mut Vec<Action<A>>) {
-        if peer.id != self.view.me.id {
+        let me = self.view.me.id;
+        let joins = |join: &Join<A>| join.caller.is_none() && join.attempts >= LONELY;
+        let is_lonely = self.join.as_deref().is_some_and(joins);
+        if is_lonely && me < peer.id {
+            self.begin_ring(out);
+        } else if peer.id != me {
             self.compare_with(peer, 0, out);
+        }
+    }
+
+    /// A node that finds no ring asks the others whom it knows, one after the other, whether they are in none
+    /// either.
+    pub(crate) fn ask_the_lonely(&mut self, out: &mut Vec<Action<A>>) {
+        let Some(join) = self.join.as_mut().filter(|join| join.caller.is_none()) else {
+            return;
+        };
+        if join.attempts >= LONELY && !join.hints.is_empty() {
+            join.hints.rotate_left(1);
+            let peer = join.hints[0].clone();
+            self.ask(&peer, Request::Meet, Question::Tell(peer.clone()), out);
         }
     }
 
@@ -291,6 +311,9 @@ fn meet<A: Address>(known: &mut Vec<Peer<A>>, peer: Peer<A>) {
 
 /// Nodes that are remembered after they were taken for dead: more than one points to.
 const STRANGERS_MAX: usize = 64;
+
+/// Attempts to join in vain, at about a second each, after which there may be no ring left.
+const LONELY: u16 = 5;
 
 /// Before a node leaves its ring for another one, so that its neighbours don't at the same time.
 const PAUSE: Delay = Delay::between(500, 5_000);

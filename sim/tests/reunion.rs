@@ -1,0 +1,162 @@
+//! Reunion: a network that was parted for so long that there were two rings becomes one again.
+
+use std::sync::atomic::AtomicBool;
+
+use dht::view::Phase;
+use sim::engine::{Address, Network};
+use sim::observe::copies;
+use sim::observe::ideal::Ideal;
+use sim::plan::{Detector, Plan, Schedule};
+use sim::run::Run;
+use sim::script::Cut;
+use sim::swarm::Swarm;
+
+const NODES: Address = 8;
+const SECOND: u64 = 1_000_000;
+
+/// Eight nodes with this many copies, which notice deaths by themselves.
+fn network(replicas: u8) -> Network {
+    Network::new(&Plan {
+        nodes: NODES,
+        replicas,
+        detector: Detector::Real,
+        schedule: Some(Schedule::default()),
+        ..Plan::default()
+    })
+}
+
+fn go_on(network: &mut Network, us: u64) {
+    let until_us = network.now_us() + us;
+    while network.now_us() < until_us && network.step().is_some() {}
+}
+
+/// The nodes that are reached by going from successor to successor, by their addresses.
+fn ring_of(network: &Network, from: Address) -> Vec<Address> {
+    let mut ring = vec![from];
+    loop {
+        let last = ring[ring.len() - 1];
+        let next = network
+            .view(last)
+            .successors
+            .first()
+            .map(|peer| peer.address);
+        match next {
+            Some(next) if !ring.contains(&next) && ring.len() < NODES as usize => ring.push(next),
+            _ => break,
+        }
+    }
+    ring.sort_unstable();
+    ring
+}
+
+/// The rings that there are.
+fn rings(network: &Network) -> Vec<Vec<Address>> {
+    let mut rings: Vec<Vec<Address>> = (0..NODES).map(|at| ring_of(network, at)).collect();
+    rings.sort();
+    rings.dedup();
+    rings
+}
+
+/// Parts a network for so long that each node takes all on the other side for dead, one half-minute after the
+/// other, and lets it come together again. Returns the rings that there were.
+fn part_and_reunite(replicas: u8, lot: u64) -> (Network, Vec<Vec<Address>>) {
+    let mut network = network(replicas);
+    go_on(&mut network, 3 * SECOND);
+    assert_eq!(rings(&network).len(), 1);
+    network.cut(Cut::Whole, lot, 200 * SECOND);
+    go_on(&mut network, 199 * SECOND);
+    let parted = rings(&network);
+    assert_eq!(parted.len(), 2, "each part is a ring of its own");
+    assert_eq!(parted.concat().len(), NODES as usize);
+    go_on(&mut network, 61 * SECOND);
+    (network, parted)
+}
+
+#[test]
+fn two_rings_become_the_one_with_the_smallest_identifier() {
+    for (replicas, lot) in [(1, 0), (1, 2), (1, 10), (3, 0), (3, 2), (3, 3)] {
+        let (network, parted) = part_and_reunite(replicas, lot);
+        let case = format!("{replicas} copies, lot {lot}");
+        assert_eq!(Ideal::default().pointers(&network), None, "{case}");
+        let first = (0..NODES).min_by_key(|at| network.id(*at)).expect("nodes");
+        for ring in parted {
+            let dissolves = !ring.contains(&first);
+            for at in ring {
+                let me = network.view(at).me;
+                let is_another_life = me.incarnation > 1;
+                assert_eq!(is_another_life, dissolves, "{case}, {me:?}");
+            }
+        }
+        if replicas > 1 {
+            assert_eq!(copies::missing(&network), None, "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_short_partition_changes_no_ring() {
+    let mut network = network(3);
+    go_on(&mut network, 3 * SECOND);
+    network.cut(Cut::Whole, 1, 20 * SECOND);
+    go_on(&mut network, 19 * SECOND);
+    assert_eq!(rings(&network).len(), 1);
+    go_on(&mut network, 20 * SECOND);
+    assert_eq!(Ideal::default().pointers(&network), None);
+    let lives = (0..NODES).map(|at| network.view(at).me.incarnation);
+    assert_eq!(lives.max(), Some(1), "nobody had to join again");
+}
+
+#[test]
+fn two_nodes_that_lost_each_other_find_each_other_again() {
+    let mut network = Network::new(&Plan {
+        nodes: 2,
+        detector: Detector::Real,
+        schedule: Some(Schedule::default()),
+        ..Plan::default()
+    });
+    go_on(&mut network, 3 * SECOND);
+    // Some lot puts them on two sides.
+    network.cut(Cut::Whole, 0, 60 * SECOND);
+    go_on(&mut network, 59 * SECOND);
+    let is_lost = |network: &Network| [0, 1].map(|at| network.view(at).phase == Phase::Lost);
+    assert_eq!(is_lost(&network), [true, true]);
+    go_on(&mut network, 61 * SECOND);
+    assert_eq!(is_lost(&network), [false, false]);
+    assert_eq!(Ideal::default().pointers(&network), None);
+}
+
+#[test]
+fn seeds_in_which_parts_did_not_become_one_hold() {
+    for seed in ONCE_BROKEN {
+        let swarm = Swarm {
+            first: seed,
+            seeds: 1,
+            minutes: 3,
+            nodes: 16,
+            detector: Detector::Real,
+            careful: true,
+            replicas: 3,
+            stops: false,
+            tight: false,
+            partitions: true,
+        };
+        let mut run = Run::new(swarm.plan(seed)).expect("the plan is possible");
+        let report = run.go(&AtomicBool::new(false), |_| {});
+        assert_eq!(
+            report.violations,
+            [],
+            "tasks swarm --seeds 1 --first {seed} --minutes 3 --nodes 16 --detector real --replicas 3 --partitions"
+        );
+        assert!(report.acknowledged > 100, "clients were served: {report:?}");
+    }
+}
+
+/// Seeds of three minutes.
+///
+/// 2: a node without a place knew nobody but earlier lives of others, and asked these for ever.
+/// 22: a node pointed to one that it had taken for dead, and fetched nothing from it.
+/// 44: a list had one in it that its owner held for dead, and nobody else.
+/// 165: the same between members of a group that don't point to each other.
+/// 164: two members asked each other in lives that were over.
+/// 66: an answer was taken for a refusal since the node that gave it had another life by then.
+const ONCE_BROKEN: [u64; 6] = [2, 22, 44, 165, 164, 66];
