@@ -26,6 +26,38 @@ async fn ring() -> [Process; 2] {
 }
 
 #[tokio::test]
+async fn a_node_that_has_lost_its_ring_comes_back_to_whoever_is_at_the_addresses_it_was_given() {
+    let first = support::free_address();
+    let ring = format!("a@{first}#1");
+    let mut a = Process::start(first, &["--name", "a", "--ring", &ring]);
+    a.is_ready().await;
+    let address = support::free_address();
+    let mut b = Process::start(address, &["--name", "b", "--join", &first.to_string()]);
+    b.is_ready().await;
+
+    a.signal(Signal::KILL);
+    a.ended().await;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (status, ready) = b.get("/readyz").await.expect("it runs");
+        let reason = ready["error"]["message"].to_string();
+        if status == 503 && reason.contains("lost its place") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "it goes on: {}", b.read("err"));
+        sleep(POLL).await;
+    }
+
+    // Not the node that it knew, but another one in its place.
+    let ring = format!("c@{first}#1");
+    let mut c = Process::start(first, &["--name", "c", "--ring", &ring]);
+    c.is_ready().await;
+    b.is_ready().await;
+    let (_, successor) = b.get("/successor").await.expect("it runs");
+    assert_eq!(successor["address"], first.to_string());
+}
+
+#[tokio::test]
 async fn nodes_come_and_go_and_their_content_stays() {
     let [mut a, mut b] = ring().await;
     let joiner = support::free_address();
