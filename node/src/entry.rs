@@ -197,7 +197,7 @@ pub(crate) async fn seek(service: &Service, config: &Config) -> Infallible {
     loop {
         let pause = match service.view().phase {
             Phase::Lost => PAUSE_LOST,
-            _ => config.intervals.self_check,
+            _ => PAUSE_MEMBER,
         };
         sleep(pause.mul_f64(rand::rng().random_range(0.5..1.5))).await;
         let mut others = members.iter().filter(|member| **member != service.address);
@@ -301,8 +301,9 @@ const SILENT: &str = "it does not answer";
 /// For how long members are asked that are busy, or not there yet.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
-/// Between two looks for members where a node has lost its place.
+/// Between two looks for members: of a node that has lost its place, and of one that seems to need none.
 const PAUSE_LOST: Duration = Duration::from_secs(1);
+const PAUSE_MEMBER: Duration = Duration::from_secs(60);
 /// Members of a new ring are there within moments.
 const PAUSE_START: Duration = Duration::from_millis(20);
 /// `POST /join` looks the place up first, around dead nodes if it must.
