@@ -288,11 +288,11 @@ impl<A: Address> Node<A> {
             }
             About::Install => self.install_told(tag, &to, &Told::Unknown, out),
             About::Fetch(fetch) => self.fetch_missed(tag, fetch),
+            About::Status => self.keeper_missed(tag.arc),
             About::Prepare(_)
             | About::Accept(_)
             | About::Release
             | About::Resign
-            | About::Status
             | About::Zone
             | About::Compare(..)
             | About::Mend => {}

@@ -460,7 +460,7 @@ impl<A: Address> Node<A> {
             Purpose::SelfCheck(incarnation) => self.self_found(incarnation, None, out),
             Purpose::Join => self.place_found(None, out),
             Purpose::Reunion(incarnation, step) => self.ring_found((incarnation, step), None, out),
-            Purpose::Keeper(_) => {}
+            Purpose::Keeper(tag) => self.keeper_missed(tag.arc),
             Purpose::Find(ticket) | Purpose::Read(ticket) | Purpose::Change(ticket, _) => {
                 let returned = Returned::Failed(failure, operation.lookup.into_path());
                 out.push(Action::Return { ticket, returned });

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::event::Action;
+use crate::id::Arc;
 use crate::node::Node;
 use crate::peer::Address;
 use crate::ranges;
@@ -179,6 +180,18 @@ impl<A: Address> Node<A> {
         }
     }
 
+    /// Who keeps an arc could not be found out: what is left of it is asked about again soon, for messages get
+    /// lost, and a lookup goes astray where a neighbour is thought dead for a moment.
+    pub(crate) fn keeper_missed(&mut self, arc: Arc) {
+        let retired = self
+            .groups
+            .iter_mut()
+            .flat_map(|groups| &mut groups.retired);
+        for retired in retired.filter(|retired| retired.tag.meets(arc)) {
+            retired.age = retired.age.max(OLD - SOON);
+        }
+    }
+
     /// New leaders that may not know of their groups are told again.
     fn tell_decisions(&mut self, out: &mut Vec<Action<A>>) {
         let Some(groups) = &mut self.groups else {
@@ -226,5 +239,86 @@ const LEARNER_MAX: u8 = 40;
 /// Beats after which a node doubts that it still belongs to a group.
 pub(crate) const OLD: u8 = 24;
 
+/// Beats after which who keeps an arc is asked again, if nothing has come of it: about a second.
+const SOON: u8 = 4;
+
 /// Beats during which new leaders are told of a decision.
 const TOLD_MAX: u8 = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Cause, Event};
+    use crate::id::Id;
+    use crate::message::{Reply, Request, Routed};
+    use crate::node::Config;
+    use crate::peer::Peer;
+    use crate::replication::replica::{Retired, Window};
+
+    fn peer(byte: u8) -> Peer<u8> {
+        Peer {
+            id: Id::from_bytes([byte; Id::BYTES]),
+            address: byte,
+            incarnation: 1,
+        }
+    }
+
+    /// On which of 10 beats a node begins to look for who keeps what it has of (3, 5]. The others answer
+    /// questions about the way or, where these get lost as well, none at all.
+    fn looks(is_way_told: bool) -> Vec<u8> {
+        let config = Config {
+            replicas: 3,
+            ..Config::default()
+        };
+        let mut node = Node::in_ring_again(peer(3), &[3, 5, 7, 9].map(peer), config, &[]);
+        let arc = Arc::new(peer(3).id, peer(5).id);
+        let groups = node.groups.as_mut().expect("there are groups");
+        groups.retired.push(Retired {
+            tag: Tag { arc, epoch: 1 },
+            position: Some(0),
+            window: Window::default(),
+            age: OLD - 1,
+        });
+        let mut looks = Vec::new();
+        for beat in 0..10 {
+            let mut out = Vec::new();
+            node.beat(&mut out);
+            while let Some(action) = out.pop() {
+                let Action::Ask {
+                    ticket,
+                    to,
+                    request,
+                } = action
+                else {
+                    continue;
+                };
+                let is_way = matches!(request, Request::Route(_));
+                if is_way && looks.last() != Some(&beat) {
+                    looks.push(beat);
+                }
+                let (from, micros) = (to, 1);
+                let event = match is_way && is_way_told {
+                    true => Event::Answered {
+                        ticket,
+                        from,
+                        reply: Reply::Routed(Routed::Owner(peer(5))),
+                        micros,
+                    },
+                    false => Event::Unanswered {
+                        ticket,
+                        cause: Cause::Silent,
+                    },
+                };
+                node.handle(event, &mut out);
+            }
+        }
+        looks
+    }
+
+    #[test]
+    fn who_keeps_an_arc_is_asked_again_soon_after_a_message_got_lost() {
+        for is_way_told in [true, false] {
+            assert_eq!(looks(is_way_told), [0, SOON, 2 * SOON]);
+        }
+    }
+}
