@@ -1,30 +1,21 @@
 //! Repair: members that keep the same are left alone, and of those that do not the right one wins.
 
+mod support;
+
 use std::sync::Arc as Shared;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use dht::Action;
-use dht::event::Call;
-use dht::message::{Reply, Request, Routing};
-use dht::record::{Change, Condition, Record, Version};
+use dht::message::{Reply, Request};
+use dht::record::{Record, Version};
 use dht::replication::message::{Ask, Told};
 use dht::store::Command;
 use dht::{Arc, Id};
 use sim::engine::{Address, Network};
 use sim::latency::Latency;
 use sim::observe::copies;
-use sim::plan::{Detector, Plan, Schedule};
-
-/// Eight nodes with three copies, to which nothing happens by itself.
-fn quiet() -> Plan {
-    Plan {
-        nodes: 8,
-        replicas: 3,
-        detector: Detector::Real,
-        schedule: Some(Schedule::default()),
-        ..Plan::default()
-    }
-}
+use sim::plan::Plan;
+use support::{change, go_on, key, put_200, quiet};
 
 fn network() -> Network {
     Network::new(&quiet())
@@ -37,34 +28,6 @@ fn uneven() -> Network {
         sigma_milli: 500,
     };
     Network::new(&Plan { latency, ..quiet() })
-}
-
-/// The key with this number.
-fn key(number: u8) -> Id {
-    Id::of_key(&[number])
-}
-
-/// Puts a value under the key with this number, or deletes what is there, by some node.
-fn change(network: &mut Network, number: u8, value: Option<&[u8]>) {
-    let change = Change {
-        name: None,
-        value: value.map(Into::into),
-        condition: Condition::Always,
-        expires_ms: None,
-        now_ms: 2_000,
-    };
-    let (key, routing) = (key(number), Routing::Finger);
-    let call = Call::Change {
-        key,
-        change,
-        routing,
-    };
-    network.call(u32::from(number % 8), call);
-}
-
-/// Lets all happen up to this virtual time.
-fn go_on(network: &mut Network, until_us: u64) {
-    while network.now_us() < until_us && network.step().is_some() {}
 }
 
 /// The members that keep a key, the leader first.
@@ -117,6 +80,31 @@ fn count_differences(network: &mut Network) -> Shared<AtomicU32> {
         true
     }));
     count
+}
+
+#[test]
+fn what_a_bad_disk_has_lost_or_changed_is_mended() {
+    let mut network = network();
+    go_on(&mut network, 2_000_000);
+    put_200(&mut network);
+    go_on(&mut network, 5_000_000);
+    assert_eq!(copies::different(&network), None);
+    for number in 0..200 {
+        let key = key(number);
+        let at = members(&network, key)[usize::from(number % 3)];
+        let whole = record(&network, at, key).expect("it is there");
+        let value = Some(b"torn"[..].into());
+        let torn = Record { value, ..whole };
+        damage(&mut network, at, key, (number % 2 == 0).then_some(torn));
+    }
+    assert!(copies::different(&network).is_some(), "the damage is seen");
+    go_on(&mut network, 30_000_000);
+    assert_eq!(copies::different(&network), None);
+    for number in 0..200 {
+        let records = (0..8).filter_map(|at| record(&network, at, key(number)));
+        let values: Vec<_> = records.map(|record| record.value).collect();
+        assert_eq!(values, vec![Some([number][..].into()); 3]);
+    }
 }
 
 #[test]

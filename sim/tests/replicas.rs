@@ -1,22 +1,23 @@
 //! Networks whose content is kept by groups: copies are lost one at a time, disks outlast crashes, and
 //! what clients were told of each key can be told of a register.
 
+mod support;
+
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use dht::Action;
-use dht::Id;
 use dht::event::Call;
-use dht::message::{Reply, Routing};
-use dht::record::{Change, Condition};
+use dht::message::Reply;
 use dht::replication::message::Told;
 use dht::store::Command;
 use sim::engine::Network;
 use sim::observe::copies;
-use sim::plan::{Detector, Plan, Schedule};
+use sim::plan::{Detector, Plan};
 use sim::report::Report;
 use sim::run::Run;
 use sim::swarm::Swarm;
+use support::{change_at, go_on, key, put_200, quiet};
 
 fn swarm(minutes: u32) -> Swarm {
     Swarm {
@@ -31,52 +32,6 @@ fn swarm(minutes: u32) -> Swarm {
         tight: false,
         partitions: false,
     }
-}
-
-/// Eight nodes with three copies, to which nothing happens by itself.
-fn quiet() -> Plan {
-    Plan {
-        nodes: 8,
-        replicas: 3,
-        detector: Detector::Real,
-        schedule: Some(Schedule::default()),
-        ..Plan::default()
-    }
-}
-
-/// The key with this number.
-fn key(number: u8) -> Id {
-    Id::of_key(&[number])
-}
-
-/// A client writes a key at a node.
-fn put(network: &mut Network, at: u32, number: u8) {
-    let change = Change {
-        name: None,
-        value: Some([number][..].into()),
-        condition: Condition::Always,
-        expires_ms: None,
-        now_ms: 2_000,
-    };
-    let (key, routing) = (key(number), Routing::Finger);
-    let call = Call::Change {
-        key,
-        change,
-        routing,
-    };
-    network.call(at, call);
-}
-
-/// Puts 200 keys, each by another one of the eight nodes.
-fn put_200(network: &mut Network) {
-    for number in 0..200 {
-        put(network, u32::from(number % 8), number);
-    }
-}
-
-/// Lets all happen up to this virtual time.
-fn go_on(network: &mut Network, until_us: u64) {
-    while network.now_us() < until_us && network.step().is_some() {}
 }
 
 fn go(mut run: Run) -> Report {
@@ -262,7 +217,12 @@ fn another_member_soon_serves_for_a_leader_that_stands_still() {
         // Writes are on their way all the time, so that members have got differently far.
         for ms in 3_000..3_100 {
             go_on(&mut network, ms * 1_000);
-            put(&mut network, (ms % 8) as u32, seed as u8);
+            change_at(
+                &mut network,
+                (ms % 8) as u32,
+                seed as u8,
+                Some(&[seed as u8]),
+            );
         }
         network.pause(paused, 9_000_000);
         let is_served = |network: &Network| (0..8).any(|at| at != paused && serves(network, at));
@@ -277,47 +237,6 @@ fn another_member_soon_serves_for_a_leader_that_stands_still() {
         slowest_us = slowest_us.max(unserved_us);
     }
     assert!(slowest_us < 2_000_000, "{slowest_us} us");
-}
-
-#[test]
-fn what_a_bad_disk_has_lost_or_changed_is_mended() {
-    let mut network = Network::new(&quiet());
-    let until = |network: &mut Network, us| {
-        go_on(network, us);
-        copies::different(network)
-    };
-    until(&mut network, 2_000_000);
-    put_200(&mut network);
-    assert_eq!(until(&mut network, 5_000_000), None);
-    for number in 0..200 {
-        let (key, place) = (key(number), usize::from(number % 3));
-        let view = (0..8).map(|at| network.view(at));
-        let held = view.flat_map(|view| view.held(key)).next();
-        let at = held.expect("it is kept").group.members[place].peer.address;
-        let records = network.records(at, dht::Arc::new(key.previous(), key));
-        let (key, mut record) = records.into_iter().next().expect("it is there");
-        record.value = Some(b"torn"[..].into());
-        let (put, forget) = match number % 2 {
-            0 => (vec![(key, record)], Vec::new()),
-            _ => (Vec::new(), vec![key]),
-        };
-        let (merge, notes) = (Vec::new(), Vec::new());
-        let damage = Command::Write {
-            put,
-            merge,
-            forget,
-            notes,
-        };
-        network.damage(at, damage);
-    }
-    assert!(copies::different(&network).is_some(), "the damage is seen");
-    assert_eq!(until(&mut network, 30_000_000), None);
-    for number in 0..200 {
-        let key = key(number);
-        let records = (0..8).flat_map(|at| network.records(at, dht::Arc::new(key.previous(), key)));
-        let values: Vec<_> = records.map(|(_, record)| record.value).collect();
-        assert_eq!(values, vec![Some([number][..].into()); 3]);
-    }
 }
 
 /// Of networks that are stopped now and then. In all of them an arc was never served again that nobody had
