@@ -194,12 +194,13 @@ pub(crate) async fn seek(service: &Service, config: &Config) -> Infallible {
             addresses.collect()
         }
     };
+    let mut sought = Instant::now();
     loop {
-        let pause = match service.view().phase {
-            Phase::Lost => PAUSE_LOST,
-            _ => PAUSE_MEMBER,
-        };
-        sleep(pause.mul_f64(rand::rng().random_range(0.5..1.5))).await;
+        sleep(PAUSE_LOST.mul_f64(rand::rng().random_range(0.5..1.5))).await;
+        if service.view().phase != Phase::Lost && sought.elapsed() < PAUSE_MEMBER {
+            continue;
+        }
+        sought = Instant::now();
         let mut others = members.iter().filter(|member| **member != service.address);
         let count = others.clone().count();
         let place = rand::rng().random_range(0..count.max(1));
