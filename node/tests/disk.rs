@@ -23,8 +23,13 @@ fn a_store_that_is_killed_has_all_that_it_promised_and_nothing_by_half() {
         write_until_killed(Path::new(&folder));
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut rounds_with_promises = 0;
-    for round in 0..20 {
+    let (mut round, mut rounds_with_promises) = (0, 0);
+    // On a busy machine many are killed before they have begun to write.
+    while rounds_with_promises < 10 {
+        assert!(
+            round < 100,
+            "only {rounds_with_promises} were killed in the midst of it"
+        );
         let mut writer = Process::new(env::current_exe().expect("this test has a file"))
             .args(["--exact", "--nocapture"])
             .arg("a_store_that_is_killed_has_all_that_it_promised_and_nothing_by_half")
@@ -42,11 +47,8 @@ fn a_store_that_is_killed_has_all_that_it_promised_and_nothing_by_half() {
             );
             rounds_with_promises += 1;
         }
+        round += 1;
     }
-    assert!(
-        rounds_with_promises >= 10,
-        "only {rounds_with_promises} were killed in the midst of it"
-    );
     let first_log = folder.path().join("0.log");
     assert!(!first_log.exists(), "some of it got into the file");
 }
