@@ -171,8 +171,10 @@ impl<A: Address> Node<A> {
     /// A node learns the later life of a member from its pointers, but these may not reach as far as its
     /// groups do.
     pub(crate) fn meet_lives(&mut self, lives: &[Peer<A>]) {
-        let groups = self.groups.iter_mut();
-        for replica in groups.flat_map(|groups| &mut groups.replicas) {
+        let Some(groups) = &mut self.groups else {
+            return;
+        };
+        for replica in &mut groups.replicas {
             let origin = replica.origin.iter_mut().flat_map(|next| {
                 let source = core::iter::once(&mut next.source);
                 source.chain(&mut next.former)
