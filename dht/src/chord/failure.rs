@@ -211,8 +211,8 @@ impl<A: Address> Node<A> {
         }
     }
 
-    /// Somebody points to these, or they ask this node. If one of them was taken for dead for its silence alone, that may have been
-    /// a mistake that the rest of the ring has not made.
+    /// Somebody points to these, or they ask this node. If one of them was taken for dead for its silence
+    /// alone, that may have been a mistake that the rest of the ring has not made.
     pub(crate) fn doubt_deaths<'a>(
         &mut self,
         named: impl IntoIterator<Item = &'a Peer<A>>,

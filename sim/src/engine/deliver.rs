@@ -132,7 +132,7 @@ impl Network {
         let to = open.to.address;
         let arrives_us = match self.detector {
             Detector::Oracle => Some(self.now_us),
-            Detector::Real => self.arrival(open.to.address, open.asker),
+            Detector::Real => self.arrival(to, open.asker),
         };
         match arrives_us.filter(|arrives_us| *arrives_us <= open.deadline_us) {
             Some(arrives_us) => {
