@@ -524,10 +524,7 @@ impl<A: Address> Node<A> {
                     self.claim_unanswered(peer, arc, out);
                 }
             }
-            Question::Successor(peer) => {
-                self.missed(peer, cause, out);
-                self.close_exchange(out);
-            }
+            Question::Successor(peer) => self.successor_silent(peer, cause, out),
             Question::Candidate(peer) => {
                 self.notify_successor(out);
                 self.missed(peer, cause, out);

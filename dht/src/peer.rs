@@ -26,6 +26,13 @@ pub struct Peer<A> {
     pub incarnation: u32,
 }
 
+impl<A> Peer<A> {
+    /// Whether it is the same node, and has been started again since.
+    pub(crate) fn is_later_life_of(&self, other: &Peer<A>) -> bool {
+        self.id == other.id && self.incarnation > other.incarnation
+    }
+}
+
 impl<A: Display> Display for Peer<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.8}@{}#{}", self.id, self.address, self.incarnation)

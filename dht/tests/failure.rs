@@ -5,7 +5,7 @@ mod support;
 use dht::event::{Call, Failure, Note, Returned, Timer};
 use dht::message::{Reply, Request, Routing, State};
 use dht::view::Phase;
-use dht::{Config, Id, Ownership, Peer};
+use dht::{Config, Event, Id, Ownership, Peer};
 use support::hand::{Hand, all, at, model, small, state};
 use support::{Address, Network, peer};
 
@@ -36,6 +36,31 @@ fn assert_all_there(network: &mut Network, keys: &[Id]) {
 }
 
 // Death
+
+/// A joiner may be told a list in which all but the last have started again, and sleep. If it only dropped
+/// these, its own list would skip whoever joined between them.
+#[test]
+fn a_successor_that_has_begun_another_life_is_replaced_by_that_one() {
+    let mut hand = Hand::member(10, &RING, Config::default());
+    let later = Peer {
+        incarnation: 2,
+        ..at(20)
+    };
+    hand.elapse(Timer::Stabilize);
+    let ticket = hand.asks_once(20, &Request::State);
+    hand.feed(Event::Met(later));
+    assert_eq!(hand.asks(), [], "it is there, but maybe not a member yet");
+    hand.refuse(ticket);
+    let ticket = hand.asks_once(20, &Request::State);
+    hand.feed(Event::Answered {
+        ticket,
+        from: later,
+        reply: state(10, &[25, 30, 40]),
+        micros: 1,
+    });
+    assert_eq!(hand.view().successors[0], later);
+    assert_eq!(hand.successors(), [20, 25, 30, 40]);
+}
 
 /// The design, rule 5: a node that refuses is dead after three probes, 100 ms apart.
 #[test]

@@ -267,7 +267,7 @@ const TIGHT: [u64; 3] = [117, 39, 9];
 /// 409: a leader was alone with its last writes when the next group was decided to begin with them, and died.
 /// 75: a leader was told late of an epoch that others had gone on from, and led nobody for ever.
 /// 142: an arc that a node kept had become that of many groups, and it asked for one every six seconds.
-const ONCE_BROKEN: [(u64, u32); 15] = [
+const ONCE_BROKEN: [(u64, u32); 16] = [
     (205, 3),
     (111, 3),
     (119, 3),
@@ -283,4 +283,5 @@ const ONCE_BROKEN: [(u64, u32); 15] = [
     (409, 3),
     (75, 10),
     (142, 3),
+    (431, 10),
 ];

@@ -36,7 +36,7 @@ impl<A: Address> Node<A> {
         let Some(old) = self.view.predecessor.clone() else {
             return;
         };
-        let is_newer = peer.id == old.id && peer.incarnation > old.incarnation;
+        let is_newer = peer.is_later_life_of(&old);
         let is_closer = peer.id.is_between(old.id, self.view.me.id);
         // It was dead before anybody noticed.
         self.is_bereaved |= is_newer;

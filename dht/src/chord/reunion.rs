@@ -283,6 +283,12 @@ impl<A: Address> Node<A> {
         }
     }
 
+    /// A life that a node has begun after this one, if it has been met.
+    pub(crate) fn later_life(&self, peer: &Peer<A>) -> Option<&Peer<A>> {
+        let mut strangers = self.strangers().iter();
+        strangers.find(|stranger| stranger.is_later_life_of(peer))
+    }
+
     /// Those that were taken for dead.
     pub(crate) fn strangers(&self) -> &[Peer<A>] {
         self.reunion

@@ -6,7 +6,7 @@
 
 use alloc::vec::Vec;
 
-use crate::event::{Action, Delay, Note, Timer};
+use crate::event::{Action, Cause, Delay, Note, Timer};
 use crate::id::Id;
 use crate::message::{Reply, Request, State};
 use crate::node::{Node, Question, note, wait};
@@ -57,6 +57,20 @@ impl<A: Address> Node<A> {
         }
     }
 
+    /// First step not answered. Where the successor has begun another life, that one may stand in its place.
+    pub(crate) fn successor_silent(
+        &mut self,
+        successor: Peer<A>,
+        cause: Cause,
+        out: &mut Vec<Action<A>>,
+    ) {
+        self.missed(successor.clone(), cause, out);
+        match self.later_life(&successor).cloned() {
+            Some(later) => self.consider(Some(later), out),
+            None => self.close_exchange(out),
+        }
+    }
+
     /// Second step, if there is one: ask the node that may be the better successor.
     fn consider(&mut self, candidate: Option<Peer<A>>, out: &mut Vec<Action<A>>) {
         match candidate {
@@ -101,7 +115,8 @@ impl<A: Address> Node<A> {
 
     fn is_better_successor(&self, candidate: &Peer<A>) -> bool {
         let (me, successor) = (&self.view.me, self.view.successor());
-        candidate.id.is_between(me.id, successor.id) && !self.detector.is_gone(candidate)
+        let is_closer = candidate.id.is_between(me.id, successor.id);
+        (is_closer || candidate.is_later_life_of(successor)) && !self.detector.is_gone(candidate)
     }
 
     /// The new successor list: this node and its own list.
