@@ -266,8 +266,10 @@ const TIGHT: [u64; 3] = [117, 39, 9];
 /// 881: leaves had failed, and a leader went on without the nodes that stayed.
 /// 409: a leader was alone with its last writes when the next group was decided to begin with them, and died.
 /// 75: a leader was told late of an epoch that others had gone on from, and led nobody for ever.
+/// 431: a joiner was told a list of nodes that had started again, and skipped those between them.
+/// 226: a node that was learning left when the leader that had just made it a member was dead.
 /// 142: an arc that a node kept had become that of many groups, and it asked for one every six seconds.
-const ONCE_BROKEN: [(u64, u32); 16] = [
+const ONCE_BROKEN: [(u64, u32); 17] = [
     (205, 3),
     (111, 3),
     (119, 3),
@@ -284,4 +286,5 @@ const ONCE_BROKEN: [(u64, u32); 16] = [
     (75, 10),
     (142, 3),
     (431, 10),
+    (226, 10),
 ];

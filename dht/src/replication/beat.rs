@@ -135,9 +135,10 @@ impl<A: Address> Node<A> {
 
     fn beat_as_learner(&mut self, tag: Tag, out: &mut Vec<Action<A>>) {
         self.pull(tag, out);
+        let is_leaving = self.view.phase == Phase::Leaving;
         if let Some(replica) = self.replica(tag) {
             replica.silence = replica.silence.saturating_add(1);
-            if replica.silence > LEARNER_MAX {
+            if replica.silence > LEARNER_MAX && !is_leaving {
                 self.drop_learners(tag.arc);
             }
         }
@@ -233,7 +234,7 @@ const ANSWER_MAX: u8 = SILENT + 2;
 /// Beats that a new leader may take to get what its group began with.
 const HELPLESS: u8 = 16;
 
-/// Beats after which a node that nobody tells anything learns no more.
+/// Beats after which a node that nobody tells anything learns no more. One that leaves takes longer.
 const LEARNER_MAX: u8 = 40;
 
 /// Beats after which a node doubts that it still belongs to a group.

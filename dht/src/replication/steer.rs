@@ -197,16 +197,7 @@ impl<A: Address> Node<A> {
             return me;
         }
         let followers = replica.lead.iter().flat_map(|lead| &lead.followers);
-        let mut known = followers.filter(|follower| follower.member.peer.id == peer.id);
-        let store = match known
-            .clone()
-            .find(|follower| follower.other_store.is_none())
-        {
-            Some(follower) => follower.member.store,
-            None => known
-                .find_map(|follower| follower.other_store)
-                .unwrap_or(ANY_STORE),
-        };
+        let store = store_of(peer.id, followers);
         let peer = peer.clone();
         Member { peer, store }
     }
@@ -225,16 +216,17 @@ impl<A: Address> Node<A> {
             let newer = newer.filter(|group| !group.has(from));
             return tell(ticket, newer.map_or(Told::Unknown, Told::Newer), out);
         };
-        // A learner waits until it is clear that it becomes no member.
-        let is_decided = replica.is_fenced() && !replica.group.has(from);
+        // A learner waits until it is clear that it becomes no member: only who leads, and decides nothing yet,
+        // can say so.
+        let may_decide = replica.is_fenced() && !replica.group.has(from);
+        let mut told = Told::Unknown;
         if let Some(lead) = &mut replica.lead {
             lead.resigned.retain(|(id, _)| *id != from.peer.id);
             lead.resigned.push((from.peer.id, 0));
+            if !may_decide {
+                told = Told::Done;
+            }
         }
-        let told = match is_decided {
-            true => Told::Unknown,
-            false => Told::Done,
-        };
         tell(ticket, told, out);
         self.steer(tag, out);
     }
@@ -253,26 +245,53 @@ impl<A: Address> Node<A> {
         let Some(groups) = &mut self.groups else {
             return true;
         };
-        // Whoever would have made it a member has not been heard of for long.
-        let is_idle = |replica: &Replica<A>| replica.is_learner && replica.silence > SILENT;
+        // Whoever would have made it a member has not been heard of for long, nor has anybody else decided it.
+        let is_idle = |replica: &Replica<A>| replica.is_learner && replica.silence > LEARNER_SILENT;
         groups.replicas.retain(|replica| !is_idle(replica));
         let had_all = |retired: &Retired| retired.position.is_some();
         let is_giving = groups.retired.iter().any(had_all);
         let members = groups.replicas.iter();
-        let led: Vec<(Tag, Member<A>)> = members
-            .map(|replica| (replica.tag(), replica.group.leader().clone()))
+        let asked: Vec<(Tag, Vec<Member<A>>)> = members
+            .map(|replica| (replica.tag(), who_lets_go(replica)))
             .collect();
-        let is_over = led.is_empty() && !is_giving;
+        let is_over = asked.is_empty() && !is_giving;
         let me: Id = self.view.me.id;
-        for (tag, leader) in led {
-            match leader.peer.id == me {
-                true => self.steer(tag, out),
-                false => self.ask_member(&leader, tag, Ask::Resign, About::Resign, out),
+        for (tag, members) in asked {
+            for member in members {
+                match member.peer.id == me {
+                    true => self.steer(tag, out),
+                    false => self.ask_member(&member, tag, Ask::Resign, About::Resign, out),
+                }
             }
         }
         is_over
     }
 }
+
+/// The store that a node runs on, as far as these tell. It may have lost its disk more than once: stores are
+/// numbered upwards.
+fn store_of<'a, A: 'a>(id: Id, followers: impl Iterator<Item = &'a Follower<A>> + Clone) -> u32 {
+    let mut known = followers.filter(|follower| follower.member.peer.id == id);
+    let others = known.clone().filter_map(|follower| follower.other_store);
+    let present = known.find(|follower| follower.other_store.is_none());
+    match present {
+        Some(follower) => follower.member.store,
+        None => others.max().unwrap_or(ANY_STORE),
+    }
+}
+
+/// Whom a leaving node asks to do without it: the leader, and where that is silent all who may know what was
+/// decided of a learner.
+fn who_lets_go<A: Address>(replica: &Replica<A>) -> Vec<Member<A>> {
+    match replica.is_learner && replica.silence > SILENT {
+        true => replica.group.members.clone(),
+        false => [replica.group.leader().clone()].into(),
+    }
+}
+
+/// Beats for which a learner that leaves waits to hear what was decided, some 30 s: a leader may have died
+/// while its members were accepting the learner, and these may take as long to come back.
+const LEARNER_SILENT: u8 = 120;
 
 /// Beats since a member was heard of, if nothing got lost: it is there.
 pub(crate) const FRESH: u8 = 2;
@@ -280,3 +299,29 @@ pub(crate) const FRESH: u8 = 2;
 /// Writes that a new member may lack when the others decide that it is one: few enough to be sent at
 /// once.
 const LAG_MAX: u32 = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a leader knows of a node that had `store` when it was asked, and answered that it has `other`.
+    fn follower(store: u32, other_store: Option<u32>) -> Follower<u8> {
+        let peer = Peer {
+            id: Id::ZERO,
+            address: 0,
+            incarnation: 1,
+        };
+        let mut follower = Follower::new(Member { peer, store }, true);
+        follower.other_store = other_store;
+        follower
+    }
+
+    #[test]
+    fn a_node_that_lost_its_disk_twice_runs_on_the_last_one() {
+        let lost = [follower(1, Some(2)), follower(2, Some(3))];
+        assert_eq!(store_of(Id::ZERO, lost.iter()), 3);
+        let found = [follower(1, Some(2)), follower(2, None)];
+        assert_eq!(store_of(Id::ZERO, found.iter()), 2);
+        assert_eq!(store_of(Id::ZERO.next(), found.iter()), ANY_STORE);
+    }
+}
