@@ -13,6 +13,7 @@ use crate::chord::fingers::Pass;
 use crate::chord::join::Join;
 use crate::chord::leave::Leave;
 use crate::chord::reunion::Reunion;
+use crate::content::carry::Carried;
 use crate::content::claim::Gap;
 use crate::content::coordinate::Operation;
 use crate::content::give::{Outgoing, RESEND};
@@ -153,6 +154,8 @@ pub struct Node<A> {
     pub(crate) newcomers: Vec<(Peer<A>, u8)>,
     /// Arcs that were served before the place in the ring was lost; their records may be good still.
     pub(crate) kept: Vec<Arc>,
+    /// What it brings along from a ring that it has left.
+    pub(crate) carried: Option<Box<Carried>>,
     /// Handovers given so far.
     pub(crate) serial: u32,
     /// Writes stamped so far.
@@ -213,6 +216,8 @@ pub(crate) enum Errand<A> {
     Batch(u32),
     /// Keep a batch of a handover, and tell its giver.
     Receive(Ticket, Peer<A>, Receipt),
+    /// Read what is to be stored elsewhere of an arc.
+    Carry(Arc),
     /// Nobody waits for it.
     Discard,
     /// Read what is to be forgotten first of an arc.
@@ -288,6 +293,7 @@ impl<A: Address> Node<A> {
             is_bereaved: incarnation > 1,
             newcomers: Vec::new(),
             kept: Vec::new(),
+            carried: None,
             serial: 0,
             sequence: 0,
             epoch: 1,
@@ -598,6 +604,9 @@ impl<A: Address> Node<A> {
             }
             (Errand::Receive(ticket, giver, receipt), _) => {
                 self.batch_kept(ticket, giver, receipt, out);
+            }
+            (Errand::Carry(arc), store::Outcome::Records(records)) => {
+                self.carried_read(arc, records, out);
             }
             (Errand::Discard, _) => {}
             (Errand::Dismiss(arc), store::Outcome::Records(records)) => {

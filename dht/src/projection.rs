@@ -90,8 +90,8 @@ impl<A: Address> Node<A> {
                 self.is_orphan, self.is_handover_due
             ),
             handovers: format!(
-                "{given:?} {taken:?} {:?} {} {}",
-                self.kept, self.serial, self.epoch
+                "{given:?} {taken:?} {:?} {:?} {} {}",
+                self.kept, self.carried, self.serial, self.epoch
             ),
             unwilling,
             newcomers,

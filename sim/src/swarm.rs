@@ -43,6 +43,25 @@ pub struct Swarm {
     pub partitions: bool,
 }
 
+impl Default for Swarm {
+    /// The first seed, as a network of one copy in which an oracle tells of deaths, and nothing beside the usual
+    /// happens.
+    fn default() -> Swarm {
+        Swarm {
+            first: 1,
+            seeds: 1,
+            minutes: 10,
+            nodes: 64,
+            detector: Detector::Oracle,
+            careful: true,
+            replicas: 1,
+            stops: false,
+            tight: false,
+            partitions: false,
+        }
+    }
+}
+
 /// A seed that failed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Failed {

@@ -21,16 +21,11 @@ use support::{change_at, go_on, key, put_200, quiet};
 
 fn swarm(minutes: u32) -> Swarm {
     Swarm {
-        first: 1,
-        seeds: 1,
         minutes,
         nodes: 16,
         detector: Detector::Real,
-        careful: true,
         replicas: 3,
-        stops: false,
-        tight: false,
-        partitions: false,
+        ..Swarm::default()
     }
 }
 

@@ -1,7 +1,13 @@
 //! Reunion: a network that was parted for so long that there were two rings becomes one again.
 
+#[expect(dead_code, reason = "clients wait for their answers here")]
+mod support;
+
 use std::sync::atomic::AtomicBool;
 
+use dht::Arc;
+use dht::event::{Call, Returned, Ticket};
+use dht::message::Routing;
 use dht::view::Phase;
 use sim::engine::{Address, Network};
 use sim::observe::copies;
@@ -10,6 +16,7 @@ use sim::plan::{Detector, Plan, Schedule};
 use sim::run::Run;
 use sim::script::Cut;
 use sim::swarm::Swarm;
+use support::{key, quiet};
 
 const NODES: Address = 8;
 const SECOND: u64 = 1_000_000;
@@ -17,17 +24,37 @@ const SECOND: u64 = 1_000_000;
 /// Eight nodes with this many copies, which notice deaths by themselves.
 fn network(replicas: u8) -> Network {
     Network::new(&Plan {
-        nodes: NODES,
         replicas,
-        detector: Detector::Real,
-        schedule: Some(Schedule::default()),
-        ..Plan::default()
+        ..quiet()
     })
 }
 
 fn go_on(network: &mut Network, us: u64) {
     let until_us = network.now_us() + us;
-    while network.now_us() < until_us && network.step().is_some() {}
+    support::go_on(network, until_us);
+}
+
+/// Makes these calls, each at some node, and returns what came of them within 5 s, by their numbers.
+fn call_all(
+    network: &mut Network,
+    calls: impl Iterator<Item = (u8, Call<Address>)>,
+) -> Vec<(u8, Returned<Address>)> {
+    let mut calls: Vec<(Ticket, u8)> = calls
+        .map(|(number, call)| (network.call(u32::from(number) % NODES, call), number))
+        .collect();
+    let until_us = network.now_us() + 5 * SECOND;
+    let mut all = Vec::new();
+    while let Some(moment) = network.step() {
+        for (ticket, returned) in &moment.returned {
+            let (now, rest) = calls.into_iter().partition(|(other, _)| other == ticket);
+            calls = rest;
+            all.extend(Vec::into_iter(now).map(|(_, number)| (number, returned.clone())));
+        }
+        if network.now_us() >= until_us {
+            break;
+        }
+    }
+    all
 }
 
 /// The nodes that are reached by going from successor to successor, by their addresses.
@@ -93,6 +120,52 @@ fn two_rings_become_the_one_with_the_smallest_identifier() {
     }
 }
 
+/// What was stored in a ring that dissolved is with nobody else where there is one copy.
+#[test]
+fn one_copy_of_what_either_part_has_acknowledged_is_there_afterwards() {
+    for lot in [0, 2, 10] {
+        let mut network = network(1);
+        go_on(&mut network, 3 * SECOND);
+        network.cut(Cut::Whole, lot, 200 * SECOND);
+        go_on(&mut network, 180 * SECOND);
+        let puts = (0..200).map(|number| (number, support::put(number, Some(&[number]))));
+        let put = call_all(&mut network, puts);
+        let is_made = |(_, returned): &(u8, Returned<Address>)| matches!(returned, Returned::Changed(changed, ..) if changed.is_made());
+        let acknowledged: Vec<u8> = put
+            .iter()
+            .filter(|put| is_made(put))
+            .map(|(number, _)| *number)
+            .collect();
+        assert!(acknowledged.len() >= 175, "lot {lot}: {put:?}");
+        go_on(&mut network, 76 * SECOND);
+        let routing = Routing::Finger;
+        let reads = acknowledged.iter().map(|number| {
+            (
+                *number,
+                Call::Read {
+                    key: key(*number),
+                    routing,
+                },
+            )
+        });
+        let read = call_all(&mut network, reads);
+        let has_value = |(number, returned): &&(u8, Returned<Address>)| matches!(returned, Returned::Record(Some(record), _) if record.value.as_deref() == Some(&[*number]));
+        assert_eq!(
+            read.iter().filter(has_value).count(),
+            acknowledged.len(),
+            "lot {lot}"
+        );
+        let held: usize = (0..NODES)
+            .map(|at| network.records(at, Arc::WHOLE).len())
+            .sum();
+        assert_eq!(
+            held,
+            acknowledged.len(),
+            "lot {lot}: nobody keeps what it has brought along"
+        );
+    }
+}
+
 #[test]
 fn a_short_partition_changes_no_ring() {
     let mut network = network(3);
@@ -129,16 +202,12 @@ fn two_nodes_that_lost_each_other_find_each_other_again() {
 fn seeds_in_which_parts_did_not_become_one_hold() {
     for seed in ONCE_BROKEN {
         let swarm = Swarm {
-            first: seed,
-            seeds: 1,
             minutes: 3,
             nodes: 16,
             detector: Detector::Real,
-            careful: true,
             replicas: 3,
-            stops: false,
-            tight: false,
             partitions: true,
+            ..Swarm::default()
         };
         let mut run = Run::new(swarm.plan(seed)).expect("the plan is possible");
         let report = run.go(&AtomicBool::new(false), |_| {});

@@ -165,6 +165,7 @@ impl<A: Address> Node<A> {
     /// took for dead may have been on the other side of a partition.
     pub(crate) fn start_over(&mut self, hints: Vec<Peer<A>>, out: &mut Vec<Action<A>>) {
         self.drop_all_handovers(out);
+        self.carry_along();
         self.detector.revive_silent();
         self.exchange = false;
         self.notified = None;

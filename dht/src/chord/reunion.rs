@@ -7,7 +7,8 @@
 //! life of itself, and each tells those beside whom it stood where it has gone.
 //!
 //! Nothing here touches content. What a majority of a group has is what counts, and a group's members
-//! are stores, not lives, wherever in whichever ring they are.
+//! are stores, not lives, wherever in whichever ring they are. With one copy each node carries its own along
+//! ([`crate::content::carry`]).
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

@@ -53,6 +53,8 @@ pub(crate) enum Purpose {
     Join,
     /// The node looks at another ring, in this incarnation.
     Reunion(u32, Step),
+    /// What the node has brought along belongs to another one.
+    Carry(Change),
     /// The node looks for who keeps an arc that it has heard nothing of for long.
     Keeper(Tag),
 }
@@ -67,6 +69,7 @@ impl Purpose {
             | Purpose::SelfCheck(_)
             | Purpose::Join
             | Purpose::Reunion(..)
+            | Purpose::Carry(_)
             | Purpose::Keeper(_) => None,
         }
     }
@@ -75,7 +78,9 @@ impl Purpose {
     fn request<A>(&self, route: Route) -> Request<A> {
         match self {
             Purpose::Read(_) => Request::Read(route.key),
-            Purpose::Change(_, change) => Request::Change(route.key, change.clone()),
+            Purpose::Change(_, change) | Purpose::Carry(change) => {
+                Request::Change(route.key, change.clone())
+            }
             Purpose::Find(_)
             | Purpose::Finger(_)
             | Purpose::SelfCheck(_)
@@ -86,7 +91,11 @@ impl Purpose {
     }
 
     fn is_content(&self) -> bool {
-        matches!(self, Purpose::Read(_) | Purpose::Change(..))
+        matches!(self, Purpose::Read(_)) || self.is_change()
+    }
+
+    fn is_change(&self) -> bool {
+        matches!(self, Purpose::Change(..) | Purpose::Carry(_))
     }
 }
 
@@ -283,7 +292,7 @@ impl<A: Address> Node<A> {
             }
         };
         match &operation.purpose {
-            Purpose::Change(_, change) => {
+            Purpose::Change(_, change) | Purpose::Carry(change) => {
                 let change = change.clone();
                 self.change(route.key, change, epoch, Asker::Client(ticket), out);
             }
@@ -366,7 +375,7 @@ impl<A: Address> Node<A> {
         };
         operation.asked = None;
         operation.lookup.failed(&link);
-        let is_change = matches!(operation.purpose, Purpose::Change(..));
+        let is_change = operation.purpose.is_change();
         // It may have made the change or not, and making it twice could undo somebody else's.
         if is_change && operation.is_put && cause == Cause::Silent {
             return self.give_up(ticket, Failure::Unknown, out);
@@ -461,6 +470,7 @@ impl<A: Address> Node<A> {
             Purpose::Join => self.place_found(None, out),
             Purpose::Reunion(incarnation, step) => self.ring_found((incarnation, step), None, out),
             Purpose::Keeper(tag) => self.keeper_missed(tag.arc),
+            Purpose::Carry(_) => self.has_not_carried(out),
             Purpose::Find(ticket) | Purpose::Read(ticket) | Purpose::Change(ticket, _) => {
                 let returned = Returned::Failed(failure, operation.lookup.into_path());
                 out.push(Action::Return { ticket, returned });
@@ -481,6 +491,7 @@ impl<A: Address> Node<A> {
             Purpose::Join => self.place_found(node, out),
             Purpose::Reunion(incarnation, step) => self.ring_found((incarnation, step), node, out),
             Purpose::Keeper(tag) => self.keeper_found(tag, node, out),
+            Purpose::Carry(_) => self.has_not_carried(out),
             Purpose::Find(ticket) | Purpose::Read(ticket) | Purpose::Change(ticket, _) => {
                 let returned = Returned::Found(operation.lookup.into_path());
                 out.push(Action::Return { ticket, returned });
@@ -522,7 +533,9 @@ impl<A: Address> Node<A> {
         if let Some(link) = operation.local.take() {
             operation.lookup.answered(&link, 0);
         }
-        if let Some(ticket) = operation.purpose.caller() {
+        if let Purpose::Carry(_) = operation.purpose {
+            self.has_carried(operation.lookup.route.key, out);
+        } else if let Some(ticket) = operation.purpose.caller() {
             let returned = returned(operation.lookup.into_path());
             out.push(Action::Return { ticket, returned });
             self.end_leave(out);

@@ -23,12 +23,14 @@ impl<A: Address> Node<A> {
             return;
         }
         match self.view.phase {
+            Phase::Leaving if self.carried.is_some() => self.carry(out),
             Phase::Leaving => self.give_all(out),
             Phase::Member => {
                 if let Some((arc, to)) = self.excess() {
                     self.begin_handover(arc, to, out);
                 }
                 self.mind_the_gap(out);
+                self.carry(out);
             }
             Phase::Joining | Phase::Lost | Phase::Left => {}
         }

@@ -236,7 +236,8 @@ impl<A: Address> Node<A> {
     /// handover that came to nothing, or of an earlier life, and nobody vouches for it.
     pub(crate) fn discard_strays(&mut self, arc: Arc, out: &mut Vec<Action<A>>) {
         let served = self.view.serves.iter().map(|range| range.arc);
-        let strays = ranges::missing(arc, served.chain(self.kept.iter().copied()));
+        let good = self.kept.iter().chain(self.carried_arcs()).copied();
+        let strays = ranges::missing(arc, served.chain(good));
         if !strays.is_empty() {
             self.store(Command::Discard(strays), Errand::Discard, out);
         }

@@ -28,8 +28,8 @@ pub(crate) fn key(number: u8) -> Id {
     Id::of_key(&[number])
 }
 
-/// A client of this node puts a value under the key with this number, or deletes what is there.
-pub(crate) fn change_at(network: &mut Network, at: Address, number: u8, value: Option<&[u8]>) {
+/// Puts a value under the key with this number, or deletes what is there.
+pub(crate) fn put(number: u8, value: Option<&[u8]>) -> Call<Address> {
     let change = Change {
         name: None,
         value: value.map(Into::into),
@@ -38,12 +38,16 @@ pub(crate) fn change_at(network: &mut Network, at: Address, number: u8, value: O
         now_ms: 2_000,
     };
     let (key, routing) = (key(number), Routing::Finger);
-    let call = Call::Change {
+    Call::Change {
         key,
         change,
         routing,
-    };
-    network.call(at, call);
+    }
+}
+
+/// A client of this node does so.
+pub(crate) fn change_at(network: &mut Network, at: Address, number: u8, value: Option<&[u8]>) {
+    network.call(at, put(number, value));
 }
 
 /// The same at some node of the eight.
