@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use clap_complete::Shell;
+
 use dht::message::Routing;
 
 use crate::settings::{Settings, routing_parser};
@@ -389,6 +389,17 @@ files, byte for byte. Exit code 1 if a number is further from the paper's than i
 another seed one of those within a 95 % interval can be by chance, or if not all figures were drawn.")]
     Figures(crate::commands::figures::Args),
 
+    /// Type commands at a prompt
+    #[command(after_help = "\
+Examples:
+  tasks shell
+  tasks shell --network lab2
+  printf 'set a 1\\nget a\\n' | tasks shell --classic     the memcached lab's commands and answers
+
+`help` tells what can be typed; every command of `tasks` can. Words are quoted as in a shell. From a
+pipe: exit code 1 if a line could not be done.")]
+    Shell(Shell),
+
     /// Print a script that completes commands in your shell
     #[command(after_help = "\
 Examples:
@@ -397,7 +408,7 @@ Examples:
   tasks completions fish > ~/.config/fish/completions/tasks.fish")]
     Completions {
         /// Which shell
-        shell: Shell,
+        shell: clap_complete::Shell,
     },
 
     /// Run one node in the foreground: what the other commands start
@@ -428,6 +439,19 @@ pub(crate) struct Add {
     /// Member to join through [default: a random one]
     #[arg(long, value_name = "NODE")]
     pub(crate) via: Option<String>,
+
+    /// Where it listens, at 127.0.0.1 [default: the next free port that no node has had]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
+}
+
+/// Arguments of `shell`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Shell {
+    /// Only the commands of the memcached lab's shell, answered in its words: get, set (put), add
+    /// (add_node), remove (remove_node), quit
+    #[arg(long)]
+    pub(crate) classic: bool,
 }
 
 /// Arguments of `addmany`.

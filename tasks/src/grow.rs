@@ -14,21 +14,44 @@ use crate::spawn::{Berth, Fate, Spawned, Way};
 /// Errors: [`crate::failure::Failure::NoNetwork`]; the node ended at its start.
 pub(crate) async fn join(cluster: &Cluster, via: Option<&Process>) -> Result<Process> {
     for _ in 0..STARTS_MAX {
-        let welcomers = match via {
-            Some(via) => vec![via.clone()],
-            None => cluster.welcomers().await?,
-        };
-        let mut node = start(cluster, &welcomers)?;
-        match node.wait(&cluster.client).await? {
-            Fate::Ready => return Ok(node.process),
-            fate => cluster.forget(&node.process.name).and(match fate {
-                Fate::Died(error) => Err(error),
-                // Another program was faster: the next port, then.
-                _ => Ok(()),
-            })?,
+        // Where another program was faster: the next port, then.
+        if let Some(process) = try_join(cluster, via, None).await? {
+            return Ok(process);
         }
     }
     bail!("other programs took our ports {STARTS_MAX} times in a row: try again")
+}
+
+/// The same at a port that was chosen. Errors: also where somebody else has it.
+pub(crate) async fn join_at(
+    cluster: &Cluster,
+    via: Option<&Process>,
+    port: u16,
+) -> Result<Process> {
+    match try_join(cluster, via, Some(port)).await? {
+        Some(process) => Ok(process),
+        None => bail!("another program has taken port {port} meanwhile"),
+    }
+}
+
+/// Nothing if another program has taken the port.
+async fn try_join(
+    cluster: &Cluster,
+    via: Option<&Process>,
+    port: Option<u16>,
+) -> Result<Option<Process>> {
+    let welcomers = match via {
+        Some(via) => vec![via.clone()],
+        None => cluster.welcomers().await?,
+    };
+    let mut node = start(cluster, &welcomers, port)?;
+    match node.wait(&cluster.client).await? {
+        Fate::Ready => Ok(Some(node.process)),
+        fate => cluster.forget(&node.process.name).and(match fate {
+            Fate::Died(error) => Err(error),
+            _ => Ok(None),
+        }),
+    }
 }
 
 /// What came of letting many nodes join.
@@ -88,13 +111,16 @@ pub(crate) async fn join_many(
 
 /// Starts and records one node. The network is locked only for this moment, which has no point at
 /// which it could be given up half-way.
-fn start(cluster: &Cluster, welcomers: &[Process]) -> Result<Spawned> {
+fn start(cluster: &Cluster, welcomers: &[Process], port: Option<u16>) -> Result<Spawned> {
     let locked = cluster.folder.lock()?;
     let Some(mut network) = locked.read::<Settings>()? else {
         return Err(cluster.no_network());
     };
     let mut counters = locked.counters()?;
-    let berth = Berth::take(&mut counters)?;
+    let berth = match port {
+        Some(port) => Berth::at(port, &network.processes, &mut counters)?,
+        None => Berth::take(&network.processes, &mut counters)?,
+    };
     locked.keep(&counters)?;
     let addresses: Vec<_> = welcomers.iter().map(|node| node.address.as_str()).collect();
     let way = Way::Join(addresses.join(","));

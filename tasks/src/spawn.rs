@@ -28,9 +28,11 @@ pub(crate) struct Berth {
 }
 
 impl Berth {
-    /// The next free port and incarnation.
-    pub(crate) fn take(counters: &mut Counters) -> Result<Berth> {
-        let port = counters.take_port(is_silent).ok_or_else(|| {
+    /// The next free port and incarnation, in a network of these processes.
+    pub(crate) fn take(processes: &[Process], counters: &mut Counters) -> Result<Berth> {
+        // One that was chosen may lie ahead, and its node may be dead.
+        let is_free = |port| is_silent(port) && !is_taken(port, processes);
+        let port = counters.take_port(is_free).ok_or_else(|| {
             let text = "this network has used up all ports: `tasks destroy` frees them";
             Failure::NotFound(text.to_owned())
         });
@@ -38,6 +40,20 @@ impl Berth {
             port: port?,
             incarnation: counters.take_incarnation(),
         })
+    }
+
+    /// A port that was chosen. Errors: a node or another program has it.
+    pub(crate) fn at(port: u16, processes: &[Process], counters: &mut Counters) -> Result<Berth> {
+        if is_taken(port, processes) {
+            bail!(
+                "PROC{port} is in this network already: `tasks restart PROC{port}` if it is dead"
+            );
+        }
+        if !is_silent(port) {
+            bail!("another program listens at {HOST}:{port}: choose another port");
+        }
+        let incarnation = counters.take_incarnation();
+        Ok(Berth { port, incarnation })
     }
 
     /// The place of a node that was there before, for another life of it. Errors: somebody else listens
@@ -257,6 +273,16 @@ fn log_end(process: &Process) -> String {
     format!("the end of its log {log}:\n  {end}")
 }
 
+/// Whether a node of a network has a port, dead or alive.
+fn is_taken(port: u16, processes: &[Process]) -> bool {
+    let name = Berth {
+        port,
+        incarnation: 0,
+    }
+    .name();
+    processes.iter().any(|process| process.name == name)
+}
+
 /// Whether nobody listens on a port. Asked before a start: to try and listen there ourselves would
 /// take the port, for a moment, from the node of another network that starts just then.
 fn is_silent(port: u16) -> bool {
@@ -289,12 +315,12 @@ mod tests {
             next_port: port.into(),
             incarnation: 7,
         };
-        let Ok(berth) = Berth::take(&mut counters) else {
+        let Ok(berth) = Berth::take(&[], &mut counters) else {
             return; // The one in a million that it was the last port.
         };
         assert!(berth.port > port);
         drop(taken);
-        let next = Berth::take(&mut counters);
+        let next = Berth::take(&[], &mut counters);
         assert!(next.is_ok_and(|next| next.port > berth.port));
     }
 

@@ -64,7 +64,7 @@ fn start(
     let locked = cluster.folder.lock()?;
     clear(&locked, forced)?;
     let mut counters = locked.counters()?;
-    let berths = (0..count).map(|_| Berth::take(&mut counters));
+    let berths = (0..count).map(|_| Berth::take(&[], &mut counters));
     let berths: Vec<_> = berths.collect::<Result<_>>()?;
     locked.keep(&counters)?;
 

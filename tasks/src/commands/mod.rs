@@ -27,6 +27,7 @@ mod restart;
 mod resume;
 mod ring;
 mod safe;
+mod shell;
 pub(crate) mod simulate;
 mod store;
 mod storemany;
@@ -67,6 +68,7 @@ pub(crate) async fn run(command: Command, place: &Place, printer: Printer) -> Re
         Command::Reboot => reboot::run(&cluster, printer).await,
         Command::Restart(args) => restart::run(args, &cluster, printer).await,
         Command::Safe(args) => safe::run(args, &cluster, printer).await,
+        Command::Shell(args) => shell::run(args, place, &cluster, printer).await,
         Command::Ring => ring::run(&cluster, printer).await,
         Command::NodeInfo(args) => nodeinfo::run(args, &cluster, printer).await,
         Command::Trace(args) => trace::run(args, &cluster, printer).await,
