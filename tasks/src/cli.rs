@@ -121,6 +121,15 @@ Values look like \"lorem ipsum dolor 4711\", no two the same."
     )]
     StoreMany(StoreMany),
 
+    /// Store many made-up users under their numbers
+    #[command(after_help = "\
+Examples:
+  tasks users 10000
+  tasks get 4711      {\"id\":4711,\"email\":\"…@example.org\",\"password\":\"…\"}
+
+Users that were stored under the same numbers before are replaced.")]
+    Users(Users),
+
     /// Find a value that was stored under its own SHA-1
     #[command(after_help = "\
 Examples:
@@ -481,6 +490,20 @@ pub(crate) struct StoreMany {
     /// How many values
     #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) count: u32,
+    /// Node to ask [default: all of them in turn]
+    #[arg(long, value_name = "NODE")]
+    pub(crate) via: Option<String>,
+}
+
+/// Arguments of `users`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Users {
+    /// How many users
+    #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) count: u32,
+    /// Number of the first one
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000_000_000))]
+    pub(crate) first: u32,
     /// Node to ask [default: all of them in turn]
     #[arg(long, value_name = "NODE")]
     pub(crate) via: Option<String>,

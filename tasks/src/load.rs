@@ -32,15 +32,15 @@ impl Stored {
     }
 }
 
-/// Stores the values, many at once, spread over the members.
+/// Makes these calls, each of which stores something, many at once, spread over the members.
 pub(crate) async fn store_all(
     client: &Client,
     members: &[Process],
-    values: &[String],
+    calls: impl Iterator<Item = Call>,
     progress: &ProgressBar,
 ) -> Stored {
     let mut stored = Stored::default();
-    let each = values.iter().map(|value| store(client, members, value));
+    let each = calls.map(|call| store(client, members, call));
     let mut storing = stream::iter(each).buffer_unordered(AT_ONCE);
     while let Some(outcome) = storing.next().await {
         progress.inc(1);
@@ -95,12 +95,12 @@ pub(crate) async fn look_up_all(
     Ok(all)
 }
 
-async fn store(client: &Client, members: &[Process], value: &str) -> Result<Peer> {
+async fn store(client: &Client, members: &[Process], call: Call) -> Result<Peer> {
     #[derive(Deserialize)]
     struct Stored {
         node: Peer,
     }
-    let (answer, _) = client.ask_any(members, &Call::store(value)).await?;
+    let (answer, _) = client.ask_any(members, &call).await?;
     let Stored { node } = answer.accepted()?.read()?;
     Ok(node)
 }

@@ -11,6 +11,7 @@ use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 
 use crate::cli;
+use crate::client::Call;
 use crate::cluster::Cluster;
 use crate::commands::{destroy::destroy, leave::leave, trace};
 use crate::converge::{Wait, converge, problems};
@@ -115,7 +116,8 @@ impl Story<'_> {
     async fn store(&mut self, values: &[String]) -> Result<()> {
         let members = self.cluster.running()?;
         let hidden = ProgressBar::hidden();
-        let stored = store_all(&self.cluster.client, &members, values, &hidden).await;
+        let stores = values.iter().map(|value| Call::store(value.as_str()));
+        let stored = store_all(&self.cluster.client, &members, stores, &hidden).await;
         if let Some(failure) = stored.failure {
             return Err(failure);
         }

@@ -33,6 +33,7 @@ mod store;
 mod storemany;
 pub(crate) mod swarm;
 mod trace;
+mod users;
 
 use std::process::ExitCode;
 
@@ -54,6 +55,7 @@ pub(crate) async fn run(command: Command, place: &Place, printer: Printer) -> Re
         Command::AddMany(args) => addmany::run(args, &cluster, printer).await,
         Command::Store(args) => store::run(args, &cluster, printer).await,
         Command::StoreMany(args) => storemany::run(args, &cluster, printer).await,
+        Command::Users(args) => users::run(args, &cluster, printer).await,
         Command::Lookup(args) => lookup::run(args, &cluster, printer).await,
         Command::Delete(args) => delete::run(args, &cluster, printer).await,
         Command::Put(args) => put::run(args, &cluster, printer).await,

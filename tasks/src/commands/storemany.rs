@@ -5,12 +5,14 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
+use dht_state::Process;
 use serde_json::json;
 
 use crate::cli;
+use crate::client::Call;
 use crate::cluster::Cluster;
 use crate::failure::FAILED;
-use crate::load::store_all;
+use crate::load::{Stored, store_all};
 use crate::printer::Printer;
 use crate::ring::Names;
 use crate::words::values;
@@ -25,17 +27,28 @@ pub(super) async fn run(
     let values = values(args.count as usize);
     let progress = printer.progress(args.count.into(), "storing");
     let begun = Instant::now();
-    let outcome = store_all(&cluster.client, &members, &values, &progress).await;
-    let ms = begun.elapsed().as_millis() as u64;
+    let stores = values.iter().map(|value| Call::store(value.as_str()));
+    let outcome = store_all(&cluster.client, &members, stores, &progress).await;
     progress.finish_and_clear();
+    report(outcome, "values", begun, &network.processes, printer)
+}
 
+/// Tells how many of `what` were stored since `begun`, and where. Errors: none was.
+pub(super) fn report(
+    outcome: Stored,
+    what: &str,
+    begun: Instant,
+    processes: &[Process],
+    printer: Printer,
+) -> Result<ExitCode> {
+    let ms = begun.elapsed().as_millis() as u64;
     let (stored, failed) = (outcome.count(), outcome.failed);
     if stored == 0
         && let Some(failure) = outcome.failure
     {
         return Err(failure);
     }
-    let names = Names::of_processes(&network.processes);
+    let names = Names::of_processes(processes);
     let per_node = outcome.per_node.values();
     let per_node: BTreeMap<_, _> = per_node
         .map(|(node, count)| (names.of_peer(node), *count))
@@ -49,7 +62,7 @@ pub(super) async fn run(
     printer.line(printer.table(&["node", "stored there"], rows.collect()))?;
     let per_second = stored * 1_000 / ms.max(1);
     printer.line(format_args!(
-        "{stored} values stored in {ms} ms: {per_second} a second."
+        "{stored} {what} stored in {ms} ms: {per_second} a second."
     ))?;
     if let Some(failure) = outcome.failure {
         printer.note(format_args!(
