@@ -93,6 +93,21 @@ pub(crate) struct Decided<A> {
     pub(crate) age: u8,
 }
 
+impl<A: Address> Decided<A> {
+    /// A decision of which `me` alone knows.
+    fn new(next: Next<A>, me: &Member<A>) -> Decided<A> {
+        let mut untold: Vec<Member<A>> = Vec::new();
+        let new = next.groups.iter().flat_map(|group| &group.members);
+        for member in next.former.iter().chain(new) {
+            if !member.is(me) && !untold.iter().any(|other| other.is(member)) {
+                untold.push(member.clone());
+            }
+        }
+        let age = 0;
+        Decided { next, untold, age }
+    }
+}
+
 /// An open question to a member of a group.
 #[derive(Clone, Debug)]
 pub(crate) struct GroupQuestion<A> {

@@ -263,8 +263,9 @@ const TIGHT: [u64; 3] = [117, 39, 9];
 /// 75: a leader was told late of an epoch that others had gone on from, and led nobody for ever.
 /// 431: a joiner was told a list of nodes that had started again, and skipped those between them.
 /// 226: a node that was learning left when the leader that had just made it a member was dead.
+/// 1867: who had led to a decision started again before anybody had heard of it, and had forgotten it.
 /// 142: an arc that a node kept had become that of many groups, and it asked for one every six seconds.
-const ONCE_BROKEN: [(u64, u32); 17] = [
+const ONCE_BROKEN: [(u64, u32); 18] = [
     (205, 3),
     (111, 3),
     (119, 3),
@@ -282,4 +283,5 @@ const ONCE_BROKEN: [(u64, u32); 17] = [
     (142, 3),
     (431, 10),
     (226, 10),
+    (1867, 10),
 ];

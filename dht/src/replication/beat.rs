@@ -7,10 +7,10 @@ use crate::id::Arc;
 use crate::node::Node;
 use crate::peer::Address;
 use crate::ranges;
-use crate::replication::About;
 use crate::replication::group::{Member, Next, Tag};
 use crate::replication::install::SILENT;
 use crate::replication::message::Ask;
+use crate::replication::{About, Decided, keep};
 use crate::view::Phase;
 
 impl<A: Address> Node<A> {
@@ -201,9 +201,12 @@ impl<A: Address> Node<A> {
         for decided in &mut groups.decided {
             decided.age += 1;
         }
-        groups
-            .decided
-            .retain(|decided| !decided.untold.is_empty() && decided.age <= TOLD_MAX);
+        let is_told =
+            |decided: &mut Decided<A>| decided.untold.is_empty() || decided.age > TOLD_MAX;
+        let told = groups.decided.extract_if(.., is_told);
+        let told: Vec<_> = told
+            .map(|decided| keep::no_decision(decided.next.from))
+            .collect();
         let leads = |next: &Next<A>, member: &Member<A>| {
             let mut groups = next.groups.iter();
             groups.any(|group| group.leader().is(member))
@@ -215,6 +218,9 @@ impl<A: Address> Node<A> {
             .filter(|(next, member)| leads(next, member))
             .map(|(next, member)| (next.clone(), member.clone()))
             .collect();
+        if !told.is_empty() {
+            self.write_notes(told, out);
+        }
         for (next, member) in again {
             let tag = next.from;
             self.ask_member(&member, tag, Ask::Install(next), About::Install, out);

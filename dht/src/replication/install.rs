@@ -23,21 +23,13 @@ use crate::view::{Fetching, Held, Range};
 impl<A: Address> Node<A> {
     /// A decision that this node has led to.
     pub(crate) fn decided(&mut self, next: Next<A>, out: &mut Vec<Action<A>>) {
-        let me = self.member();
-        let mut untold: Vec<Member<A>> = Vec::new();
-        let new = next.groups.iter().flat_map(|group| &group.members);
-        for member in next.former.iter().chain(new) {
-            if !member.is(&me) && !untold.iter().any(|other| other.is(member)) {
-                untold.push(member.clone());
-            }
-        }
+        let decided = Decided::new(next.clone(), &self.member());
+        let untold = decided.untold.clone();
+        // First, for once this epoch is over here nothing else tells how it ended.
+        self.write_notes([keep::decision(&next)].into(), out);
         self.install(&next, out);
         if let Some(groups) = &mut self.groups {
-            groups.decided.push(Decided {
-                next: next.clone(),
-                untold: untold.clone(),
-                age: 0,
-            });
+            groups.decided.push(decided);
         }
         for member in untold {
             let ask = Ask::Install(next.clone());

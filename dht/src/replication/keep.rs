@@ -12,10 +12,10 @@ use crate::id::{Arc, Id};
 use crate::node::{Errand, Node};
 use crate::peer::{Address, Peer};
 use crate::ranges;
-use crate::replication::Groups;
 use crate::replication::acceptor::Acceptor;
 use crate::replication::group::{Group, Member, Next, Tag};
 use crate::replication::replica::{Lead, Replica};
+use crate::replication::{Decided, Groups};
 use crate::store::{Command, Note};
 use crate::view::Range;
 
@@ -97,6 +97,28 @@ pub(crate) fn over(over: &[Range]) -> Note {
     }
 }
 
+/// The note of a decision that others may have to be told of again after a restart.
+pub(crate) fn decision<A: Address>(next: &Next<A>) -> Note {
+    let bytes = postcard::to_allocvec(next).expect("a decision is plain data");
+    Note {
+        name: decision_name(next.from),
+        bytes: Some(bytes),
+    }
+}
+
+/// Forgets it.
+pub(crate) fn no_decision(tag: Tag) -> Note {
+    Note {
+        name: decision_name(tag),
+        bytes: None,
+    }
+}
+
+/// Of an arc there may be several at a time.
+fn decision_name(tag: Tag) -> Vec<u8> {
+    [&name(b'd', tag)[..], &tag.epoch.to_be_bytes()].concat()
+}
+
 /// Forgets both notes.
 pub(crate) fn nothing(tag: Tag) -> [Note; 2] {
     [b'g', b'p'].map(|kind| Note {
@@ -141,8 +163,13 @@ impl<A: Address> Node<A> {
         if self.groups.is_none() {
             return;
         }
-        let mut replicas: Vec<Replica<A>> = Vec::new();
+        let (mut replicas, mut decided) = (Vec::new(), Vec::new());
         for (name, bytes) in notes {
+            if name.first() == Some(&b'd')
+                && let Ok(next) = postcard::from_bytes::<Next<A>>(bytes)
+            {
+                decided.push(Decided::new(next, &me));
+            }
             let Ok(kept) = postcard::from_bytes::<Kept<A>>(bytes) else {
                 continue;
             };
@@ -159,6 +186,7 @@ impl<A: Address> Node<A> {
         if let Some(groups) = &mut self.groups {
             **groups = Groups {
                 replicas,
+                decided,
                 over: over.unwrap_or_default(),
                 ..Groups::new()
             };
@@ -288,7 +316,9 @@ pub(crate) fn groups_of<A: Address>(me: Id, ring: &[Member<A>], replicas: usize)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Request;
     use crate::node::Config;
+    use crate::replication::message::{Ask, Told};
 
     fn arc(start: u8, end: u8) -> Arc {
         Arc::new(Id::from_bytes([start; 20]), Id::from_bytes([end; 20]))
@@ -311,35 +341,99 @@ mod tests {
         assert_eq!(epoch(10), None);
     }
 
-    #[test]
-    fn who_starts_again_founds_nothing_and_finds_what_its_store_has_noted() {
-        let life = |byte: u8, incarnation: u32| Peer {
-            id: Id::from_bytes([byte; 20]),
-            address: byte,
-            incarnation,
-        };
-        let config = Config {
+    fn config() -> Config {
+        Config {
             replicas: 3,
             store: 1,
             ..Config::default()
-        };
-        let ring = [3, 5, 7, 9].map(|byte| life(byte, 1));
-        let (mut node, mut out) = (Node::in_ring(ring[0], &ring, config), Vec::new());
-        node.keep_founded(&mut out);
-        let notes = out.iter().filter_map(|action| match action {
-            Action::Store {
+        }
+    }
+
+    fn life(byte: u8, incarnation: u32) -> Peer<u8> {
+        Peer {
+            id: Id::from_bytes([byte; 20]),
+            address: byte,
+            incarnation,
+        }
+    }
+
+    /// What a store has after these actions.
+    fn noted(actions: &[Action<u8>]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut noted: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        for action in actions {
+            if let Action::Store {
                 command: Command::Write { notes, .. },
                 ..
-            } => Some(notes.clone()),
-            _ => None,
+            } = action
+            {
+                for note in notes {
+                    noted.retain(|(name, _)| *name != note.name);
+                    noted.extend(note.bytes.clone().map(|bytes| (note.name.clone(), bytes)));
+                }
+            }
+        }
+        noted
+    }
+
+    /// Of an epoch that is over nobody decides a second time, so who knows how it ended must not forget that.
+    #[test]
+    fn who_has_decided_tells_the_new_leader_also_after_a_restart() {
+        let ring = [3, 5, 7, 9].map(|byte| life(byte, 1));
+        let (mut node, mut out) = (Node::in_ring(ring[0], &ring, config()), Vec::new());
+        node.keep_founded(&mut out);
+        let group = node.view().groups[0].group.clone();
+        let others = [5, 7, 9].map(|byte| Member {
+            peer: life(byte, 1),
+            store: 1,
         });
-        let notes: Vec<_> = notes
-            .flatten()
-            .filter_map(|note| Some((note.name, note.bytes?)))
-            .collect();
+        let next = Next {
+            from: group.tag(),
+            former: group.members.clone(),
+            groups: [Group {
+                epoch: group.epoch + 1,
+                members: others.into(),
+                leader: 0,
+                ..group.clone()
+            }]
+            .into(),
+            sealed: None,
+            start: 0,
+            source: group.members[1].clone(),
+        };
+        node.decided(next.clone(), &mut out);
+        let leader = next.groups[0].leader().clone();
+        let tells = |notes: &[(Vec<u8>, Vec<u8>)]| {
+            let later = [3, 5, 7, 9].map(|byte| life(byte, 2));
+            let mut node = Node::in_ring_again(later[0], &later, config(), notes);
+            let mut out = Vec::new();
+            node.beat(&mut out);
+            out.iter().any(|action| match action {
+                Action::Ask {
+                    to,
+                    request: Request::Group(request),
+                    ..
+                } => to.id == leader.peer.id && matches!(&request.ask, Ask::Install(_)),
+                _ => false,
+            })
+        };
+        assert!(tells(&noted(&out)));
+        // All know by now.
+        for member in Decided::new(next.clone(), &node.member()).untold {
+            node.install_told(group.tag(), &member, &Told::Done, &mut out);
+        }
+        node.beat(&mut out);
+        assert!(!tells(&noted(&out)));
+    }
+
+    #[test]
+    fn who_starts_again_founds_nothing_and_finds_what_its_store_has_noted() {
+        let ring = [3, 5, 7, 9].map(|byte| life(byte, 1));
+        let (mut node, mut out) = (Node::in_ring(ring[0], &ring, config()), Vec::new());
+        node.keep_founded(&mut out);
+        let notes = noted(&out);
 
         let later = [3, 5, 7, 9].map(|byte| life(byte, 2));
-        let again = |notes| Node::in_ring_again(later[0], &later, config, notes);
+        let again = |notes| Node::in_ring_again(later[0], &later, config(), notes);
         let found = again(&notes).view().groups.clone();
         let arcs: Vec<Arc> = found.iter().map(|held| held.group.arc).collect();
         assert_eq!(arcs, [arc(9, 3), arc(7, 9), arc(5, 7)]);
