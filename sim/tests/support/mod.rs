@@ -34,6 +34,7 @@ pub(crate) fn change_at(network: &mut Network, at: Address, number: u8, value: O
         name: None,
         value: value.map(Into::into),
         condition: Condition::Always,
+        flags: 0,
         expires_ms: None,
         now_ms: 2_000,
     };
