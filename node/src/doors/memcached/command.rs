@@ -55,8 +55,8 @@ pub(super) fn parse(line: &Bytes) -> Parsed {
         b"stats" => Ok(Request::Stats(
             shared_words(line).nth(1).unwrap_or_default(),
         )),
-        b"version" => Ok(Request::Version),
-        b"quit" => Ok(Request::Quit),
+        b"version" => alone(line, Request::Version),
+        b"quit" => alone(line, Request::Quit),
         _ => Err(Refusal::Unknown),
     };
     Parsed::Whole(request.unwrap_or_else(Request::from))
@@ -213,6 +213,14 @@ fn verbosity(line: &Bytes) -> Result<Request, Refusal> {
             Ok(Request::Verbosity { quiet })
         }
         _ => Err(Refusal::FORMAT),
+    }
+}
+
+/// A request behind which nothing stands.
+fn alone(line: &[u8], request: Request) -> Result<Request, Refusal> {
+    match words(line).count() {
+        1 => Ok(request),
+        _ => Err(Refusal::Unknown),
     }
 }
 
