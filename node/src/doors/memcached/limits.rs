@@ -35,7 +35,7 @@ pub(super) const GATHERED_BYTES_MAX: usize = 64 * 1024;
 pub(super) const COPIED_BYTES_MAX: usize = 16 * 1024;
 
 /// How long a client that has sent half a request may be silent.
-pub(super) const SILENCE_MAX: Duration = Duration::from_secs(30);
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// How long a client may take none of its answers.
 pub(super) const UNREAD_MAX: Duration = Duration::from_secs(60);
