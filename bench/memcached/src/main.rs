@@ -83,10 +83,7 @@ fn main() -> Result<()> {
 
 /// Measures all servers in turn, and says how the first one compares with the better of the others.
 fn compare(servers: &[Server; 3], load: &Load, verb: Verb, aim: f64, rounds: usize) -> Result<()> {
-    let mut all = [const { Vec::new() }; 3].map(|micros: Vec<f64>| Series {
-        micros,
-        ..Series::default()
-    });
+    let mut all: [Series; 3] = Default::default();
     for _ in 0..rounds {
         for (server, series) in servers.iter().zip(&mut all) {
             let before = server.micros()?;
