@@ -42,6 +42,7 @@ impl Bench {
                 name: None,
                 value: Some(item.to_be_bytes().as_slice().into()),
                 condition: Condition::Always,
+                flags: 0,
                 expires_ms: None,
                 now_ms: 0,
             };

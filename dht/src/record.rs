@@ -135,6 +135,10 @@ pub struct Record {
     pub value: Option<Blob>,
     /// Which write this is.
     pub version: Version,
+    /// What a door keeps beside the value and alone understands; 0 where it says nothing, and of a
+    /// tombstone.
+    #[serde(default)]
+    pub flags: u64,
     /// Unix milliseconds. Of a value: from then on it reads as missing. Of a tombstone: from then on it
     /// may be purged. Nothing: never.
     #[serde(default)]
@@ -206,6 +210,9 @@ pub struct Change {
     pub value: Option<Blob>,
     /// What must hold for the change to be made.
     pub condition: Condition,
+    /// What is kept beside the new value; 0 where the door says nothing.
+    #[serde(default)]
+    pub flags: u64,
     /// Unix milliseconds from which on the new value reads as missing; nothing if it stays.
     #[serde(default)]
     pub expires_ms: Option<u64>,
@@ -251,6 +258,7 @@ mod tests {
             name: None,
             value: Some(b"value"[..].into()),
             version,
+            flags: 0,
             expires_ms: None,
         }
     }
@@ -308,6 +316,7 @@ mod tests {
         let special = Record {
             name: Some(b"name"[..].into()),
             value: None,
+            flags: u64::MAX,
             expires_ms: Some(7),
             ..plain.clone()
         };
@@ -321,6 +330,7 @@ mod tests {
             name: None,
             value: None,
             condition: Condition::Always,
+            flags: 0,
             expires_ms: None,
             now_ms: 0,
         };
@@ -328,6 +338,7 @@ mod tests {
         assert_eq!(serde_json::from_str(json).ok(), Some(plain.clone()));
         let special = Change {
             value: Some(b"value"[..].into()),
+            flags: u64::MAX,
             expires_ms: Some(7),
             now_ms: 5,
             ..plain.clone()

@@ -246,10 +246,11 @@ pub fn judge(
         return (Changed::Refused(version), None);
     }
     let Change { name, value, .. } = change;
-    let record = |value, expires_ms| Record {
+    let record = |value, flags, expires_ms| Record {
         name,
         value,
         version,
+        flags,
         expires_ms,
     };
     match (value, present) {
@@ -258,12 +259,13 @@ pub fn judge(
                 Some(_) => Changed::Replaced(version),
                 None => Changed::Created(version),
             };
-            (changed, Some(record(Some(value), change.expires_ms)))
+            let record = record(Some(value), change.flags, change.expires_ms);
+            (changed, Some(record))
         }
         (None, None) => (Changed::Missing, None),
         (None, Some(_)) => {
             let expires_ms = change.now_ms.saturating_add(TOMBSTONE_MS);
-            let tombstone = keep_tombstone.then(|| record(None, Some(expires_ms)));
+            let tombstone = keep_tombstone.then(|| record(None, 0, Some(expires_ms)));
             (Changed::Deleted, tombstone)
         }
     }

@@ -261,6 +261,7 @@ mod tests {
                                 name: None,
                                 value: Some(b"\xff\0"[..].into()),
                                 condition: crate::record::Condition::Always,
+                                flags: 0,
                                 expires_ms: None,
                                 now_ms: 0,
                             },

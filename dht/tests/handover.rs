@@ -97,6 +97,7 @@ impl Ledger {
             name: None,
             value: value.map(|value| value.to_string().into_bytes().into()),
             condition: Condition::Always,
+            flags: 0,
             expires_ms: None,
             now_ms: 0,
         };

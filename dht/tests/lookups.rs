@@ -358,6 +358,7 @@ fn asked_first(by: u8, key: u8, routing: Routing) -> (u8, bool) {
         name: None,
         value: None,
         condition: Condition::Always,
+        flags: 0,
         expires_ms: None,
         now_ms: 0,
     };

@@ -143,6 +143,7 @@ fn write(number: u32) -> Command {
             name: None,
             value: Some([7; VALUE][..].into()),
             condition: Condition::Always,
+            flags: 0,
             expires_ms: None,
             now_ms: 0,
         },

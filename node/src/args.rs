@@ -130,6 +130,12 @@ pub struct Args {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
 
+    /// Let clients of memcached in at this port, on the same host; 0: one that the system gives, to be seen in
+    /// the log and at `/nodeinfo` [env: DHT_MEMCACHED_PORT] [default: none]
+    #[arg(long, value_name = "PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memcached_port: Option<u16>,
+
     /// Threads. One serves some 50,000 small requests a second [env: DHT_WORKERS] [default: 1]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -49,6 +49,8 @@ pub struct Config {
     pub intervals: Intervals,
     /// Where it keeps its content.
     pub storage: Storage,
+    /// Where clients of memcached are let in, if they are; port 0 is one that the system gives.
+    pub memcached: Option<SocketAddr>,
     /// Threads.
     pub workers: NonZeroUsize,
     /// Where all that happens to it is written down, if anywhere.
@@ -139,6 +141,7 @@ impl Config {
             fetch_rate: fetch_rate(&draft)?,
             intervals: intervals(&draft)?,
             storage: storage(&draft)?,
+            memcached: memcached(&draft, address)?,
             workers: workers(&draft)?,
             trace: draft.values.trace,
             fault_injection: draft.values.fault_injection,
@@ -328,6 +331,17 @@ fn storage(draft: &Draft) -> Result<Storage, Error> {
         (Engine::Disk, Some(folder)) => Ok(Storage::Disk(folder.clone())),
         (Engine::Disk, None) => Err(draft.refuse("store", "disk", "it needs a folder: `data`")),
     }
+}
+
+fn memcached(draft: &Draft, address: SocketAddr) -> Result<Option<SocketAddr>, Error> {
+    let Some(port) = draft.values.memcached_port else {
+        return Ok(None);
+    };
+    if port == address.port() {
+        let reason = "it is the port of `address`, where HTTP is spoken".to_owned();
+        return Err(draft.refuse("memcached_port", port, reason));
+    }
+    Ok(Some(SocketAddr::new(address.ip(), port)))
 }
 
 fn workers(draft: &Draft) -> Result<NonZeroUsize, Error> {

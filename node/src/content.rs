@@ -207,6 +207,7 @@ mod tests {
                 name: None,
                 value: Some(b"value"[..].into()),
                 condition: Condition::Always,
+                flags: 0,
                 expires_ms: None,
                 now_ms: 0,
             };
@@ -275,6 +276,7 @@ mod tests {
             name: None,
             value: value.map(Into::into),
             version: Version::new(1, 1),
+            flags: 0,
             expires_ms: Some(1000),
         };
         let put = vec![

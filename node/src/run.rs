@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use crate::args::Args;
 use crate::config::{Config, Entry, Storage};
 use crate::content::Content;
+use crate::doors::memcached::Door;
 use crate::driver::{Driver, Trace};
 use crate::entry::{enter, seek};
 use crate::exit::{End, Signals, leave};
@@ -86,6 +87,7 @@ async fn live(config: &Config) -> Result<(), Error> {
     let rocket = server::build(service.clone(), config.workers);
     let server = Server::start(rocket, config.me.address).await?;
     info!(name = config.name, id = %config.me.id, address = %config.me.address, "listening");
+    let memcached = memcached(&service, config).await?;
 
     let entered = tokio::select! {
         entered = enter(&service, config) => entered,
@@ -111,9 +113,22 @@ async fn live(config: &Config) -> Result<(), Error> {
         }
         End::Signal => leave(&service, &mut signals).await,
     };
+    drop(memcached);
     server.stop().await;
     service.driver().content().close();
     Ok(left?)
+}
+
+/// Lets clients of memcached in, if so configured.
+async fn memcached(service: &Arc<Service>, config: &Config) -> Result<Option<Door>, Error> {
+    let Some(address) = config.memcached else {
+        return Ok(None);
+    };
+    let door = Door::open(service.clone(), address).await;
+    let door = door.map_err(|error| server::Error::Address(address, error))?;
+    info!(address = %door.address, "listening to clients of memcached");
+    service.memcached.get_or_init(|| door.address);
+    Ok(Some(door))
 }
 
 /// How the node begins.

@@ -6,8 +6,9 @@
 
 mod acquaintances;
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use dht::Id;
 use dht::event::Hop;
@@ -40,6 +41,8 @@ pub struct Service {
     pub routing: Routing,
     /// Where it is reached, as text.
     pub address: String,
+    /// Where clients of memcached are let in, once they are.
+    pub memcached: OnceLock<SocketAddr>,
     acquaintances: Acquaintances,
     /// Whether its start is over.
     settled: AtomicBool,
@@ -62,6 +65,7 @@ impl Service {
             zone: config.zone.clone(),
             routing: config.routing,
             address: config.me.address.to_string(),
+            memcached: OnceLock::new(),
             acquaintances: Acquaintances::default(),
             settled: AtomicBool::new(false),
             left: Notify::new(),

@@ -137,6 +137,7 @@ fn change(number: u32) -> Command {
             name: None,
             value: Some([1; 50][..].into()),
             condition: Condition::Absent,
+            flags: 0,
             expires_ms: None,
             now_ms: 0,
         },
@@ -154,6 +155,7 @@ fn record(number: u32) -> Record {
         name: Some(number.to_be_bytes()[..].into()),
         value: Some([7; 100][..].into()),
         version: Version::new(1, number),
+        flags: 0,
         expires_ms: Some(1_000_000),
     }
 }

@@ -190,6 +190,7 @@ fn a_record_that_nobody_wrote_is_forgotten() {
             name: None,
             value: Some(b"torn"[..].into()),
             version: Version::new(9, 9),
+            flags: 0,
             expires_ms: None,
         };
         let at = members(&network, key(number))[usize::from(number % 3)];

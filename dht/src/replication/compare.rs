@@ -453,6 +453,7 @@ mod tests {
             name: None,
             value: Some(value.into()),
             version: Version::new(1, sequence),
+            flags: 0,
             expires_ms: None,
         }
     }

@@ -73,14 +73,16 @@ impl<A: Address> Node<A> {
         lead.changing += 1;
         let sequence = lead.assigned;
         let version = Version::new(tag.epoch, sequence);
+        let (flags, expires_ms) = match change.value {
+            Some(_) => (change.flags, change.expires_ms),
+            None => (0, Some(change.now_ms.saturating_add(TOMBSTONE_MS))),
+        };
         let record = Record {
             name: change.name.clone(),
             value: change.value.clone(),
             version,
-            expires_ms: match change.value {
-                Some(_) => change.expires_ms,
-                None => Some(change.now_ms.saturating_add(TOMBSTONE_MS)),
-            },
+            flags,
+            expires_ms,
         };
         let errand = Errand::Order(Box::new(Ordered {
             tag,

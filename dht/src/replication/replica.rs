@@ -397,6 +397,7 @@ mod tests {
                 name: None,
                 value: Some(b"value"[..].into()),
                 version: Version::new(1, sequence),
+                flags: 0,
                 expires_ms: None,
             };
             let key = Id::from_bytes([sequence as u8; Id::BYTES]);

@@ -247,6 +247,7 @@ mod tests {
                     name: None,
                     value: Some(b"value"[..].into()),
                     version: Version::new(*epoch, 1),
+                    flags: 0,
                     expires_ms: None,
                 };
                 let mut bytes = [4; Id::BYTES];

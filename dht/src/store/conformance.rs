@@ -11,7 +11,7 @@ pub fn conformance(store: &mut impl Store) {
     assert!(store.is_empty(), "the suite starts with an empty store");
     assert_eq!(store.notes(), [], "and without notes");
     for part in [
-        writes, lives, scans, refusals, tombstones, expiry, versions, batches, notes, purges,
+        writes, lives, scans, refusals, tombstones, expiry, flags, versions, batches, notes, purges,
     ] {
         part(store);
         let outcome = perform(store, Command::Discard([Arc::WHOLE].into()));
@@ -241,6 +241,32 @@ fn tombstones(store: &mut impl Store) {
     assert_eq!(store.len(), 3, "what is written again is counted");
 }
 
+fn flags<S: Store>(store: &mut S) {
+    let flagged = Change {
+        flags: u64::MAX,
+        ..write("value")
+    };
+    let flags = |store: &S| store.read(LOW).map(|record| record.flags);
+    store.change(LOW, flagged, version(1), true);
+    assert_eq!(
+        flags(store),
+        Some(u64::MAX),
+        "flags are kept with the value"
+    );
+    store.change(LOW, write("value"), version(2), true);
+    assert_eq!(
+        flags(store),
+        Some(0),
+        "and go when it is written without them"
+    );
+    let deleted = Change {
+        flags: 7,
+        ..delete()
+    };
+    store.change(LOW, deleted, version(3), true);
+    assert_eq!(flags(store), Some(0), "a tombstone has none");
+}
+
 fn expiry(store: &mut impl Store) {
     let at = |now_ms| Change {
         condition: Condition::Absent,
@@ -467,6 +493,7 @@ fn write(text: &str) -> Change {
         name: None,
         value: Some(text.as_bytes().into()),
         condition: Condition::Always,
+        flags: 0,
         expires_ms: None,
         now_ms: 0,
     }
@@ -494,6 +521,7 @@ fn record(text: &str, number: u32) -> Record {
         name: None,
         value: Some(text.as_bytes().into()),
         version: version(number),
+        flags: 0,
         expires_ms: None,
     }
 }

@@ -786,6 +786,7 @@ pub fn write(key: Id, value: &str) -> Call<Address> {
         name: None,
         value: Some(value.as_bytes().into()),
         condition: Condition::Always,
+        flags: 0,
         expires_ms: None,
         now_ms: 0,
     };

@@ -43,6 +43,7 @@ pub(super) struct Values {
     pub(super) self_check_ms: u64,
     pub(super) store: Engine,
     pub(super) data: Option<PathBuf>,
+    pub(super) memcached_port: Option<u16>,
     pub(super) workers: usize,
     pub(super) trace: Option<PathBuf>,
     pub(super) fault_injection: bool,
@@ -70,6 +71,7 @@ impl Default for Values {
             self_check_ms: 30_000,
             store: Engine::Memory,
             data: None,
+            memcached_port: None,
             workers: 1,
             trace: None,
             fault_injection: false,
@@ -96,7 +98,7 @@ pub(super) enum Form {
 }
 
 /// Every key of [`Values`].
-pub(super) const KEYS: [(&str, Form); 22] = [
+pub(super) const KEYS: [(&str, Form); 23] = [
     ("address", Form::Text),
     ("name", Form::Text),
     ("network", Form::Text),
@@ -116,6 +118,7 @@ pub(super) const KEYS: [(&str, Form); 22] = [
     ("self_check_ms", Form::Number),
     ("store", Form::Text),
     ("data", Form::Text),
+    ("memcached_port", Form::Number),
     ("workers", Form::Number),
     ("trace", Form::Text),
     ("fault_injection", Form::Switch),
@@ -230,6 +233,6 @@ fn source_name(metadata: Option<&Metadata>, key: &str) -> String {
     }
 }
 
-const INTEGERS: [&str; 4] = ["u8", "u32", "u64", "usize"];
+const INTEGERS: [&str; 5] = ["u8", "u16", "u32", "u64", "usize"];
 
 const FLAGS: &str = "the command line";

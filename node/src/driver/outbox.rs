@@ -228,6 +228,7 @@ mod tests {
                 name: None,
                 value: Some(vec![0; 1024 * 1024].into()),
                 condition: Condition::Always,
+                flags: 0,
                 expires_ms: None,
                 now_ms: 0,
             };

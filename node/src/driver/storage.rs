@@ -85,6 +85,7 @@ mod tests {
             name: None,
             value: Some(b"value"[..].into()),
             version: Version::new(1, 1),
+            flags: 0,
             expires_ms: None,
         };
         let merge = Command::Merge(vec![(Id::ZERO, Some(record.clone()))]);

@@ -119,6 +119,7 @@ fn config(ownership: Ownership, name: &str, me: Peer, entry: Entry) -> Config {
         fetch_rate: None,
         intervals: OFTEN,
         storage: Storage::Memory,
+        memcached: None,
         workers: NonZeroUsize::MIN,
         trace: None,
         fault_injection: false,

@@ -23,6 +23,7 @@ impl Ring {
                 name: None,
                 value: Some([place][..].into()),
                 version: Version::new(1, 1),
+                flags: 0,
                 expires_ms: None,
             };
             stores[owner].merge(self.item(place), record);

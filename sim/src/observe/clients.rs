@@ -137,6 +137,7 @@ impl Clients {
                         record::Condition::Among(vec![record::Version::from_number(number)])
                     }
                 },
+                flags: 0,
                 expires_ms: None,
                 now_ms: now_us / 1_000,
             },

@@ -101,6 +101,7 @@ impl Content {
                     name: None,
                     value: value.map(|value| value.to_be_bytes()[..].into()),
                     condition: Condition::Always,
+                    flags: 0,
                     expires_ms: None,
                     now_ms: network.now_us() / 1000,
                 },

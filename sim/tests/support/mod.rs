@@ -34,6 +34,7 @@ pub(crate) fn put(number: u8, value: Option<&[u8]>) -> Call<Address> {
         name: None,
         value: value.map(Into::into),
         condition: Condition::Always,
+        flags: 0,
         expires_ms: None,
         now_ms: 2_000,
     };

@@ -217,6 +217,7 @@ async fn write(
         name: name.clone(),
         value: value.clone(),
         condition,
+        flags: 0,
         expires_ms,
         now_ms: now_ms(),
     };

@@ -2,7 +2,7 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `records` | identifier | version (8 bytes), what follows (1), expiry (8)?, length of the name (4) and name?, value? |
+//! | `records` | identifier | version (8 bytes), what follows (1), expiry (8)?, flags (8)?, length of the name (4) and name?, value? |
 //! | `times` | 1 of a value, 0 of a tombstone; when it expires (8); identifier | |
 //! | `notes` | name | bytes |
 //! | `about` | `format`, `number` of the store, `values` in it, the first `log` that is not | number |
@@ -161,15 +161,19 @@ pub(super) fn whose(time: &Time) -> Id {
 /// Appends what a record looks like in the file.
 pub(super) fn encode(record: &Record, bytes: &mut Vec<u8>) {
     bytes.extend(record.version.number().to_be_bytes());
-    let flags = [
+    let parts = [
         (HAS_VALUE, record.value.is_some()),
         (HAS_NAME, record.name.is_some()),
         (EXPIRES, record.expires_ms.is_some()),
+        (HAS_FLAGS, record.flags != 0),
     ];
-    let flags = flags.into_iter().filter(|(_, is_set)| *is_set);
-    bytes.push(flags.fold(0, |flags, (flag, _)| flags | flag));
+    let parts = parts.into_iter().filter(|(_, is_there)| *is_there);
+    bytes.push(parts.fold(0, |parts, (part, _)| parts | part));
     if let Some(expires_ms) = record.expires_ms {
         bytes.extend(expires_ms.to_be_bytes());
+    }
+    if record.flags != 0 {
+        bytes.extend(record.flags.to_be_bytes());
     }
     if let Some(name) = &record.name {
         let length = u32::try_from(name.len()).expect("a name is far shorter than 4 GiB");
@@ -183,9 +187,14 @@ pub(super) fn encode(record: &Record, bytes: &mut Vec<u8>) {
 
 /// The record of these bytes; nothing if they are none.
 pub(super) fn decode(bytes: &[u8]) -> Option<Record> {
-    let (head, flags, mut rest) = split(bytes)?;
+    let (head, parts, mut rest) = split(bytes)?;
+    let mut flags = 0;
+    if parts & HAS_FLAGS != 0 {
+        let (number, after) = rest.split_first_chunk()?;
+        (flags, rest) = (u64::from_be_bytes(*number), after);
+    }
     let mut name = None;
-    if flags & HAS_NAME != 0 {
+    if parts & HAS_NAME != 0 {
         let (length, after) = rest.split_first_chunk()?;
         let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
         let (bytes, after) = after.split_at_checked(length)?;
@@ -195,6 +204,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Record> {
         name,
         value: head.is_value.then(|| rest.into()),
         version: head.version,
+        flags,
         expires_ms: head.expires_ms,
     })
 }
@@ -206,23 +216,24 @@ pub(super) fn head(bytes: &[u8]) -> Option<Head> {
 
 fn split(bytes: &[u8]) -> Option<(Head, u8, &[u8])> {
     let (version, rest) = bytes.split_first_chunk()?;
-    let (flags, mut rest) = rest.split_first()?;
+    let (parts, mut rest) = rest.split_first()?;
     let mut expires_ms = None;
-    if flags & EXPIRES != 0 {
+    if parts & EXPIRES != 0 {
         let (expires, after) = rest.split_first_chunk()?;
         (expires_ms, rest) = (Some(u64::from_be_bytes(*expires)), after);
     }
     let head = Head {
         version: Version::from_number(u64::from_be_bytes(*version)),
-        is_value: flags & HAS_VALUE != 0,
+        is_value: parts & HAS_VALUE != 0,
         expires_ms,
     };
-    Some((head, *flags, rest))
+    Some((head, *parts, rest))
 }
 
 const HAS_VALUE: u8 = 1;
 const HAS_NAME: u8 = 2;
 const EXPIRES: u8 = 4;
+const HAS_FLAGS: u8 = 8;
 
 const RECORDS: TableDefinition<'_, &Key, &[u8]> = TableDefinition::new("records");
 const TIMES: TableDefinition<'_, &Time, ()> = TableDefinition::new("times");
@@ -230,7 +241,7 @@ const NOTES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("notes");
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about");
 
 /// Of all this, and of what the protocol notes in it; another one is refused.
-pub(super) const FORMAT: u64 = 3;
+pub(super) const FORMAT: u64 = 4;
 
 #[cfg(test)]
 mod tests {
@@ -242,11 +253,17 @@ mod tests {
         let mut bytes = Vec::new();
         for name in [None, blob(""), blob("name")] {
             for value in [None, blob(""), blob("value")] {
-                for expires_ms in [None, Some(0), Some(u64::MAX)] {
+                for (expires_ms, flags) in [
+                    (None, 0),
+                    (Some(0), 7),
+                    (None, 1),
+                    (Some(u64::MAX), u64::MAX),
+                ] {
                     let record = Record {
                         name: name.clone(),
                         value: value.clone(),
                         version: Version::new(7, 9),
+                        flags,
                         expires_ms,
                     };
                     bytes.clear();
@@ -269,6 +286,7 @@ mod tests {
             name: Some(b"name"[..].into()),
             value: None,
             version: Version::new(7, 9),
+            flags: 1,
             expires_ms: Some(1),
         };
         let mut bytes = Vec::new();

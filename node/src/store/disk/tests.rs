@@ -498,6 +498,7 @@ fn command(random: &mut StdRng) -> Command {
                     1 => Condition::Present,
                     _ => Condition::Always,
                 },
+                flags: flags(random),
                 expires_ms: expires_ms(random),
                 now_ms: random.random_range(0..NOW_MS_MAX),
             },
@@ -538,6 +539,7 @@ fn records(random: &mut StdRng) -> Vec<(Id, Record)> {
         name: random.random_bool(0.2).then(|| b"name"[..].into()),
         value: random.random_bool(0.7).then(|| b"another"[..].into()),
         version: version(random),
+        flags: flags(random),
         expires_ms: expires_ms(random),
     };
     (0..random.random_range(0..4))
@@ -564,6 +566,10 @@ fn version(random: &mut StdRng) -> Version {
     Version::new(1, random.random_range(0..100))
 }
 
+fn flags(random: &mut StdRng) -> u64 {
+    random.random_range(0..2) * 7
+}
+
 fn expires_ms(random: &mut StdRng) -> Option<u64> {
     random
         .random_bool(0.3)
@@ -578,6 +584,7 @@ fn record(text: &str) -> Record {
         name: None,
         value: Some(text.as_bytes().into()),
         version: Version::new(1, 1),
+        flags: 0,
         expires_ms: None,
     }
 }

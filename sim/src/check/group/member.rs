@@ -186,6 +186,7 @@ impl Members {
                     name: None,
                     value: Some([number][..].into()),
                     condition: Condition::Always,
+                    flags: 0,
                     expires_ms: None,
                     now_ms: 0,
                 };

@@ -54,6 +54,7 @@ pub(crate) async fn delete(
         name: None,
         value: None,
         condition: Condition::Always,
+        flags: 0,
         expires_ms: None,
         now_ms: now_ms(),
     };

@@ -40,6 +40,7 @@ pub(crate) fn writing(value: Vec<u8>) -> Change {
         name: None,
         value: Some(value.into()),
         condition: Condition::Always,
+        flags: 0,
         expires_ms: None,
         now_ms: now_ms(),
     }

@@ -1,0 +1,9 @@
+//! The door for clients of memcached, of real nodes, over real connections.
+
+mod client;
+mod commands;
+mod meta;
+mod mistakes;
+mod network;
+#[path = "../support/mod.rs"]
+mod support;
