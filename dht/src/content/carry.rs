@@ -106,6 +106,7 @@ impl<A: Address> Node<A> {
             name: record.name,
             value: record.value,
             condition: Condition::Absent,
+            flags: record.flags,
             expires_ms: record.expires_ms,
             now_ms: 0,
         };
