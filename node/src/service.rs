@@ -122,6 +122,38 @@ impl Service {
 
     /// Makes a change, wherever the key is. Returns what became of it, and how many copies of it there are.
     pub async fn change(&self, key: Id, change: Change) -> Result<(Changed, u8, Path), Failed> {
+        let (changed, copies, path) = match self.change_here(key, &change).await {
+            Some((changed, copies)) => (changed, copies, vec![self.start()]),
+            None => self.change_elsewhere(key, change).await?,
+        };
+        let owner = path.iter().rev().find(|hop| hop.ok);
+        let is_here = owner.is_some_and(|hop| hop.node == self.view().me);
+        match is_here && changed.is_made() && !self.keep().await {
+            true => Err(Failed(Failure::Unknown, path)),
+            false => Ok((changed, copies, path)),
+        }
+    }
+
+    /// Makes a change without a lookup, if this node answers for the key alone; nothing if it was not made.
+    async fn change_here(&self, key: Id, change: &Change) -> Option<(Changed, u8)> {
+        let me = {
+            let view = self.driver.view();
+            let is_served = matches!(view.decide(key), Decision::Serve(_));
+            (is_served && view.groups.is_empty()).then_some(view.me)?
+        };
+        let request = Request::Change(key, change.clone());
+        match self.driver.asked(me, vec![request]).await.pop()? {
+            Reply::Changed(changed, copies) => Some((changed, copies)),
+            // Nothing was done: it is on its way to another node by now, or this one has too much to do.
+            _ => None,
+        }
+    }
+
+    async fn change_elsewhere(
+        &self,
+        key: Id,
+        change: Change,
+    ) -> Result<(Changed, u8, Path), Failed> {
         let routing = self.routing;
         let call = Call::Change {
             key,
@@ -129,14 +161,7 @@ impl Service {
             routing,
         };
         match self.driver.called(call).await {
-            Returned::Changed(changed, copies, path) => {
-                let owner = path.iter().rev().find(|hop| hop.ok);
-                let is_here = owner.is_some_and(|hop| hop.node == self.view().me);
-                match is_here && changed.is_made() && !self.keep().await {
-                    true => Err(Failed(Failure::Unknown, path)),
-                    false => Ok((changed, copies, path)),
-                }
-            }
+            Returned::Changed(changed, copies, path) => Ok((changed, copies, path)),
             other => Err(failed(other)),
         }
     }

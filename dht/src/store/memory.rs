@@ -1,5 +1,6 @@
 //! Memory: the engine in memory, an ordered map.
 
+use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
@@ -20,38 +21,57 @@ pub struct Memory {
     notes: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
+/// What counts of a record beside its bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Times {
+    is_value: bool,
+    expires_ms: Option<u64>,
+}
+
+impl Times {
+    fn of(record: &Record) -> Times {
+        Times {
+            is_value: record.value.is_some(),
+            expires_ms: record.expires_ms,
+        }
+    }
+}
+
 impl Memory {
     /// Puts a record in the place of what is there, or nothing.
     fn replace(&mut self, key: Id, record: Option<Record>) {
-        if let Some(record) = &record {
-            self.values += usize::from(record.value.is_some());
-            if let Some(expires_ms) = record.expires_ms {
-                self.times(record).insert((expires_ms, key));
-            }
-        }
+        let new = record.as_ref().map(Times::of);
         let old = match record {
             Some(record) => self.records.insert(key, record),
             None => self.records.remove(&key),
         };
-        let Some(old) = old else { return };
-        self.values -= usize::from(old.value.is_some());
-        let Some(expires_ms) = old.expires_ms else {
+        self.account(key, old.as_ref().map(Times::of), new);
+    }
+
+    /// One record has taken the place of another.
+    fn account(&mut self, key: Id, old: Option<Times>, new: Option<Times>) {
+        if old == new {
             return;
-        };
-        let new = self.records.get(&key);
-        let is_kept = new.is_some_and(|new| {
-            new.expires_ms == old.expires_ms && new.value.is_some() == old.value.is_some()
-        });
-        if !is_kept {
-            self.times(&old).remove(&(expires_ms, key));
+        }
+        if let Some(old) = old {
+            self.values -= usize::from(old.is_value);
+            if let Some(expires_ms) = old.expires_ms {
+                self.times(old).remove(&(expires_ms, key));
+            }
+        }
+        if let Some(new) = new {
+            self.values += usize::from(new.is_value);
+            if let Some(expires_ms) = new.expires_ms {
+                self.times(new).insert((expires_ms, key));
+            }
         }
     }
 
-    /// Where it stands when this record's time has come.
-    fn times(&mut self, record: &Record) -> &mut BTreeSet<(u64, Id)> {
-        match record.value {
-            Some(_) => &mut self.expiring,
-            None => &mut self.tombstones,
+    /// Where it stands when the time of such a record has come.
+    fn times(&mut self, times: Times) -> &mut BTreeSet<(u64, Id)> {
+        match times.is_value {
+            true => &mut self.expiring,
+            false => &mut self.tombstones,
         }
     }
 
@@ -83,11 +103,29 @@ impl Store for Memory {
         version: Version,
         keep_tombstone: bool,
     ) -> Changed {
-        let present = self.records.get(&key);
-        let (changed, record) = judge(present, change, version, keep_tombstone);
-        if changed.is_made() {
-            self.replace(key, record);
-        }
+        // One search for all: this is what takes longest.
+        let (changed, old, new) = match self.records.entry(key) {
+            Entry::Vacant(entry) => {
+                let (changed, record) = judge(None, change, version, keep_tombstone);
+                let new = record.filter(|_| changed.is_made());
+                let times = new.as_ref().map(Times::of);
+                new.map(|record| entry.insert(record));
+                (changed, None, times)
+            }
+            Entry::Occupied(mut entry) => {
+                let (changed, record) = judge(Some(entry.get()), change, version, keep_tombstone);
+                if !changed.is_made() {
+                    return changed;
+                }
+                let times = record.as_ref().map(Times::of);
+                let old = match record {
+                    Some(record) => entry.insert(record),
+                    None => entry.remove(),
+                };
+                (changed, Some(Times::of(&old)), times)
+            }
+        };
+        self.account(key, old, new);
         changed
     }
 

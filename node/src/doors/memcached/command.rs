@@ -106,26 +106,27 @@ fn keys_after(line: &Bytes, word: &[u8]) -> Result<Bytes, Refusal> {
 
 /// `<name> <key> <flags> <exptime> <bytes> [<version>] [noreply]`
 fn store(line: &Bytes, way: impl FnOnce(Option<&[u8]>) -> Option<Way>) -> Parsed {
-    let count = words(line).count();
     let is_cas = line.starts_with(b"cas");
-    let needed = 5 + usize::from(is_cas);
-    if count != needed && count != needed + 1 {
+    let mut rest = words(line).skip(1);
+    let words = (rest.next(), rest.next(), rest.next(), rest.next());
+    let version = is_cas.then(|| rest.next()).flatten();
+    let quiet = rest.next().is_some_and(is_noreply);
+    let (Some(key), Some(flags), Some(exptime), Some(bytes)) = words else {
+        return Parsed::Whole(Refusal::Unknown.into());
+    };
+    if version.is_some() != is_cas || rest.next().is_some() {
         return Parsed::Whole(Refusal::Unknown.into());
     }
-    let mut words = shared_words(line).skip(1);
-    let (key, flags, exptime, bytes) = (words.next(), words.next(), words.next(), words.next());
-    let bytes = match bytes.as_deref().and_then(number).map(usize::try_from) {
+    let bytes = match number(bytes).map(usize::try_from) {
         Some(Ok(bytes)) if bytes <= ANNOUNCED_BYTES_MAX => bytes,
         _ => return Parsed::Whole(Refusal::FORMAT.into()),
     };
-    let version = if is_cas { words.next() } else { None };
-    let quiet = words.next().is_some_and(|word| is_noreply(&word));
     let store = || {
         Some(Store {
-            way: way(version.as_deref())?,
-            key: key.filter(|key| is_key(key))?,
-            flags: client_flags(&flags?)?,
-            exptime: signed(&exptime?)?,
+            way: way(version)?,
+            key: is_key(key).then(|| line.slice_ref(key))?,
+            flags: client_flags(flags)?,
+            exptime: signed(exptime)?,
             quiet,
             value: Blob::from(&[][..]),
         })

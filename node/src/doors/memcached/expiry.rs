@@ -1,5 +1,7 @@
 //! Expiry: what the word `exptime` of a client means.
 
+use crate::clock::now_ms;
+
 /// From when on the item reads as missing, in Unix milliseconds; nothing if never.
 ///
 /// - `exptime`: 0 for ever; up to 30 days in seconds from now; beyond that in seconds since 1970; negative: at
@@ -10,6 +12,14 @@ pub(super) fn expires_ms(exptime: i64, now_ms: u64) -> Option<u64> {
         Ok(seconds @ 1..=RELATIVE_SECONDS_MAX) => Some(now_ms.saturating_add(seconds * 1000)),
         Ok(seconds) => Some(seconds.saturating_mul(1000)),
         Err(_) => Some(now_ms),
+    }
+}
+
+/// The same from now on. Most never expire: those are not worth a look at the clock.
+pub(super) fn expires_from_now(exptime: i64) -> Option<u64> {
+    match exptime {
+        0 => None,
+        _ => expires_ms(exptime, now_ms()),
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use dht::record::Blob;
 
-use super::line::shared_words;
+use super::line::{shared_words, words};
 use super::meta::{Head, MetaArithmetic, MetaDelete, MetaGet, MetaSet};
 use super::refusal::Refusal;
 
@@ -151,8 +151,14 @@ impl From<Refusal> for Request {
 }
 
 impl Get {
-    pub(super) fn keys(&self) -> impl Iterator<Item = Bytes> {
-        shared_words(&self.keys)
+    pub(super) fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        words(&self.keys)
+    }
+
+    /// All keys from this one on, as what outlives it.
+    pub(super) fn keys_from(&self, key: &[u8]) -> impl Iterator<Item = Bytes> {
+        let first = self.keys().position(|other| std::ptr::eq(other, key));
+        shared_words(&self.keys).skip(first.unwrap_or(0))
     }
 }
 

@@ -11,6 +11,7 @@ use futures::stream::{self, StreamExt as _};
 use super::super::Shared;
 use super::super::item::{client_flags, named, read, value};
 use super::super::limits::READS_MAX;
+use super::super::line::shared_words;
 use super::super::output::Output;
 use super::super::refusal::Refusal;
 use super::super::request::Get;
@@ -20,13 +21,12 @@ pub(super) async fn get(shared: &Shared, get: &Get, output: &mut Output<'_>) -> 
     if let Some(exptime) = get.touch {
         return Box::pin(get_and_touch(shared, get, exptime, output)).await;
     }
-    let mut keys = get.keys();
-    while let Some(key) = keys.next() {
-        let Some(record) = shared.node.read_here(Id::of_key(&key)) else {
-            let rest = [key].into_iter().chain(keys);
+    for key in get.keys() {
+        let Some(record) = shared.node.read_here(Id::of_key(key)) else {
+            let rest = get.keys_from(key);
             return Box::pin(get_elsewhere(shared, get, rest, output)).await;
         };
-        tell(shared, get, &key, named(record, &key), output).await?;
+        tell(shared, get, key, named(record, key), output).await?;
     }
     output.push(b"END\r\n");
     Ok(())
@@ -59,9 +59,8 @@ async fn get_and_touch(
     output: &mut Output<'_>,
 ) -> io::Result<()> {
     let node = &shared.node;
-    let touches = get
-        .keys()
-        .map(async |key| (touched(node, &key, exptime).await, key));
+    let touches =
+        shared_words(&get.keys).map(async |key| (touched(node, &key, exptime).await, key));
     let mut records = stream::iter(touches).buffered(READS_MAX);
     while let Some((record, key)) = records.next().await {
         match record {

@@ -3,7 +3,7 @@
 use dht::record::Record;
 
 use super::super::Shared;
-use super::super::expiry::expires_ms;
+use super::super::expiry::expires_from_now;
 use super::super::item::{New, amend, value};
 use super::super::meta::MetaArithmetic;
 use super::super::output::Output;
@@ -12,7 +12,6 @@ use super::super::request::Step;
 use super::arithmetic::{digits, number_of};
 use super::meta_words::{Known, tell, tell_flags};
 use super::store::same;
-use crate::clock::now_ms;
 
 /// What comes of it, if the item is still what it was.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +78,7 @@ fn step(
         let new = New {
             value: digits(wanted.initial),
             flags: 0,
-            expires_ms: expires_ms(exptime, now_ms()),
+            expires_ms: expires_from_now(exptime),
         };
         return Ok((Outcome::Begun, Some(new)));
     };
@@ -93,7 +92,7 @@ fn step(
         ..same(record)
     };
     if let Some(exptime) = wanted.touch {
-        new.expires_ms = expires_ms(exptime, now_ms());
+        new.expires_ms = expires_from_now(exptime);
     }
     Ok((Outcome::Changed, Some(new)))
 }

@@ -3,14 +3,13 @@
 use dht::record::{Blob, Changed, Condition, Version};
 
 use super::super::Shared;
-use super::super::expiry::expires_ms;
+use super::super::expiry::expires_from_now;
 use super::super::item::{self, PROMISED, STALE, amend};
 use super::super::meta::MetaDelete;
 use super::super::output::Output;
 use super::super::refusal::Refusal;
 use super::meta_words::tell;
 use super::store::same;
-use crate::clock::now_ms;
 use crate::service::Service;
 
 /// What became of it.
@@ -73,7 +72,7 @@ async fn mark(node: &Service, delete: &MetaDelete) -> Result<Done, Refusal> {
             new.flags = (new.flags | STALE) & !PROMISED;
         }
         if let Some(exptime) = delete.touch {
-            new.expires_ms = expires_ms(exptime, now_ms());
+            new.expires_ms = expires_from_now(exptime);
         }
         Ok((Done::Yes, Some(new)))
     });

@@ -3,7 +3,7 @@
 use dht::record::{Record, Version};
 
 use super::super::Shared;
-use super::super::expiry::expires_ms;
+use super::super::expiry::expires_from_now;
 use super::super::item::{self, New, STALE, amend};
 use super::super::meta::MetaSet;
 use super::super::output::Output;
@@ -11,7 +11,6 @@ use super::super::refusal::Refusal;
 use super::super::request::Way;
 use super::meta_words::{Known, tell};
 use super::store::{Stored, joined, put, same};
-use crate::clock::now_ms;
 use crate::service::Service;
 
 pub(super) async fn set(shared: &Shared, set: MetaSet, output: &mut Output<'_>) {
@@ -47,7 +46,7 @@ fn new(set: &MetaSet, marks: u64) -> New {
     New {
         value: set.value.clone(),
         flags: u64::from(set.flags) | marks,
-        expires_ms: expires_ms(set.exptime, now_ms()),
+        expires_ms: expires_from_now(set.exptime),
     }
 }
 
@@ -60,7 +59,7 @@ async fn append(node: &Service, set: &MetaSet) -> Result<(Stored, usize), Refusa
                 ..same(record)
             },
             (None, Some(exptime)) => New {
-                expires_ms: expires_ms(exptime, now_ms()),
+                expires_ms: expires_from_now(exptime),
                 ..new(set, 0)
             },
             (None, None) => return Ok((0, None)),
@@ -97,6 +96,6 @@ fn known(set: &MetaSet, version: Version, bytes: usize) -> Known {
         version,
         bytes,
         flags: set.flags,
-        expires_ms: expires_ms(set.exptime, now_ms()),
+        expires_ms: expires_from_now(set.exptime),
     }
 }

@@ -3,14 +3,13 @@
 use dht::record::{Blob, Condition, Record, Version};
 
 use super::super::Shared;
-use super::super::expiry::expires_ms;
+use super::super::expiry::expires_from_now;
 use super::super::item::{self, New, Written, amend, write};
 use super::super::limits::VALUE_BYTES_MAX;
 use super::super::output::Output;
 use super::super::refusal::Refusal;
 use super::super::request::{Store, Way};
 use super::say;
-use crate::clock::now_ms;
 use crate::service::Service;
 
 /// What became of a value that was to be stored.
@@ -38,7 +37,7 @@ pub(super) async fn store(shared: &Shared, store: Store, output: &mut Output<'_>
     let new = New {
         value,
         flags: flags.into(),
-        expires_ms: expires_ms(exptime, now_ms()),
+        expires_ms: expires_from_now(exptime),
     };
     let node = &shared.node;
     let stored = match way {

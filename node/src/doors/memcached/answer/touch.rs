@@ -3,14 +3,13 @@
 use dht::record::Record;
 
 use super::super::Shared;
-use super::super::expiry::expires_ms;
+use super::super::expiry::expires_from_now;
 use super::super::item::{New, amend};
 use super::super::output::Output;
 use super::super::refusal::Refusal;
 use super::super::request::Touch;
 use super::say;
 use super::store::same;
-use crate::clock::now_ms;
 use crate::service::Service;
 
 pub(super) async fn touch(shared: &Shared, touch: &Touch, output: &mut Output<'_>) {
@@ -31,7 +30,7 @@ pub(super) async fn touched(
     key: &[u8],
     exptime: i64,
 ) -> Result<Option<Record>, Refusal> {
-    let expires_ms = expires_ms(exptime, now_ms());
+    let expires_ms = expires_from_now(exptime);
     let touched = amend(node, key, |record| {
         let new = record.map(|record| New {
             expires_ms,
