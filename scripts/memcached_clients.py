@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Drives nodes by clients of memcached that people use: pymemcache and pylibmc, from PyPI.
 
-    cargo build --release && scripts/memcached_clients.py [NODE]
+    cargo build --release && scripts/memcached_clients.py [TASKS]
 
 Both are installed into a temporary folder. They drive one node, and four nodes by their own rings of
 servers (pymemcache's HashClient, pylibmc's ketama): once with one copy, once with three. Where a client

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs libmemcached's own test of memcached's text protocol against a real node.
 
-    cargo build --release && scripts/memccapable.py [NODE]
+    cargo build --release && scripts/memccapable.py [TASKS]
 
 Needs `memccapable`, which Debian has in libmemcached-tools. Exit code 1 unless every test passes, against
 one node that keeps one copy and against a node of three that keep three.

@@ -12,15 +12,15 @@ import urllib.error
 import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-NODE = os.path.join(ROOT, "target", "release", "node")
+TASKS = os.path.join(ROOT, "target", "release", "tasks")
 PATIENCE = 20
 
 
 class Ring:
     """`count` nodes with `copies` of each item, each with a door for clients of memcached."""
 
-    def __init__(self, node, count, copies=1):
-        self.node, self.count, self.copies = node, count, copies
+    def __init__(self, tasks, count, copies=1):
+        self.tasks, self.count, self.copies = tasks, count, copies
         self.processes = []
 
     def __enter__(self):
@@ -44,7 +44,7 @@ class Ring:
         members = ",".join(f"n{place}@127.0.0.1:{port}#1" for place, port in enumerate(self.http))
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DHT_")}
         for place, (http, memcached) in enumerate(zip(self.http, self.memcached)):
-            command = [self.node, "--name", f"n{place}", "--address", f"127.0.0.1:{http}", "--ring", members]
+            command = [self.tasks, "node", "--name", f"n{place}", "--address", f"127.0.0.1:{http}", "--ring", members]
             command += ["--replicas", str(self.copies), "--memcached-port", str(memcached)]
             with open(os.path.join(self.folder.name, f"n{place}"), "w") as log:
                 self.processes.append(
@@ -84,8 +84,8 @@ def free_ports(count):
 
 
 def executable(words):
-    """The node to start: the first of these words, or the release build of this checkout."""
-    node = os.path.abspath(words[0]) if words else NODE
-    if not os.access(node, os.X_OK):
-        raise SystemExit(f"error: {node} is not there: cargo build --release -p node")
-    return node
+    """The `tasks` that starts nodes: the first of these words, or the release build of this checkout."""
+    tasks = os.path.abspath(words[0]) if words else TASKS
+    if not os.access(tasks, os.X_OK):
+        raise SystemExit(f"error: {tasks} is not there: cargo build --release -p tasks")
+    return tasks
