@@ -9,8 +9,7 @@
 //! unique" is its version. What is other than in memcached:
 //!
 //! - Nothing is thrown away to make room, and an item is written anew to be touched, so its version changes.
-//! - Control characters in keys are refused, and a value behind a line that is refused is never taken for
-//!   commands.
+//! - A value behind a line that is refused is never taken for commands.
 //! - `flush_all` takes as long as it takes to list everything; `E` and the last access are not to be had.
 //! - Neither UDP, nor the binary protocol, nor commands about memory that is managed in slabs.
 

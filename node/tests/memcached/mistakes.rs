@@ -130,6 +130,23 @@ async fn who_asks_and_never_reads_takes_no_memory_and_nobody_waits() {
     assert_eq!(node.answer("get none\r\n").await, "END\r\n");
 }
 
+#[tokio::test]
+async fn what_a_large_request_took_is_free_when_it_is_done() {
+    let node = node().await;
+    let value = "x".repeat(1024 * 1024);
+    let set = format!("set k 0 0 {}\r\n{value}\r\n", value.len());
+    node.answer(&set).await;
+    let before = resident_kb(&node);
+    let mut clients = Vec::new();
+    for _ in 0..48 {
+        let mut client = node.connect().await;
+        assert_eq!(client.answer(&set).await, "STORED\r\n");
+        clients.push(client);
+    }
+    let more_kb = resident_kb(&node).saturating_sub(before);
+    assert!(more_kb < 16 * 1024, "{more_kb} KB for 48 that are idle");
+}
+
 /// What of its memory is in use.
 fn resident_kb(node: &Node) -> u64 {
     let status = format!("/proc/{}/status", node.process.child.id());

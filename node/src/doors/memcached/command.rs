@@ -1,7 +1,6 @@
 //! Command: a line as a request, by the rules of memcached's text protocol.
 //!
-//! The words are those of memcached 1.6; where it takes nonsense (too large a number, a control character in a
-//! key) this does not.
+//! The words are those of memcached 1.6; where it takes nonsense (flags of more than 32 bits) this does not.
 
 use bytes::Bytes;
 use dht::record::Blob;

@@ -51,6 +51,8 @@ struct Input<'s> {
     bytes: BytesMut,
     /// How much is to be read at a time.
     wanted: usize,
+    /// Whether there was room for a large request in it.
+    is_large: bool,
 }
 
 /// What came of reading.
@@ -67,6 +69,7 @@ impl<'s> Input<'s> {
             stream,
             bytes: BytesMut::new(),
             wanted: *READ_BYTES.start(),
+            is_large: false,
         }
     }
 
@@ -98,10 +101,12 @@ impl<'s> Input<'s> {
 
     fn make_room(&mut self, is_between: bool) {
         // What a large request took is not kept for small ones.
-        if is_between && self.bytes.capacity() > *READ_BYTES.end() {
+        if is_between && self.is_large {
             self.bytes = BytesMut::new();
         }
         self.bytes.reserve(self.wanted);
+        let is_large = self.bytes.capacity() > *READ_BYTES.end();
+        self.is_large = is_large || (self.is_large && !is_between);
     }
 }
 

@@ -158,7 +158,7 @@ fn what_is_wrong_is_told_and_what_follows_is_understood() {
         ("\r\n".to_owned(), Refusal::Unknown),
         ("get\r\n".to_owned(), Refusal::Unknown),
         (format!("get a {long}\r\n"), Refusal::FORMAT),
-        ("get a\x01\r\n".to_owned(), Refusal::FORMAT),
+        ("get a\0\r\n".to_owned(), Refusal::FORMAT),
         ("set k 0 0\r\n".to_owned(), Refusal::Unknown),
         ("set k 0 0 -1\r\n".to_owned(), Refusal::FORMAT),
         (
