@@ -64,16 +64,9 @@ fn trace(plan: &Plan) -> Vec<u8> {
 
 fn swarm() -> Swarm {
     Swarm {
-        first: 1,
-        seeds: 1,
         minutes: 1,
         nodes: 24,
-        detector: Detector::Oracle,
-        careful: true,
-        replicas: 1,
-        stops: false,
-        tight: false,
-        partitions: false,
+        ..Swarm::default()
     }
 }
 

@@ -4,7 +4,6 @@
 
 use std::sync::atomic::AtomicBool;
 
-use sim::plan::Detector;
 use sim::swarm::Swarm;
 
 /// Seeds that once broke something, with the minutes that it took, and what it was.
@@ -42,15 +41,8 @@ fn what_broke_once_is_mended() {
     for (first, minutes) in ONCE_BROKEN {
         let swarm = Swarm {
             first,
-            seeds: 1,
             minutes,
-            nodes: 64,
-            detector: Detector::Oracle,
-            careful: true,
-            replicas: 1,
-            stops: false,
-            tight: false,
-            partitions: false,
+            ..Swarm::default()
         };
         let (_, failed) = swarm.run(1, &AtomicBool::new(false), |_| {});
         assert!(failed.is_empty(), "{failed:#?}");
@@ -60,16 +52,10 @@ fn what_broke_once_is_mended() {
 #[test]
 fn no_seed_of_a_short_swarm_fails() {
     let swarm = Swarm {
-        first: 1,
         seeds: 12,
         minutes: 1,
         nodes: 32,
-        detector: Detector::Oracle,
-        careful: true,
-        replicas: 1,
-        stops: false,
-        tight: false,
-        partitions: false,
+        ..Swarm::default()
     };
     let (tried, failed) = swarm.run(2, &AtomicBool::new(false), |_| {});
     assert_eq!(tried, swarm.seeds);

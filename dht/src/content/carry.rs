@@ -52,7 +52,7 @@ impl<A: Address> Node<A> {
 
     /// Reads what is to be stored elsewhere next, once this node has all that it should serve itself.
     pub(crate) fn carry(&mut self, out: &mut Vec<Action<A>>) {
-        if !self.is_in_ring() || self.missing_arc().is_some() {
+        if self.carried.is_none() || !self.is_in_ring() || self.missing_arc().is_some() {
             return;
         }
         let served: Vec<Arc> = self.view.serves.iter().map(|range| range.arc).collect();

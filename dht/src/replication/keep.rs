@@ -1,7 +1,8 @@
 //! Keep: what a node finds again of its groups after a restart.
 //!
 //! Two notes for each arc: the group, with what was promised and accepted, and how far its content goes.
-//! The second changes with every write, and is kept with it as one.
+//! The second changes with every write, and is kept with it as one. And one for each decision that this node
+//! has led to, until others know.
 
 use alloc::vec::Vec;
 
