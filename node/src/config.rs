@@ -5,6 +5,7 @@
 
 mod draft;
 mod environment;
+mod listed;
 mod member;
 
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -17,6 +18,7 @@ use dht::message::Routing;
 use dht::node::{REPLICAS_MAX, SUCCESSORS_MAX};
 use dht::ownership::Ownership;
 
+pub use self::listed::{Listed, Listing, Membership, Placement, Source, placement_name};
 pub use self::member::{Member, NotAMember};
 use crate::Peer;
 use crate::args::Args;
@@ -60,7 +62,7 @@ pub struct Config {
 }
 
 /// How a node gets into a ring.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Entry {
     /// As a member of an ideal ring of these, itself included.
     Ring(Vec<Peer>),
@@ -69,6 +71,8 @@ pub enum Entry {
     Again(Vec<Peer>),
     /// Through the first of these members that answers: host and port.
     Join(Vec<String>),
+    /// Not at all: somebody lists who is a member.
+    Listed(Listed),
 }
 
 /// Where a node keeps its content.
@@ -156,7 +160,7 @@ fn check_replicas(draft: &Draft) -> Result<(), Error> {
         format!("it must be 1 to {REPLICAS_MAX}")
     } else if replicas > 1 && draft.values.ownership == Ownership::Predecessor {
         "copies lie on successors, so with ownership = predecessor only 1 is possible".to_owned()
-    } else if replicas > 1 && replicas > successors {
+    } else if replicas > successors && draft.values.membership == Membership::Chord && replicas > 1 {
         format!(
             "a node knows only {successors} successors to keep copies: set successors to it, too"
         )
@@ -225,18 +229,19 @@ fn name(draft: &Draft, address: &str) -> Result<String, Error> {
 /// Where the node stands, and how it gets there.
 fn place(draft: &Draft, name: &str, address: SocketAddr) -> Result<(Peer, Entry), Error> {
     let values = &draft.values;
+    let me = || Peer {
+        id: Id::of(name.as_bytes()),
+        address,
+        incarnation: values.incarnation.unwrap_or_else(seconds_since_1970),
+    };
+    if let Some(listed) = listed::listed(draft)? {
+        return Ok((me(), Entry::Listed(listed)));
+    }
     match (&values.ring[..], &values.again[..], &values.join[..]) {
         ([], [], []) => Err(Error::Entry(
             "a node needs a ring: `--join` one of its members, or start a new one by `--ring`",
         )),
-        ([], [], _) => {
-            let me = Peer {
-                id: Id::of(name.as_bytes()),
-                address,
-                incarnation: values.incarnation.unwrap_or_else(seconds_since_1970),
-            };
-            Ok((me, Entry::Join(hosts(draft)?)))
-        }
+        ([], [], _) => Ok((me(), Entry::Join(hosts(draft)?))),
         (members, [], []) => {
             let (me, ring) = ring(draft, "ring", members, name, address)?;
             Ok((me, Entry::Ring(ring)))

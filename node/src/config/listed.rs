@@ -1,0 +1,300 @@
+//! Listed: what a node of a network is told whose members are a complete list.
+
+use dht::placement::{Hash, Scheme};
+use serde::{Deserialize, Serialize};
+
+use crate::config::draft::Draft;
+use crate::config::{Entry, Error};
+use crate::consul::Consul;
+
+/// How a node belongs to a list of members.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Who says which members there are.
+    pub source: Source,
+    /// How keys are placed; the same in the whole network.
+    pub scheme: Scheme,
+    /// How much this node should hold, compared to others; 1 where the scheme knows no weights.
+    pub weight: u16,
+}
+
+/// Who says which members there are.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// This list, at the beginning; from then on whoever changes it at `/members`.
+    Static(Vec<Listing>),
+    /// A service in Consul, always.
+    Consul {
+        /// Where Consul is.
+        consul: Consul,
+        /// Name of the service.
+        service: String,
+    },
+}
+
+/// A member as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Where it is reached: host and port.
+    pub address: String,
+    /// What it must say that it is called, if that is known.
+    pub name: Option<String>,
+}
+
+/// Where members are told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Membership {
+    /// Nowhere: the ring keeps itself, and each node knows a few.
+    Chord,
+    /// In a list that each node is started with.
+    Static,
+    /// In Consul.
+    Consul,
+}
+
+/// How keys are placed, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Placement {
+    /// Each to the next position on a ring.
+    Ring,
+    /// By partitions in a fixed number.
+    Partitions,
+    /// To whoever draws highest for it.
+    Rendezvous,
+    /// By jumps to numbered members.
+    Jump,
+}
+
+/// What the values about listed members mean together; nothing where the ring keeps itself.
+pub(super) fn listed(draft: &Draft) -> Result<Option<Listed>, Error> {
+    if draft.values.membership == Membership::Chord {
+        return refuse_without_list(draft).map(|()| None);
+    }
+    refuse_with_list(draft)?;
+    Ok(Some(Listed {
+        source: source(draft)?,
+        scheme: scheme(draft)?,
+        weight: weight(draft)?,
+    }))
+}
+
+/// What makes sense only where there is a list.
+fn refuse_without_list(draft: &Draft) -> Result<(), Error> {
+    let values = &draft.values;
+    let needs_list = "it needs the complete list of members, and nodes of a Chord ring know only a few: set \
+        membership to static or consul";
+    if let Some(placement) = values.placement
+        && placement != Placement::Ring
+    {
+        return Err(draft.refuse("placement", name_of(placement), needs_list));
+    }
+    let given = [
+        ("partitions", values.partitions.map(|n| n.to_string())),
+        ("positions", values.positions.map(|n| n.to_string())),
+        ("weight", values.weight.map(|n| n.to_string())),
+        ("members", Some(values.members.join(",")).filter(|list| !list.is_empty())),
+        ("consul", values.consul.clone()),
+        ("service", values.service.clone()),
+    ];
+    for (key, value) in given {
+        if let Some(value) = value {
+            return Err(draft.refuse(key, value, needs_list));
+        }
+    }
+    Ok(())
+}
+
+/// What makes sense only where there is none.
+fn refuse_with_list(draft: &Draft) -> Result<(), Error> {
+    let values = &draft.values;
+    let lists = [("ring", &values.ring), ("again", &values.again), ("join", &values.join)];
+    for (key, list) in lists {
+        if !list.is_empty() {
+            let reason = "the members are listed, and nobody joins a ring: leave it out, or membership";
+            return Err(draft.refuse(key, list.join(","), reason));
+        }
+    }
+    if values.ownership == dht::Ownership::Predecessor {
+        let reason = "placements over a list of members do not know it: it is for membership = chord";
+        return Err(draft.refuse("ownership", "predecessor", reason));
+    }
+    if let Some(trace) = &values.trace {
+        let reason = "only nodes of a ring can live again by a trace";
+        return Err(draft.refuse("trace", trace.display(), reason));
+    }
+    if let Some(rate) = values.fetch_rate {
+        let reason = "it limits what groups of a ring fetch: it is for membership = chord";
+        return Err(draft.refuse("fetch_rate", rate, reason));
+    }
+    Ok(())
+}
+
+fn source(draft: &Draft) -> Result<Source, Error> {
+    let values = &draft.values;
+    if values.membership == Membership::Consul {
+        if !values.members.is_empty() {
+            let reason = "Consul tells who they are: leave it out, or set membership to static";
+            return Err(draft.refuse("members", values.members.join(","), reason));
+        }
+        let url = values.consul.as_deref();
+        let consul = Consul::of_environment(url).map_err(|error| {
+            draft.refuse("consul", url.unwrap_or("CONSUL_HTTP_ADDR"), error.to_string())
+        })?;
+        return Ok(Source::Consul {
+            consul,
+            service: service(draft)?,
+        });
+    }
+    for (key, value) in [("consul", &values.consul), ("service", &values.service)] {
+        if let Some(value) = value {
+            let reason = "the members are listed: leave it out, or set membership to consul";
+            return Err(draft.refuse(key, value, reason));
+        }
+    }
+    if values.members.is_empty() {
+        return Err(Error::Entry(
+            "a static membership needs its list: `--members HOST:PORT,…`, this node included",
+        ));
+    }
+    let members: Vec<Listing> = values
+        .members
+        .iter()
+        .map(|text| listing(text).ok_or_else(|| draft.refuse("members", text, LISTING_FORM)))
+        .collect::<Result<_, _>>()?;
+    let listed = |address: &str| members.iter().filter(|member| member.address == address);
+    if let Some(twice) = members.iter().find(|member| listed(&member.address).count() > 1) {
+        return Err(draft.refuse("members", &twice.address, "it is there twice"));
+    }
+    if listed(&values.address).count() == 0 {
+        let reason = format!("this node, {}, is not among them", values.address);
+        return Err(draft.refuse("members", values.members.join(","), reason));
+    }
+    Ok(Source::Static(members))
+}
+
+/// `HOST:PORT` or `NAME@HOST:PORT`.
+fn listing(text: &str) -> Option<Listing> {
+    // From the end, for a name may hold any of the marks.
+    let (name, address) = match text.rsplit_once('@') {
+        Some((name, address)) => (Some(name), address),
+        None => (None, text),
+    };
+    let (host, port) = address.rsplit_once(':')?;
+    let has_port = port.parse::<u16>().is_ok_and(|port| port > 0);
+    let is_good = has_port && !host.is_empty() && !host.contains('/') && name != Some("");
+    is_good.then(|| Listing {
+        address: address.to_owned(),
+        name: name.map(str::to_owned),
+    })
+}
+
+fn service(draft: &Draft) -> Result<String, Error> {
+    let service = draft.values.service.as_deref().unwrap_or(SERVICE);
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if !(1..=SERVICE_BYTES_MAX).contains(&service.len()) || !service.bytes().all(is_good) {
+        let reason = format!("it must be 1 to {SERVICE_BYTES_MAX} letters, digits and hyphens");
+        return Err(draft.refuse("service", service, reason));
+    }
+    Ok(service.to_owned())
+}
+
+fn scheme(draft: &Draft) -> Result<Scheme, Error> {
+    let values = &draft.values;
+    let placement = values.placement.unwrap_or(Placement::Ring);
+    let partitions = values.partitions.filter(|_| placement != Placement::Partitions);
+    let positions = values.positions.filter(|_| placement != Placement::Ring);
+    for (key, value) in [("partitions", partitions), ("positions", positions)] {
+        if let Some(value) = value {
+            let reason = format!("placement = {} has none", name_of(placement));
+            return Err(draft.refuse(key, value, reason));
+        }
+    }
+    if placement == Placement::Jump && values.membership == Membership::Consul {
+        let reason = "it needs members that are numbered, and those in Consul are not: set placement to \
+            rendezvous";
+        return Err(draft.refuse("placement", "jump", reason));
+    }
+    let within = |key, value: u16, max: u16| match (1..=max).contains(&value) {
+        true => Ok(value),
+        false => Err(draft.refuse(key, value, format!("it must be 1 to {max}"))),
+    };
+    Ok(match placement {
+        Placement::Ring => Scheme::Ring {
+            positions: within("positions", values.positions.unwrap_or(POSITIONS), POSITIONS_MAX)?,
+            hash: Hash::Sha1,
+        },
+        Placement::Partitions => Scheme::Partitions {
+            count: within(
+                "partitions",
+                values.partitions.unwrap_or(PARTITIONS),
+                PARTITIONS_MAX,
+            )?,
+        },
+        Placement::Rendezvous => Scheme::Rendezvous,
+        Placement::Jump => Scheme::Jump,
+    })
+}
+
+fn weight(draft: &Draft) -> Result<u16, Error> {
+    let Some(weight) = draft.values.weight else {
+        return Ok(1);
+    };
+    let placement = draft.values.placement.unwrap_or(Placement::Ring);
+    let reason = if !scheme(draft)?.is_weighted() {
+        let name = name_of(placement);
+        format!("placement = {name} gives all members the same: set placement to ring or rendezvous")
+    } else if !(1..=WEIGHT_MAX).contains(&weight) {
+        format!("it must be 1 to {WEIGHT_MAX}")
+    } else {
+        return Ok(weight);
+    };
+    Err(draft.refuse("weight", weight, reason))
+}
+
+impl Entry {
+    /// Where members are told of.
+    pub fn membership(&self) -> Membership {
+        match self {
+            Entry::Ring(_) | Entry::Again(_) | Entry::Join(_) => Membership::Chord,
+            Entry::Listed(listed) => match listed.source {
+                Source::Static(_) => Membership::Static,
+                Source::Consul { .. } => Membership::Consul,
+            },
+        }
+    }
+}
+
+/// What people call the way in which a scheme places keys.
+pub fn placement_name(scheme: Scheme) -> &'static str {
+    name_of(match scheme {
+        Scheme::Ring { .. } => Placement::Ring,
+        Scheme::Partitions { .. } => Placement::Partitions,
+        Scheme::Rendezvous => Placement::Rendezvous,
+        Scheme::Jump => Placement::Jump,
+    })
+}
+
+fn name_of(placement: Placement) -> &'static str {
+    match placement {
+        Placement::Ring => "ring",
+        Placement::Partitions => "partitions",
+        Placement::Rendezvous => "rendezvous",
+        Placement::Jump => "jump",
+    }
+}
+
+const LISTING_FORM: &str = "a member is written as HOST:PORT or NAME@HOST:PORT";
+
+const SERVICE: &str = "dht";
+/// The longest label of a name in DNS, which Consul makes of it.
+const SERVICE_BYTES_MAX: usize = 63;
+
+const PARTITIONS: u16 = 200;
+/// Each change of the list may take as many steps.
+const PARTITIONS_MAX: u16 = 16_384;
+const POSITIONS: u16 = 128;
+const POSITIONS_MAX: u16 = 4_096;
+/// A hundred times as much as another one is as good as all of it.
+const WEIGHT_MAX: u16 = 100;
