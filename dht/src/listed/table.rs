@@ -111,7 +111,7 @@ pub enum Refusal {
 
 /// Where keys belong by one table.
 #[derive(Clone, Debug)]
-pub(crate) struct Layout {
+pub struct Layout {
     placement: Arc<dyn Placement>,
     ids: Vec<Id>,
     copies: usize,
@@ -119,7 +119,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// Those that keep a key, the owner first.
-    pub(crate) fn replicas(&self, key: Id) -> Vec<Id> {
+    pub fn replicas(&self, key: Id) -> Vec<Id> {
         let places = self.placement.replicas(key, self.copies).into_iter();
         places.map(|place| self.ids[place]).collect()
     }
@@ -278,7 +278,7 @@ impl<A: Address> Table<A> {
     }
 
     /// Where keys belong.
-    pub(crate) fn layout(&self) -> Layout {
+    pub fn layout(&self) -> Layout {
         let everyone: Vec<Id> = self.everyone().map(|member| member.peer.id).collect();
         let mut seats = self.seats();
         if self.map.is_empty() {
