@@ -197,6 +197,22 @@ impl<A: Address> Table<A> {
         next
     }
 
+    /// The table in which the change has ended where it is, since nobody can go on with it. A member that was to
+    /// go stays with what it has left; one that was being added is a member, if it has got partitions already.
+    pub(crate) fn stopped(&self) -> Table<A> {
+        let mut next = self.clone();
+        next.version += 1;
+        if let Some(Underway {
+            change: Change::Add(member),
+            ..
+        }) = next.change.take()
+            && !self.map.is_empty()
+        {
+            next.members.push(member);
+        }
+        next
+    }
+
     /// What is to move of partitions, if there are any.
     fn plan(&mut self, gone: Option<usize>, seed: u64) {
         let goal = match self.map.is_empty() {
@@ -277,7 +293,7 @@ impl<A: Address> Table<A> {
         self.everyone().map(Member::seat).collect()
     }
 
-    /// Where keys belong.
+    /// Where keys belong. It takes a while to work out, so it is for many keys.
     pub fn layout(&self) -> Layout {
         let everyone: Vec<Id> = self.everyone().map(|member| member.peer.id).collect();
         let mut seats = self.seats();
@@ -319,10 +335,36 @@ impl<A: Address> Table<A> {
                 let row = self.map[usize::from(*partition)].iter();
                 row.map(|seat| everyone[usize::from(*seat)]).collect()
             }
-            // Partitions, but nothing to move.
-            None if !self.map.is_empty() => Vec::new(),
+            // Nothing moves of partitions, or back.
+            None if !self.map.is_empty() || self.is_undone() => Vec::new(),
             None => everyone[..self.members.len()].to_vec(),
         }
+    }
+
+    /// Those that are to have it after that step.
+    pub(crate) fn heirs(&self) -> Vec<Id> {
+        let change = self.change.as_ref();
+        let everyone = self.everyone().map(|member| member.peer.id);
+        match change.and_then(|change| change.moves.first()) {
+            Some((_, row)) => {
+                let everyone: Vec<Id> = everyone.collect();
+                row.iter()
+                    .map(|seat| everyone[usize::from(*seat)])
+                    .collect()
+            }
+            None if !self.map.is_empty() || self.is_undone() => Vec::new(),
+            None => {
+                let goes = change.filter(|_| self.joiner().is_none());
+                let goes = goes.map(|underway| underway.change.subject());
+                everyone.filter(|id| Some(*id) != goes).collect()
+            }
+        }
+    }
+
+    fn is_undone(&self) -> bool {
+        self.change
+            .as_ref()
+            .is_some_and(|underway| underway.is_undone)
     }
 
     /// Whether `id` keeps something by this table that it does not keep by `newer`.
