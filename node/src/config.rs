@@ -18,7 +18,9 @@ use dht::message::Routing;
 use dht::node::{REPLICAS_MAX, SUCCESSORS_MAX};
 use dht::ownership::Ownership;
 
-pub use self::listed::{Listed, Listing, Membership, Placement, Source, placement_name};
+pub use self::listed::{
+    Listed, Listing, Membership, Placement, Source, placement_name, scheme_flags,
+};
 pub use self::member::{Member, NotAMember};
 use crate::Peer;
 use crate::args::Args;
@@ -160,7 +162,8 @@ fn check_replicas(draft: &Draft) -> Result<(), Error> {
         format!("it must be 1 to {REPLICAS_MAX}")
     } else if replicas > 1 && draft.values.ownership == Ownership::Predecessor {
         "copies lie on successors, so with ownership = predecessor only 1 is possible".to_owned()
-    } else if replicas > successors && draft.values.membership == Membership::Chord && replicas > 1 {
+    } else if replicas > successors && draft.values.membership == Membership::Chord && replicas > 1
+    {
         format!(
             "a node knows only {successors} successors to keep copies: set successors to it, too"
         )
@@ -234,7 +237,7 @@ fn place(draft: &Draft, name: &str, address: SocketAddr) -> Result<(Peer, Entry)
         address,
         incarnation: values.incarnation.unwrap_or_else(seconds_since_1970),
     };
-    if let Some(listed) = listed::listed(draft)? {
+    if let Some(listed) = listed::listed(draft, address)? {
         return Ok((me(), Entry::Listed(listed)));
     }
     match (&values.ring[..], &values.again[..], &values.join[..]) {

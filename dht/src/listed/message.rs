@@ -17,8 +17,8 @@ use crate::replication::Ballot;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound(deserialize = "A: Deserialize<'de>"))]
 pub struct Ask<A> {
-    /// The asker's table; nothing where it has none.
-    pub version: Option<u32>,
+    /// The asker's table; 0 where it has none.
+    pub version: u32,
     /// What it wants.
     pub what: What<A>,
 }
@@ -47,7 +47,8 @@ pub enum What<A> {
     Put(Vec<(Id, Record)>),
     /// I have these: which of them do you lack? [`Told::Wanted`].
     Offer {
-        /// Keys and versions; up to some hundreds.
+        /// Keys and versions, up to some hundreds; none once you have been offered all that you may lack since
+        /// you were away.
         items: Vec<(Id, Version)>,
         /// Whether you may lack something that I have not offered yet, since you were away.
         is_owed: bool,
@@ -60,8 +61,8 @@ pub enum What<A> {
 pub enum Told<A> {
     /// The table is a newer one, and nothing was done.
     Newer(Box<Table<A>>),
-    /// Mine is older, or there is none, and nothing was done.
-    Behind(Option<u32>),
+    /// Mine is of this version, which is older, or there is none; and nothing was done.
+    Behind(u32),
     /// To [`What::Install`] and [`What::Swept`].
     Done,
     /// To [`What::Greet`], by one whose table is the same: what it has promised and accepted; nothing where

@@ -111,7 +111,7 @@ pub enum Refusal {
 
 /// Where keys belong by one table.
 #[derive(Clone, Debug)]
-pub(crate) struct Layout {
+pub struct Layout {
     placement: Arc<dyn Placement>,
     ids: Vec<Id>,
     copies: usize,
@@ -119,7 +119,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// Those that keep a key, the owner first.
-    pub(crate) fn replicas(&self, key: Id) -> Vec<Id> {
+    pub fn replicas(&self, key: Id) -> Vec<Id> {
         let places = self.placement.replicas(key, self.copies).into_iter();
         places.map(|place| self.ids[place]).collect()
     }
@@ -194,6 +194,22 @@ impl<A: Address> Table<A> {
             underway.is_undone = true;
         }
         next.plan(Some(self.members.len()), seed);
+        next
+    }
+
+    /// The table in which the change has ended where it is, since nobody can go on with it. A member that was to
+    /// go stays with what it has left; one that was being added is a member, if it has got partitions already.
+    pub(crate) fn stopped(&self) -> Table<A> {
+        let mut next = self.clone();
+        next.version += 1;
+        if let Some(Underway {
+            change: Change::Add(member),
+            ..
+        }) = next.change.take()
+            && !self.map.is_empty()
+        {
+            next.members.push(member);
+        }
         next
     }
 
@@ -277,8 +293,8 @@ impl<A: Address> Table<A> {
         self.everyone().map(Member::seat).collect()
     }
 
-    /// Where keys belong.
-    pub(crate) fn layout(&self) -> Layout {
+    /// Where keys belong. It takes a while to work out, so it is for many keys.
+    pub fn layout(&self) -> Layout {
         let everyone: Vec<Id> = self.everyone().map(|member| member.peer.id).collect();
         let mut seats = self.seats();
         if self.map.is_empty() {
@@ -319,10 +335,36 @@ impl<A: Address> Table<A> {
                 let row = self.map[usize::from(*partition)].iter();
                 row.map(|seat| everyone[usize::from(*seat)]).collect()
             }
-            // Partitions, but nothing to move.
-            None if !self.map.is_empty() => Vec::new(),
+            // Nothing moves of partitions, or back.
+            None if !self.map.is_empty() || self.is_undone() => Vec::new(),
             None => everyone[..self.members.len()].to_vec(),
         }
+    }
+
+    /// Those that are to have it after that step.
+    pub(crate) fn heirs(&self) -> Vec<Id> {
+        let change = self.change.as_ref();
+        let everyone = self.everyone().map(|member| member.peer.id);
+        match change.and_then(|change| change.moves.first()) {
+            Some((_, row)) => {
+                let everyone: Vec<Id> = everyone.collect();
+                row.iter()
+                    .map(|seat| everyone[usize::from(*seat)])
+                    .collect()
+            }
+            None if !self.map.is_empty() || self.is_undone() => Vec::new(),
+            None => {
+                let goes = change.filter(|_| self.joiner().is_none());
+                let goes = goes.map(|underway| underway.change.subject());
+                everyone.filter(|id| Some(*id) != goes).collect()
+            }
+        }
+    }
+
+    fn is_undone(&self) -> bool {
+        self.change
+            .as_ref()
+            .is_some_and(|underway| underway.is_undone)
     }
 
     /// Whether `id` keeps something by this table that it does not keep by `newer`.

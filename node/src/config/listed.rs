@@ -1,10 +1,13 @@
 //! Listed: what a node of a network is told whose members are a complete list.
 
+use std::fmt;
+use std::net::SocketAddr;
+
 use dht::placement::{Hash, Scheme};
 use serde::{Deserialize, Serialize};
 
 use crate::config::draft::Draft;
-use crate::config::{Entry, Error};
+use crate::config::{Entry, Error, resolve};
 use crate::consul::Consul;
 
 /// How a node belongs to a list of members.
@@ -35,8 +38,8 @@ pub enum Source {
 /// A member as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
-    /// Where it is reached: host and port.
-    pub address: String,
+    /// Where it is reached.
+    pub address: SocketAddr,
     /// What it must say that it is called, if that is known.
     pub name: Option<String>,
 }
@@ -68,13 +71,13 @@ pub enum Placement {
 }
 
 /// What the values about listed members mean together; nothing where the ring keeps itself.
-pub(super) fn listed(draft: &Draft) -> Result<Option<Listed>, Error> {
+pub(super) fn listed(draft: &Draft, me: SocketAddr) -> Result<Option<Listed>, Error> {
     if draft.values.membership == Membership::Chord {
         return refuse_without_list(draft).map(|()| None);
     }
     refuse_with_list(draft)?;
     Ok(Some(Listed {
-        source: source(draft)?,
+        source: source(draft, me)?,
         scheme: scheme(draft)?,
         weight: weight(draft)?,
     }))
@@ -94,7 +97,10 @@ fn refuse_without_list(draft: &Draft) -> Result<(), Error> {
         ("partitions", values.partitions.map(|n| n.to_string())),
         ("positions", values.positions.map(|n| n.to_string())),
         ("weight", values.weight.map(|n| n.to_string())),
-        ("members", Some(values.members.join(",")).filter(|list| !list.is_empty())),
+        (
+            "members",
+            Some(values.members.join(",")).filter(|list| !list.is_empty()),
+        ),
         ("consul", values.consul.clone()),
         ("service", values.service.clone()),
     ];
@@ -109,15 +115,21 @@ fn refuse_without_list(draft: &Draft) -> Result<(), Error> {
 /// What makes sense only where there is none.
 fn refuse_with_list(draft: &Draft) -> Result<(), Error> {
     let values = &draft.values;
-    let lists = [("ring", &values.ring), ("again", &values.again), ("join", &values.join)];
+    let lists = [
+        ("ring", &values.ring),
+        ("again", &values.again),
+        ("join", &values.join),
+    ];
     for (key, list) in lists {
         if !list.is_empty() {
-            let reason = "the members are listed, and nobody joins a ring: leave it out, or membership";
+            let reason =
+                "the members are listed, and nobody joins a ring: leave it out, or membership";
             return Err(draft.refuse(key, list.join(","), reason));
         }
     }
     if values.ownership == dht::Ownership::Predecessor {
-        let reason = "placements over a list of members do not know it: it is for membership = chord";
+        let reason =
+            "placements over a list of members do not know it: it is for membership = chord";
         return Err(draft.refuse("ownership", "predecessor", reason));
     }
     if let Some(trace) = &values.trace {
@@ -131,7 +143,7 @@ fn refuse_with_list(draft: &Draft) -> Result<(), Error> {
     Ok(())
 }
 
-fn source(draft: &Draft) -> Result<Source, Error> {
+fn source(draft: &Draft, me: SocketAddr) -> Result<Source, Error> {
     let values = &draft.values;
     if values.membership == Membership::Consul {
         if !values.members.is_empty() {
@@ -140,7 +152,11 @@ fn source(draft: &Draft) -> Result<Source, Error> {
         }
         let url = values.consul.as_deref();
         let consul = Consul::of_environment(url).map_err(|error| {
-            draft.refuse("consul", url.unwrap_or("CONSUL_HTTP_ADDR"), error.to_string())
+            draft.refuse(
+                "consul",
+                url.unwrap_or("CONSUL_HTTP_ADDR"),
+                error.to_string(),
+            )
         })?;
         return Ok(Source::Consul {
             consul,
@@ -158,34 +174,38 @@ fn source(draft: &Draft) -> Result<Source, Error> {
             "a static membership needs its list: `--members HOST:PORT,…`, this node included",
         ));
     }
+    let listing =
+        |text: &String| listing(text).map_err(|reason| draft.refuse("members", text, reason));
     let members: Vec<Listing> = values
         .members
         .iter()
-        .map(|text| listing(text).ok_or_else(|| draft.refuse("members", text, LISTING_FORM)))
+        .map(listing)
         .collect::<Result<_, _>>()?;
-    let listed = |address: &str| members.iter().filter(|member| member.address == address);
-    if let Some(twice) = members.iter().find(|member| listed(&member.address).count() > 1) {
-        return Err(draft.refuse("members", &twice.address, "it is there twice"));
+    for (place, member) in members.iter().enumerate() {
+        if members[..place]
+            .iter()
+            .any(|other| other.address == member.address)
+        {
+            return Err(draft.refuse("members", member.address, "it is there twice"));
+        }
     }
-    if listed(&values.address).count() == 0 {
-        let reason = format!("this node, {}, is not among them", values.address);
+    if !members.iter().any(|member| member.address == me) {
+        let reason = format!("this node, {me}, is not among them");
         return Err(draft.refuse("members", values.members.join(","), reason));
     }
     Ok(Source::Static(members))
 }
 
-/// `HOST:PORT` or `NAME@HOST:PORT`.
-fn listing(text: &str) -> Option<Listing> {
+/// `HOST:PORT` or `NAME@HOST:PORT`. The error is the reason in words.
+fn listing(text: &str) -> Result<Listing, String> {
     // From the end, for a name may hold any of the marks.
     let (name, address) = match text.rsplit_once('@') {
+        Some(("", _)) => return Err("its name is empty".to_owned()),
         Some((name, address)) => (Some(name), address),
         None => (None, text),
     };
-    let (host, port) = address.rsplit_once(':')?;
-    let has_port = port.parse::<u16>().is_ok_and(|port| port > 0);
-    let is_good = has_port && !host.is_empty() && !host.contains('/') && name != Some("");
-    is_good.then(|| Listing {
-        address: address.to_owned(),
+    Ok(Listing {
+        address: resolve(address)?,
         name: name.map(str::to_owned),
     })
 }
@@ -203,7 +223,9 @@ fn service(draft: &Draft) -> Result<String, Error> {
 fn scheme(draft: &Draft) -> Result<Scheme, Error> {
     let values = &draft.values;
     let placement = values.placement.unwrap_or(Placement::Ring);
-    let partitions = values.partitions.filter(|_| placement != Placement::Partitions);
+    let partitions = values
+        .partitions
+        .filter(|_| placement != Placement::Partitions);
     let positions = values.positions.filter(|_| placement != Placement::Ring);
     for (key, value) in [("partitions", partitions), ("positions", positions)] {
         if let Some(value) = value {
@@ -222,7 +244,11 @@ fn scheme(draft: &Draft) -> Result<Scheme, Error> {
     };
     Ok(match placement {
         Placement::Ring => Scheme::Ring {
-            positions: within("positions", values.positions.unwrap_or(POSITIONS), POSITIONS_MAX)?,
+            positions: within(
+                "positions",
+                values.positions.unwrap_or(POSITIONS),
+                POSITIONS_MAX,
+            )?,
             hash: Hash::Sha1,
         },
         Placement::Partitions => Scheme::Partitions {
@@ -244,7 +270,9 @@ fn weight(draft: &Draft) -> Result<u16, Error> {
     let placement = draft.values.placement.unwrap_or(Placement::Ring);
     let reason = if !scheme(draft)?.is_weighted() {
         let name = name_of(placement);
-        format!("placement = {name} gives all members the same: set placement to ring or rendezvous")
+        format!(
+            "placement = {name} gives all members the same: set placement to ring or rendezvous"
+        )
     } else if !(1..=WEIGHT_MAX).contains(&weight) {
         format!("it must be 1 to {WEIGHT_MAX}")
     } else {
@@ -264,6 +292,24 @@ impl Entry {
             },
         }
     }
+
+    /// How keys are placed on listed members; nothing where the ring keeps itself.
+    pub fn scheme(&self) -> Option<Scheme> {
+        match self {
+            Entry::Ring(_) | Entry::Again(_) | Entry::Join(_) => None,
+            Entry::Listed(listed) => Some(listed.scheme),
+        }
+    }
+}
+
+impl fmt::Display for Membership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Membership::Chord => "chord",
+            Membership::Static => "static",
+            Membership::Consul => "consul",
+        })
+    }
 }
 
 /// What people call the way in which a scheme places keys.
@@ -276,6 +322,21 @@ pub fn placement_name(scheme: Scheme) -> &'static str {
     })
 }
 
+/// A scheme as flags of a node.
+pub fn scheme_flags(scheme: Scheme) -> String {
+    let name = placement_name(scheme);
+    match scheme {
+        Scheme::Ring {
+            positions,
+            hash: Hash::Sha1,
+        } => {
+            format!("--placement {name} --positions {positions}")
+        }
+        Scheme::Partitions { count } => format!("--placement {name} --partitions {count}"),
+        Scheme::Rendezvous | Scheme::Jump => format!("--placement {name}"),
+    }
+}
+
 fn name_of(placement: Placement) -> &'static str {
     match placement {
         Placement::Ring => "ring",
@@ -284,8 +345,6 @@ fn name_of(placement: Placement) -> &'static str {
         Placement::Jump => "jump",
     }
 }
-
-const LISTING_FORM: &str = "a member is written as HOST:PORT or NAME@HOST:PORT";
 
 const SERVICE: &str = "dht";
 /// The longest label of a name in DNS, which Consul makes of it.
