@@ -3,10 +3,12 @@
 //! Both are plain data. Whoever owns the node, a server, a simulator or a model checker, turns what
 //! happens into events and performs the actions, in the order in which they come.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::causal;
 use crate::id::{Arc, Id};
 use crate::message::{LinkKind, Reply, Request, Routing};
 use crate::ownership::Ownership;
@@ -144,6 +146,8 @@ pub enum Call<A> {
     },
     /// Hand the content over and leave the ring.
     Leave,
+    /// Something of a node of a causal store.
+    Causal(Box<causal::message::Call<A>>),
 }
 
 /// What came of a [`Call`].
@@ -159,6 +163,8 @@ pub enum Returned<A> {
     Changed(Changed, u8, Vec<Hop<A>>),
     /// Of [`Call::Leave`]: number of records that others have taken over.
     Left(usize),
+    /// Of [`Call::Causal`].
+    Causal(Box<causal::message::Returned<A>>),
     /// It could not be done.
     Failed(Failure<A>, Vec<Hop<A>>),
 }

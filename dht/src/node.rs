@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::causal;
 use crate::chord::failure::Detector;
 use crate::chord::fingers::Pass;
 use crate::chord::join::Join;
@@ -456,6 +457,7 @@ impl<A: Address> Node<A> {
             Request::Fingers => Reply::Fingers(self.fingers_to_lend()),
             Request::Leaving(state) => return self.neighbour_leaves(ticket, from, state, out),
             Request::Claim(arc) => Reply::Claimed(self.claimed(arc)),
+            Request::Causal(_) => Reply::Gone,
         };
         out.push(Action::Reply { ticket, reply });
     }
@@ -636,6 +638,11 @@ impl<A: Address> Node<A> {
         match call {
             Call::Join(hints) => self.begin_join(ticket, hints, out),
             Call::Leave => self.begin_leave(ticket, out),
+            Call::Causal(_) => {
+                let failed = causal::message::Returned::Failed(causal::message::Failure::NoShard);
+                let returned = Returned::Causal(Box::new(failed));
+                out.push(Action::Return { ticket, returned });
+            }
             Call::Find { .. } | Call::Read { .. } | Call::Change { .. } => {
                 self.begin_operation(ticket, call, out);
             }

@@ -149,7 +149,7 @@ impl<A: Address> Node<A> {
                 change,
                 routing,
             } => (Purpose::Change(ticket, change), key, own, routing),
-            Call::Join(_) | Call::Leave => unreachable!("joining and leaving are no lookups"),
+            Call::Join(_) | Call::Leave | Call::Causal(_) => unreachable!("these are no lookups"),
         };
         let route = Route { key, rule, routing };
         let mut lookup = Lookup::from(route, &self.view.me, self.known(route));
