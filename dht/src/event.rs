@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::causal;
 use crate::id::{Arc, Id};
 use crate::listed::table::{Change as ListChange, Member, Refusal};
 use crate::message::{LinkKind, Reply, Request, Routing};
@@ -151,6 +152,8 @@ pub enum Call<A> {
     Leave,
     /// Change the list of members; it returns when the content has moved.
     Members(Box<ListChange<A>>),
+    /// Something of a node of a causal store.
+    Causal(Box<causal::message::Call<A>>),
 }
 
 /// What came of a [`Call`].
@@ -168,6 +171,8 @@ pub enum Returned<A> {
     Left(usize),
     /// Of [`Call::Members`]: the version of the table that says so.
     Members(u32),
+    /// Of [`Call::Causal`].
+    Causal(Box<causal::message::Returned<A>>),
     /// It could not be done.
     Failed(Failure<A>, Vec<Hop<A>>),
 }

@@ -51,6 +51,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod causal;
 pub mod event;
 pub mod id;
 pub mod listed;
@@ -73,6 +74,7 @@ mod projection;
 mod ranges;
 mod slots;
 
+pub use causal::Causal;
 pub use event::{Action, Event};
 pub use id::{Arc, Id};
 pub use listed::Listed;

@@ -40,6 +40,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::causal;
 use crate::event::{Action, Call, Cause, Event, Failure, Note, Returned, Ticket, Timer};
 use crate::id::Id;
 use crate::listed::decide::Vote;
@@ -180,21 +181,7 @@ enum Errand<A> {
 impl<A: Address> Listed<A> {
     /// A node that knows nobody, but what its store has noted for it.
     pub fn new(me: Member<A>, config: Config, notes: &[(Vec<u8>, Vec<u8>)]) -> Listed<A> {
-        let view = View {
-            me: me.peer.clone(),
-            phase: Phase::Joining,
-            ownership: Ownership::Successor,
-            predecessor: None,
-            successors: Vec::new(),
-            fingers: Vec::new(),
-            serves: Vec::new(),
-            fenced: None,
-            handover: None,
-            receives: Vec::new(),
-            groups: Vec::new(),
-            fetches: Vec::new(),
-            table: None,
-        };
+        let view = View::joining(me.peer.clone(), Ownership::Successor);
         let mut node = Listed {
             config,
             me: me.peer.id,
@@ -498,6 +485,7 @@ impl<A: Address> Listed<A> {
             Call::Join(_) => fail(ticket, Failure::NoList, out),
             Call::Leave => self.leave(ticket, out),
             Call::Members(change) => self.wish(ticket, *change, out),
+            Call::Causal(_) => out.push(causal::message::decline(ticket)),
             Call::Find { .. } | Call::Read { .. } | Call::Change { .. } => {
                 self.operate(ticket, call, out);
             }

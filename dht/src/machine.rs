@@ -4,6 +4,7 @@
 
 use alloc::vec::Vec;
 
+use crate::causal::Causal;
 use crate::event::{Action, Event};
 use crate::listed::Listed;
 use crate::node::Node;
@@ -21,6 +22,8 @@ pub enum Machine<A> {
     Ring(Node<A>),
     /// Of a network whose members somebody lists.
     Listed(Listed<A>),
+    /// Of a causal store.
+    Causal(Causal<A>),
 }
 
 impl<A: Address> Machine<A> {
@@ -29,6 +32,7 @@ impl<A: Address> Machine<A> {
         match self {
             Machine::Ring(node) => node.handle(event, actions),
             Machine::Listed(listed) => listed.handle(event, actions),
+            Machine::Causal(causal) => causal.handle(event, actions),
         }
     }
 
@@ -37,6 +41,7 @@ impl<A: Address> Machine<A> {
         match self {
             Machine::Ring(node) => node.view(),
             Machine::Listed(listed) => listed.view(),
+            Machine::Causal(causal) => causal.view(),
         }
     }
 
@@ -44,7 +49,7 @@ impl<A: Address> Machine<A> {
     pub fn has_beat(&self) -> bool {
         match self {
             Machine::Ring(node) => node.is_replicated(),
-            Machine::Listed(_) => true,
+            Machine::Listed(_) | Machine::Causal(_) => true,
         }
     }
 }

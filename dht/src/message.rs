@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::causal;
 use crate::id::{Arc, Id};
 use crate::listed;
 use crate::ownership::Ownership;
@@ -46,6 +47,8 @@ pub enum Request<A> {
     Group(Box<GroupRequest<A>>),
     /// One member of a list to another: [`Reply::Listed`].
     Listed(Box<listed::message::Ask<A>>),
+    /// One node of a causal store to another: [`Reply::Causal`].
+    Causal(Box<causal::message::Ask<A>>),
 }
 
 impl<A> Request<A> {
@@ -75,6 +78,7 @@ impl<A> Request<A> {
                 _ => 1_000,
             },
             Request::Listed(ask) => ask.patience_ms(),
+            Request::Causal(ask) => ask.patience_ms(),
         }
     }
 }
@@ -103,6 +107,11 @@ impl<A> Request<A> {
                 Reply::Gone => true,
                 _ => false,
             },
+            Request::Causal(ask) => match reply {
+                Reply::Causal(told) => ask.is_answered_by(told),
+                Reply::Gone => true,
+                _ => false,
+            },
         }
     }
 }
@@ -122,7 +131,8 @@ pub enum Reply<A> {
     Noted,
     /// To [`Request::Notify`]: I hold this life of yours for over, and never take it for my predecessor.
     Buried,
-    /// To anything but content: I am of no network of your kind, or have left the ring, and only finish what I have begun.
+    /// To anything but content: I am of no network of your kind, or have left the ring, and only finish what I
+    /// have begun.
     Gone,
     /// To [`Request::Route`].
     Routed(Routed<A>),
@@ -145,6 +155,8 @@ pub enum Reply<A> {
     Group(Box<Told<A>>),
     /// To [`Request::Listed`].
     Listed(Box<listed::message::Told<A>>),
+    /// To [`Request::Causal`].
+    Causal(Box<causal::message::Told<A>>),
 }
 
 /// What a node knows of an arc that somebody misses.

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::causal;
 use crate::chord::failure::Detector;
 use crate::chord::fingers::Pass;
 use crate::chord::join::Join;
@@ -251,21 +252,7 @@ impl<A: Address> Node<A> {
             "a node needs 1 to {SUCCESSORS_MAX} successors and at least one probe"
         );
         let incarnation = me.incarnation;
-        let view = View {
-            me,
-            phase: Phase::Joining,
-            ownership: config.ownership,
-            predecessor: None,
-            successors: Vec::new(),
-            fingers: Vec::new(),
-            serves: Vec::new(),
-            fenced: None,
-            handover: None,
-            receives: Vec::new(),
-            groups: Vec::new(),
-            fetches: Vec::new(),
-            table: None,
-        };
+        let view = View::joining(me, config.ownership);
         let is_replicated = config.replicas > 1;
         Node {
             config,
@@ -460,6 +447,7 @@ impl<A: Address> Node<A> {
             Request::Fingers => Reply::Fingers(self.fingers_to_lend()),
             Request::Leaving(state) => return self.neighbour_leaves(ticket, from, state, out),
             Request::Claim(arc) => Reply::Claimed(self.claimed(arc)),
+            Request::Causal(_) => Reply::Gone,
         };
         out.push(Action::Reply { ticket, reply });
     }
@@ -641,6 +629,7 @@ impl<A: Address> Node<A> {
             Call::Join(hints) => self.begin_join(ticket, hints, out),
             Call::Leave => self.begin_leave(ticket, out),
             Call::Members(_) => fail(ticket, Failure::NoList, out),
+            Call::Causal(_) => out.push(causal::message::decline(ticket)),
             Call::Find { .. } | Call::Read { .. } | Call::Change { .. } => {
                 self.begin_operation(ticket, call, out);
             }

@@ -20,6 +20,7 @@ use core::fmt::Debug;
 
 pub use deal::deal;
 pub use jump::Jump;
+pub(crate) use jump::bucket;
 pub use partitions::Partitions;
 pub use rendezvous::Rendezvous;
 pub use ring::Ring;

@@ -129,6 +129,25 @@ pub enum Decision<A> {
 }
 
 impl<A: Address> View<A> {
+    /// A node that belongs to nothing yet.
+    pub(crate) fn joining(me: Peer<A>, ownership: Ownership) -> View<A> {
+        View {
+            me,
+            phase: Phase::Joining,
+            ownership,
+            predecessor: None,
+            successors: Vec::new(),
+            fingers: Vec::new(),
+            serves: Vec::new(),
+            fenced: None,
+            handover: None,
+            receives: Vec::new(),
+            groups: Vec::new(),
+            fetches: Vec::new(),
+            table: None,
+        }
+    }
+
     /// Whether this node answers for `key`, and if not, who may.
     pub fn decide(&self, key: Id) -> Decision<A> {
         if self.fenced.is_some_and(|arc| arc.contains(key)) {

@@ -149,7 +149,7 @@ impl<A: Address> Node<A> {
                 change,
                 routing,
             } => (Purpose::Change(ticket, change), key, own, routing),
-            Call::Join(_) | Call::Leave | Call::Members(_) => {
+            Call::Join(_) | Call::Leave | Call::Members(_) | Call::Causal(_) => {
                 unreachable!("what changes who is a member is no lookup")
             }
         };

@@ -38,7 +38,7 @@ impl<A: Address> Listed<A> {
             Call::Find { key, .. } => return self.find(ticket, key, out),
             Call::Read { key, .. } => (key, None),
             Call::Change { key, change, .. } => (key, Some(change)),
-            Call::Join(_) | Call::Leave | Call::Members(_) => {
+            Call::Join(_) | Call::Leave | Call::Members(_) | Call::Causal(_) => {
                 unreachable!("what changes who is a member is no operation")
             }
         };

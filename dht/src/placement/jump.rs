@@ -36,28 +36,33 @@ impl Jump {
             zones: Zones::unknown(nodes),
         }
     }
+}
 
-    fn land(&self, mut state: u64) -> usize {
-        let (mut at, mut next) = (0, 0);
-        while next < self.nodes {
-            at = next;
-            state = state
-                .wrapping_mul(2_862_933_555_777_941_757)
-                .wrapping_add(1);
-            let drawn = (1_u64 << 31) as f64 / ((state >> 33) + 1) as f64;
-            next = ((at + 1) as f64 * drawn) as usize;
-        }
-        at
+/// Where a key lands among so many buckets, at least one.
+pub(crate) fn bucket(key: Id, buckets: usize) -> usize {
+    land(low(key), buckets)
+}
+
+fn land(mut state: u64, buckets: usize) -> usize {
+    let (mut at, mut next) = (0, 0);
+    while next < buckets {
+        at = next;
+        state = state
+            .wrapping_mul(2_862_933_555_777_941_757)
+            .wrapping_add(1);
+        let drawn = (1_u64 << 31) as f64 / ((state >> 33) + 1) as f64;
+        next = ((at + 1) as f64 * drawn) as usize;
     }
+    at
 }
 
 impl Placement for Jump {
     fn replicas(&self, key: Id, count: usize) -> Vec<usize> {
         let key = low(key);
         let mut seen = alloc::vec![false; self.nodes];
-        let others = (1..=TRIES * self.nodes as u64).map(|n| self.land(mix(key.wrapping_add(n))));
+        let others = (1..=TRIES * self.nodes as u64).map(|n| land(mix(key.wrapping_add(n)), self.nodes));
         // Whoever is never landed on, which is next to impossible, comes last.
-        let order = iter::once(self.land(key))
+        let order = iter::once(land(key, self.nodes))
             .chain(others)
             .chain(0..self.nodes);
         let order = order.filter(|node| !core::mem::replace(&mut seen[*node], true));
@@ -65,7 +70,7 @@ impl Placement for Jump {
     }
 
     fn owner(&self, key: Id) -> usize {
-        self.land(low(key))
+        bucket(key, self.nodes)
     }
 }
 

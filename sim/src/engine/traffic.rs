@@ -64,6 +64,7 @@ impl Traffic {
             Request::Change(_, change) => (&mut kinds.change, change_size(change)),
             Request::Group(request) => (&mut kinds.group, 52 + ask_size(&request.ask)),
             Request::Listed(_) => unreachable!("the nodes of a ring keep no list"),
+            Request::Causal(_) => unreachable!("the nodes of a ring are no causal store"),
         };
         *count += 1;
         self.asked += 1;

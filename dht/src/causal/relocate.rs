@@ -1,0 +1,314 @@
+//! Relocate: a node gets what its place in the next layout needs, and puts that layout in force.
+//!
+//! Every node does so by itself, in its own time; nobody conducts. It serves reads of the layout before until it
+//! has everything. Nothing is taken from the giver's store before all have what they need.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use super::content::Content;
+use super::layout::Layout;
+use super::log::Log;
+use super::message::Decree;
+use super::sync::Then;
+use super::vector::Vector;
+use super::{Causal, Errand, keep};
+use crate::event::Action;
+use crate::id::Arc;
+use crate::peer::Address;
+use crate::store::Command;
+
+/// What a node still keeps of the layout before: all that the cut says.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Former<A> {
+    pub(super) layout: Layout<A>,
+    pub(super) shard: u32,
+}
+
+/// A node on its way into the next layout.
+#[derive(Clone, Debug)]
+pub(super) struct Relocation {
+    /// Shards of the layout before of which it still has to get something.
+    todo: BTreeSet<u32>,
+    /// The beat in which it began.
+    since: u32,
+}
+
+impl<A: Address> Causal<A> {
+    /// Something was decided.
+    pub(super) fn learn_decree(&mut self, decree: Decree<A>, out: &mut Vec<Action<A>>) {
+        let (known, epoch) = (self.decree.layout.epoch, decree.layout.epoch);
+        if epoch == known && self.is_newcomer_to(&decree) {
+            return self.jump(decree, out);
+        }
+        if epoch <= known {
+            return;
+        }
+        let follows = self.layout.epoch + 1 == epoch && self.content.is_whole();
+        match follows {
+            true => self.set_out(decree, out),
+            false => self.jump(decree, out),
+        }
+    }
+
+    /// Whether it has begun with a layout of its own, which is not that of those who were there before.
+    fn is_newcomer_to(&self, decree: &Decree<A>) -> bool {
+        let is_first = self.layout.epoch == 1 && self.decree.layout.epoch == 1;
+        let me = &self.me.address;
+        let is_told = self.layout.seat(me).is_some() && decree.layout.seat(me).is_none();
+        is_first && is_told && self.vouched() == 0
+    }
+
+    /// Goes from the layout in force to the one that follows.
+    fn set_out(&mut self, decree: Decree<A>, out: &mut Vec<Action<A>>) {
+        self.forget_votes();
+        let old = self.layout.all_shards();
+        let todo = match decree.layout.shard(&self.me.address) {
+            // Keys stay where they are.
+            Some(shard) if old == decree.layout.all_shards() => [shard].into(),
+            Some(_) => old.collect(),
+            None => BTreeSet::new(),
+        };
+        self.decree = decree;
+        self.relocation = Some(
+            Relocation {
+                todo,
+                since: self.beats,
+            }
+            .into(),
+        );
+        if let Some(shard) = self.shard() {
+            self.cut_pending(shard, out);
+            if !self.cut_of(shard).covers(&self.content.vector(shard)) {
+                self.discard(out);
+            }
+        }
+        self.keep_layout(out);
+        self.relocate(out);
+    }
+
+    /// Own writes that are part of the cut show, whoever has them; the others are gone.
+    fn cut_pending(&mut self, shard: u32, out: &mut Vec<Action<A>>) {
+        let last = self.cut_of(shard).last(self.writer);
+        let pending = core::mem::take(&mut self.content.pending).into_iter();
+        let (kept, dropped): (Vec<_>, Vec<_>) =
+            pending.partition(|pending| pending.write.number <= last);
+        let kept: Vec<_> = kept.into_iter().map(|pending| pending.write).collect();
+        kept.iter()
+            .for_each(|write| self.content.absorb(shard, write));
+        self.keep_own(shard, kept, out);
+        let numbers = dropped.iter().map(|pending| pending.write.number);
+        let notes = numbers.map(|number| keep::pending(number, None)).collect();
+        self.note(notes, out);
+        self.end_unsure(out);
+    }
+
+    /// Takes a layout that it has no content for, and gets that from those who have it in force.
+    fn jump(&mut self, decree: Decree<A>, out: &mut Vec<Action<A>>) {
+        self.forget_votes();
+        self.end_unsure(out);
+        self.drop_pending(out);
+        self.relocation = None;
+        self.former = None;
+        self.layout = decree.layout.clone();
+        self.decree = decree;
+        self.content = self.empty_content();
+        self.discard(out);
+        self.keep_layout(out);
+        self.introduce(0);
+    }
+
+    fn forget_votes(&mut self) {
+        self.acceptor = super::Acceptor::new();
+        self.proposal = None;
+        self.filling = None;
+        self.comparing = None;
+    }
+
+    /// The content of the layout in force, before there is any.
+    pub(super) fn empty_content(&self) -> Content<A> {
+        let shard = self.layout.shard(&self.me.address);
+        let members = shard
+            .into_iter()
+            .flat_map(|shard| self.layout.members(shard));
+        let others = members.filter(|node| **node != self.me.address);
+        let mut content = Content::new(self.layout.epoch, others.cloned().collect());
+        content.since = self.beats;
+        content
+    }
+
+    /// Throws away what the store has: it is not what it should be, and others have it.
+    fn discard(&mut self, out: &mut Vec<Action<A>>) {
+        self.content.seen.shards.clear();
+        self.content.log = Log::default();
+        self.content.buffer.clear();
+        self.content.serves = false;
+        let command = Command::Discard([Arc::WHOLE].into());
+        self.store(command, Errand::Nothing, out);
+        let notes = [self.seen_note()].into();
+        self.note(notes, out);
+    }
+
+    fn drop_pending(&mut self, out: &mut Vec<Action<A>>) {
+        let pending = core::mem::take(&mut self.content.pending);
+        let notes = pending
+            .iter()
+            .map(|pending| keep::pending(pending.write.number, None));
+        let notes = notes.collect();
+        self.note(notes, out);
+    }
+
+    /// Gets what is missing, one thing at a time.
+    pub(super) fn relocate(&mut self, out: &mut Vec<Action<A>>) {
+        let (own, has_cut) = (self.shard(), self.has_cut());
+        let Some(relocation) = &mut self.relocation else {
+            return self.look_behind(out);
+        };
+        if let Some(own) = own.filter(|_| has_cut) {
+            relocation.todo.remove(&own);
+        }
+        let waited = self.beats.saturating_sub(relocation.since);
+        let Some(next) = self.next_base(waited) else {
+            return match self.relocation.as_ref().is_some_and(|r| r.todo.is_empty()) {
+                true => self.arrive(true, out),
+                false => {}
+            };
+        };
+        if self.filling.is_some() {
+            return;
+        }
+        let epoch = self.decree.layout.epoch;
+        let Some(shard) = self.decree.layout.shard(&self.me.address) else {
+            return;
+        };
+        if waited > ALONE_BEATS && self.has_arrived_peer(shard) {
+            return self.arrive(false, out);
+        }
+        let me = &self.me.address;
+        let givers = self.layout.members(next).filter(|node| *node != me);
+        let givers: Vec<A> = givers
+            .filter(|node| self.roster.peer_in(node).is_some())
+            .cloned()
+            .collect();
+        if !givers.is_empty() {
+            let giver = &givers[self.turn % givers.len()];
+            self.begin_filling(giver, epoch, shard, Some(next), out);
+        }
+    }
+
+    /// A shard of the layout before of which something is missing, if it is time to ask for it: what replicas of
+    /// the own shard lack they mostly find by comparing.
+    fn next_base(&self, waited: u32) -> Option<u32> {
+        let todo = &self.relocation.as_ref()?.todo;
+        let own = self.shard().filter(|_| waited < COMPARE_FIRST_BEATS);
+        todo.iter().find(|shard| Some(**shard) != own).copied()
+    }
+
+    /// All of a shard of the layout before is there, as far as it belongs here.
+    pub(super) fn got_base(&mut self, of: u32, out: &mut Vec<Action<A>>) {
+        if let Some(relocation) = &mut self.relocation {
+            relocation.todo.remove(&of);
+        }
+        self.relocate(out);
+    }
+
+    /// Puts the next layout in force. `is_whole`: whether all is there; or else others of the shard have it.
+    fn arrive(&mut self, is_whole: bool, out: &mut Vec<Action<A>>) {
+        let shard = self.shard().filter(|_| self.has_cut());
+        self.former = shard.map(|shard| Former {
+            layout: self.layout.clone(),
+            shard,
+        });
+        self.end_unsure(out);
+        self.layout = self.decree.layout.clone();
+        self.content = self.empty_content();
+        self.relocation = None;
+        self.filling = None;
+        self.comparing = None;
+        if is_whole {
+            self.content.owes.clear();
+            self.content.greets.clear();
+        }
+        self.content.is_partial = !is_whole;
+        self.keep_layout(out);
+        let notes = [self.seen_note()].into();
+        self.note(notes, out);
+        self.after_sync(Then::Arrived, out);
+    }
+
+    /// The layout is in force for good.
+    pub(super) fn arrived(&mut self, out: &mut Vec<Action<A>>) {
+        self.settle(out);
+        self.meet_all(out);
+    }
+
+    /// Once everything is where it belongs, what belongs elsewhere is forgotten.
+    fn look_behind(&mut self, out: &mut Vec<Action<A>>) {
+        if self.purged < self.layout.epoch && self.is_settled() {
+            self.purged = self.layout.epoch;
+            self.former = None;
+            self.keep_layout(out);
+            self.purge(out);
+        }
+    }
+
+    /// Whether all has come where the layout wants it: each replica that is part of the view has it, and of those
+    /// of a shard that are not at most one may lack it.
+    pub(super) fn is_settled(&self) -> bool {
+        let epoch = self.layout.epoch;
+        let lacks = |node: &&A| {
+            let entry = self.roster.entry(node);
+            !self.is_gone(node) && entry.is_none_or(|entry| entry.vouches < epoch)
+        };
+        let is_in = |node: &A| self.roster.peer_in(node).is_some();
+        self.decree.layout.epoch == epoch
+            && self.layout.all_shards().all(|shard| {
+                let mut lacking = self.layout.members(shard).filter(lacks);
+                let first = lacking.next();
+                first.is_none_or(|node| !is_in(node)) && lacking.next().is_none()
+            })
+    }
+
+    /// Whether another replica of a shard has the next layout in force, with all that belongs to it.
+    fn has_arrived_peer(&self, shard: u32) -> bool {
+        let epoch = self.decree.layout.epoch;
+        self.decree.layout.members(shard).any(|node| {
+            let entry = self.roster.entry(node);
+            *node != self.me.address && entry.is_some_and(|entry| entry.vouches >= epoch)
+        })
+    }
+
+    /// What of a shard of the layout before belongs to the next one.
+    pub(super) fn cut_of(&self, shard: u32) -> Vector {
+        self.decree.cut.get(&shard).cloned().unwrap_or_default()
+    }
+
+    /// Whether it has of its shard just what belongs to the next layout.
+    pub(super) fn has_cut(&self) -> bool {
+        let shard = self.shard().filter(|_| self.relocation.is_some());
+        shard.is_some_and(|shard| {
+            self.content.is_whole() && self.content.vector(shard) == self.cut_of(shard)
+        })
+    }
+
+    /// A node on its way that has started again.
+    pub(super) fn relocate_again(&mut self) {
+        if self.decree.layout.epoch > self.layout.epoch {
+            let todo = self.layout.all_shards().collect();
+            let has_seat = self.decree.layout.seat(&self.me.address).is_some();
+            self.relocation = Some(
+                Relocation {
+                    todo: if has_seat { todo } else { BTreeSet::new() },
+                    since: self.beats,
+                }
+                .into(),
+            );
+        }
+    }
+}
+
+/// Beats after which a node that cannot get everything takes it from one that has.
+const ALONE_BEATS: u32 = 8;
+
+/// Beats in which replicas find what they lack by comparing, before they take pages.
+const COMPARE_FIRST_BEATS: u32 = 4;
