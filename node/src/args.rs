@@ -64,6 +64,29 @@ pub struct Args {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub membership: Option<String>,
 
+    /// Where a node of a causal store is reached, which has this instead of an address; without a port it is 8090
+    /// [env: DHT_SOCKET_ADDRESS or SOCKET_ADDRESS]
+    #[arg(long, value_name = "IP[:PORT]")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub socket_address: Option<String>,
+
+    /// All nodes of the causal store, itself included [env: DHT_VIEW or VIEW]
+    #[arg(long, value_name = "IP[:PORT],…", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub view: Vec<String>,
+
+    /// How many shards the causal store begins with, at least two nodes each; none for a node that comes later
+    /// [env: DHT_SHARD_COUNT or SHARD_COUNT] [default: not divided]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard_count: Option<u32>,
+
+    /// Milliseconds that a request to the causal store waits for what its client has seen elsewhere, before it is
+    /// told to come again [env: DHT_CAUSAL_WAIT_MS] [default: 0]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(..=10_000))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub causal_wait_ms: Option<u32>,
+
     /// The members of a new network with `--membership static`, itself included, the same list for all; from
     /// then on `/members` changes it. A node that is to be added names those that are there, and itself
     /// [env: DHT_MEMBERS]

@@ -3,6 +3,7 @@
 //! Defaults < `node.toml` < `DHT_*` in the environment < flags. `draft` holds the values as they are
 //! written, this file what they mean together. An error names the place where the value stands.
 
+mod causal;
 mod draft;
 mod environment;
 mod listed;
@@ -18,6 +19,7 @@ use dht::message::Routing;
 use dht::node::{REPLICAS_MAX, SUCCESSORS_MAX};
 use dht::ownership::Ownership;
 
+pub use self::causal::Causal;
 pub use self::listed::{
     Listed, Listing, Membership, Placement, Source, placement_name, scheme_flags,
 };
@@ -75,6 +77,8 @@ pub enum Entry {
     Join(Vec<String>),
     /// Not at all: somebody lists who is a member.
     Listed(Listed),
+    /// As a node of a causal store.
+    Causal(Causal),
 }
 
 /// Where a node keeps its content.
@@ -210,9 +214,12 @@ fn network(draft: &Draft) -> Result<String, Error> {
 }
 
 fn address(draft: &Draft) -> Result<(&str, SocketAddr), Error> {
-    let text = &draft.values.address;
-    let refuse = |reason: String| draft.refuse("address", text, reason);
-    let address = resolve(text).map_err(refuse)?;
+    let (key, text) = match &draft.values.socket_address {
+        Some(text) => ("socket_address", text),
+        None => ("address", &draft.values.address),
+    };
+    let refuse = |reason: String| draft.refuse(key, text, reason);
+    let address = resolve(&causal::with_port(text)).map_err(refuse)?;
     if address.ip().is_unspecified() {
         let reason = "other nodes can't reach it: name the address of one interface";
         return Err(refuse(reason.to_owned()));
@@ -237,6 +244,9 @@ fn place(draft: &Draft, name: &str, address: SocketAddr) -> Result<(Peer, Entry)
         address,
         incarnation: values.incarnation.unwrap_or_else(seconds_since_1970),
     };
+    if let Some(causal) = causal::causal(draft, address)? {
+        return Ok((me(), Entry::Causal(causal)));
+    }
     if let Some(listed) = listed::listed(draft, address)? {
         return Ok((me(), Entry::Listed(listed)));
     }

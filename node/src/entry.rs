@@ -50,7 +50,7 @@ pub(crate) async fn enter(service: &Service, config: &Config) -> Result<(), Erro
             return Ok(());
         }
         // It is told of them as they answer.
-        Entry::Listed(_) => return Ok(()),
+        Entry::Listed(_) | Entry::Causal(_) => return Ok(()),
     };
     let hints = place(service, config, members).await?;
     match service.join(hints).await {
@@ -163,7 +163,7 @@ pub(crate) async fn seek(service: &Service, config: &Config) -> Infallible {
             let addresses = ring.iter().map(|peer| peer.address.to_string());
             addresses.collect()
         }
-        Entry::Listed(_) => Vec::new(),
+        Entry::Listed(_) | Entry::Causal(_) => Vec::new(),
     };
     let mut sought = Instant::now();
     loop {

@@ -127,7 +127,7 @@ pub(crate) fn own_member(config: &Config) -> Member {
         name: config.name.clone(),
         weight: match &config.entry {
             Entry::Listed(listed) => listed.weight,
-            Entry::Ring(_) | Entry::Again(_) | Entry::Join(_) => 1,
+            Entry::Ring(_) | Entry::Again(_) | Entry::Join(_) | Entry::Causal(_) => 1,
         },
         zone: config.zone.as_deref().map(zone_number),
     }

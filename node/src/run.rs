@@ -130,7 +130,9 @@ async fn live(config: &Config) -> Result<(), Error> {
 async fn look_out(service: &Service, config: &Config) -> members::Error {
     let failed = match &config.entry {
         Entry::Listed(listed) => follow(service, config, listed).await,
-        Entry::Ring(_) | Entry::Again(_) | Entry::Join(_) => Ok(seek(service, config).await),
+        Entry::Ring(_) | Entry::Again(_) | Entry::Join(_) | Entry::Causal(_) => {
+            Ok(seek(service, config).await)
+        }
     };
     match failed {
         Err(error) => error,
@@ -142,7 +144,9 @@ async fn look_out(service: &Service, config: &Config) -> members::Error {
 /// does not list is none.
 fn stays(service: &Service, config: &Config) -> bool {
     let is_followed = config.entry.membership() == Membership::Consul;
-    service.driver().content().outlasts() && !is_followed
+    let is_causal = matches!(config.entry, Entry::Causal(_));
+    // Others have what a node of a causal store holds, and only an operator removes it from the view.
+    is_causal || service.driver().content().outlasts() && !is_followed
 }
 
 /// Lets clients of memcached in, if so configured.
@@ -169,6 +173,19 @@ fn machine(config: &Config, content: &Content) -> Result<(Machine, Option<Trace>
         let node = dht::Listed::new(own_member(config), settings, &content.notes());
         return Ok((Machine::Listed(node), None));
     }
+    if let Entry::Causal(causal) = &config.entry {
+        let store = content.number().unwrap_or(config.me.incarnation);
+        let settings = dht::causal::Config {
+            store,
+            // A store that was made just now remembers nothing, since there is nothing yet.
+            is_first_life: store == config.me.incarnation,
+            view: causal.view.clone(),
+            shards: causal.shards,
+        };
+        let mut node = dht::Causal::new(config.me, settings);
+        node.restore(&content.notes());
+        return Ok((Machine::Causal(node), None));
+    }
     let birth = birth(config, content);
     Ok((Machine::Ring(birth.node()), trace(config, birth)?))
 }
@@ -188,7 +205,7 @@ fn birth(config: &Config, content: &Content) -> Birth<Address> {
         },
         ring: match &config.entry {
             Entry::Ring(ring) | Entry::Again(ring) => Some(ring.clone()),
-            Entry::Join(_) | Entry::Listed(_) => None,
+            Entry::Join(_) | Entry::Listed(_) | Entry::Causal(_) => None,
         },
         again: matches!(config.entry, Entry::Again(_)),
         notes: content.notes(),

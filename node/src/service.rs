@@ -5,10 +5,12 @@
 //! to see that the view is still the same one. No lock of the protocol, no change of task.
 
 mod acquaintances;
+mod causal;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use dht::Id;
 use dht::event::Hop;
@@ -22,7 +24,7 @@ use dht::view::{Decision, Phase, Range};
 use tokio::sync::{Notify, oneshot};
 
 use crate::clock::now_ms;
-use crate::config::Membership;
+use crate::config::{Entry, Membership};
 use crate::driver::Driver;
 use crate::introduction::own_member;
 use crate::peers::Missed;
@@ -53,6 +55,8 @@ pub struct Service {
     pub routing: Routing,
     /// Where it is reached, as text.
     pub address: String,
+    /// How long a request to a causal store waits for what its client has seen; nothing where it is none.
+    pub causal_wait: Option<Duration>,
     /// Where clients of memcached are let in, once they are.
     pub memcached: OnceLock<SocketAddr>,
     acquaintances: Acquaintances,
@@ -80,6 +84,10 @@ impl Service {
             weight: own_member(config).weight,
             routing: config.routing,
             address: config.me.address.to_string(),
+            causal_wait: match &config.entry {
+                Entry::Causal(causal) => Some(causal.wait),
+                _ => None,
+            },
             memcached: OnceLock::new(),
             acquaintances: Acquaintances::default(),
             settled: AtomicBool::new(false),
@@ -343,6 +351,7 @@ impl Service {
             Request::Transfer(_) if self.visit(from).await.is_err() => {
                 Some(Reply::Declined(Declined::Full))
             }
+            Request::Causal(_) if self.visit(from).await.is_err() => Some(Reply::Gone),
             Request::Listed(_) if self.visit(from).await.is_err() => {
                 Some(Reply::Listed(Box::new(listed::Told::Behind(None))))
             }

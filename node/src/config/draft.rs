@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::Args;
 use crate::config::Error;
-use crate::config::environment::{Environment, variable};
+use crate::config::environment::{Environment, name_of_set};
 use crate::config::listed::{Membership, Placement};
 
 /// Values, and where each of them comes from.
@@ -40,6 +40,10 @@ pub(super) struct Values {
     pub(super) partitions: Option<u16>,
     pub(super) positions: Option<u16>,
     pub(super) weight: Option<u16>,
+    pub(super) socket_address: Option<String>,
+    pub(super) view: Vec<String>,
+    pub(super) shard_count: Option<u32>,
+    pub(super) causal_wait_ms: Option<u32>,
     pub(super) ownership: Ownership,
     pub(super) routing: Routing,
     pub(super) successors: u8,
@@ -76,6 +80,10 @@ impl Default for Values {
             partitions: None,
             positions: None,
             weight: None,
+            socket_address: None,
+            view: Vec::new(),
+            shard_count: None,
+            causal_wait_ms: None,
             ownership: Ownership::Successor,
             routing: Routing::Finger,
             successors: 4,
@@ -115,7 +123,7 @@ pub(super) enum Form {
 }
 
 /// Every key of [`Values`].
-pub(super) const KEYS: [(&str, Form); 31] = [
+pub(super) const KEYS: [(&str, Form); 35] = [
     ("address", Form::Text),
     ("name", Form::Text),
     ("network", Form::Text),
@@ -131,6 +139,10 @@ pub(super) const KEYS: [(&str, Form); 31] = [
     ("partitions", Form::Number),
     ("positions", Form::Number),
     ("weight", Form::Number),
+    ("socket_address", Form::Text),
+    ("view", Form::List),
+    ("shard_count", Form::Number),
+    ("causal_wait_ms", Form::Number),
     ("ownership", Form::Text),
     ("routing", Form::Text),
     ("successors", Form::Number),
@@ -252,7 +264,7 @@ fn source_name(metadata: Option<&Metadata>, key: &str) -> String {
     };
     match &metadata.source {
         Some(figment::Source::File(file)) => file.display().to_string(),
-        _ if metadata.name == "the environment" => variable(key),
+        _ if metadata.name == "the environment" => name_of_set(key),
         _ if metadata.name == FLAGS => FLAGS.to_owned(),
         _ => "the defaults".to_owned(),
     }

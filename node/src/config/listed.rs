@@ -285,7 +285,9 @@ impl Entry {
     /// Where members are told of.
     pub fn membership(&self) -> Membership {
         match self {
-            Entry::Ring(_) | Entry::Again(_) | Entry::Join(_) => Membership::Chord,
+            Entry::Ring(_) | Entry::Again(_) | Entry::Join(_) | Entry::Causal(_) => {
+                Membership::Chord
+            }
             Entry::Listed(listed) => match listed.source {
                 Source::Static(_) => Membership::Static,
                 Source::Consul { .. } => Membership::Consul,
@@ -296,7 +298,7 @@ impl Entry {
     /// How keys are placed on listed members; nothing where the ring keeps itself.
     pub fn scheme(&self) -> Option<Scheme> {
         match self {
-            Entry::Ring(_) | Entry::Again(_) | Entry::Join(_) => None,
+            Entry::Ring(_) | Entry::Again(_) | Entry::Join(_) | Entry::Causal(_) => None,
             Entry::Listed(listed) => Some(listed.scheme),
         }
     }

@@ -5,6 +5,7 @@
 
 mod bytes;
 mod catcher;
+mod causal;
 mod condition;
 mod error;
 mod faults;
@@ -60,9 +61,13 @@ pub fn mount(rocket: Rocket<Build>, service: Arc<Service>) -> Rocket<Build> {
         members::put,
         members::delete,
     ];
+    let rocket = match service.causal_wait {
+        Some(_) => rocket
+            .mount("/", routes![lab::nodeinfo::nodeinfo])
+            .mount("/", causal::routes()),
+        None => rocket.mount("/", lab).mount("/", kv),
+    };
     rocket
-        .mount("/", lab)
-        .mount("/", kv)
         .mount("/", rest)
         .register("/", catchers![catcher::any])
         .manage(service)

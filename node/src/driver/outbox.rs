@@ -7,6 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use dht::causal::message::Ask as CausalAsk;
 use dht::event::Ticket;
 use dht::listed::message::What;
 use dht::replication::message::Ask;
@@ -60,6 +61,11 @@ impl Lane {
             Request::Listed(ask) => match ask.what {
                 What::Read(_) | What::Change(..) => Kind::Content,
                 What::Put(_) | What::Copy(_) => Kind::Writes,
+                _ => Kind::Ring,
+            },
+            Request::Causal(ask) => match **ask {
+                CausalAsk::Operate(_) => Kind::Content,
+                CausalAsk::Spread { .. } => Kind::Writes,
                 _ => Kind::Ring,
             },
             _ => Kind::Ring,

@@ -16,7 +16,7 @@ impl Service {
         what: What,
         seen: Option<String>,
     ) -> Result<(Outcome, String, Option<u32>), Failure> {
-        let deadline = Instant::now() + self.causal_wait;
+        let deadline = Instant::now() + self.causal_wait.unwrap_or_default();
         loop {
             let call = Call::Operate {
                 key: key.into(),

@@ -12,7 +12,7 @@ mod view;
 use rocket::{Route, routes};
 
 /// All routes of a causal store.
-pub(crate) fn causal_routes() -> Vec<Route> {
+pub(crate) fn routes() -> Vec<Route> {
     let mut routes = routes![
         view::view,
         view::add,

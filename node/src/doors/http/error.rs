@@ -68,6 +68,10 @@ impl Error {
     pub(crate) fn status(&self) -> Status {
         self.0.status
     }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
 }
 
 impl<'r> Responder<'r, 'static> for Error {

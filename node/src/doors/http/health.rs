@@ -23,7 +23,10 @@ pub(crate) fn readyz(node: &Node) -> Result<Json<Value>, Error> {
     }
     let view = node.view();
     let is_listed = node.scheme.is_some();
+    let is_causal = node.causal_wait.is_some();
     let reason = match view.phase {
+        Phase::Member if is_causal => return Ok(Json(json!({"status": "ready"}))),
+        _ if is_causal => "it belongs to no shard, or has not all that its shard holds yet",
         _ if is_listed && view.is_ready() => return Ok(Json(json!({"status": "ready"}))),
         Phase::Joining | Phase::Member if is_listed && !node.has_table() => {
             "it does not know the list of members yet: who is on it has not answered"
