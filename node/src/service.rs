@@ -344,7 +344,7 @@ impl Service {
                 Some(Reply::Declined(Declined::Full))
             }
             Request::Listed(_) if self.visit(from).await.is_err() => {
-                Some(Reply::Listed(Box::new(listed::Told::Behind(None))))
+                Some(Reply::Listed(Box::new(listed::Told::Behind(0))))
             }
             Request::Listed(ask) => {
                 let is_change = matches!(ask.what, listed::What::Change(..));
