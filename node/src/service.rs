@@ -353,7 +353,7 @@ impl Service {
             }
             Request::Causal(_) if self.visit(from).await.is_err() => Some(Reply::Gone),
             Request::Listed(_) if self.visit(from).await.is_err() => {
-                Some(Reply::Listed(Box::new(listed::Told::Behind(None))))
+                Some(Reply::Listed(Box::new(listed::Told::Behind(0))))
             }
             Request::Listed(ask) => {
                 let is_change = matches!(ask.what, listed::What::Change(..));

@@ -45,10 +45,11 @@ pub struct Listing {
 }
 
 /// Where members are told of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Membership {
     /// Nowhere: the ring keeps itself, and each node knows a few.
+    #[default]
     Chord,
     /// In a list that each node is started with.
     Static,
@@ -336,6 +337,12 @@ pub fn scheme_flags(scheme: Scheme) -> String {
         }
         Scheme::Partitions { count } => format!("--placement {name} --partitions {count}"),
         Scheme::Rendezvous | Scheme::Jump => format!("--placement {name}"),
+    }
+}
+
+impl fmt::Display for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(name_of(*self))
     }
 }
 
