@@ -310,6 +310,28 @@ Real processes, a network of their own, and nothing left behind. Exit code 1 if 
 be.")]
     Walkthrough(crate::commands::walkthrough::Args),
 
+    /// Work with a causally consistent store in shards of replicas: start it, grow it, divide it anew
+    #[command(after_help = "\
+Examples:
+  tasks shards boot --nodes 6 --shards 2 --network store
+  tasks shards status --network store
+  tasks shards add-member --network store
+  tasks shards reshard 3 --network store
+
+`tasks kvs` reads and writes it; `tasks walkthrough shards` tells the whole story.")]
+    Shards(crate::commands::shards::Args),
+
+    /// Read and write a causally consistent store, and never see less than before
+    #[command(after_help = "\
+Examples:
+  tasks kvs put answer 42 --network store
+  tasks kvs get answer --network store --via PROC10003
+  tasks kvs put config '{\"a\":[1,2]}' --session mine.json
+
+What a session has seen is kept in a file and sent along, so that whichever node answers shows all of it, or
+asks to come again. Two sessions see each other's writes in an order that makes sense, but maybe not at once.")]
+    Kvs(crate::commands::kvs::Args),
+
     /// Show the log of a node
     #[command(after_help = "\
 Examples:

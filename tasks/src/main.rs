@@ -22,6 +22,7 @@ mod resolve;
 mod restart;
 mod ring;
 mod settings;
+mod shards;
 mod simulated;
 mod spawn;
 mod start;

@@ -2,14 +2,15 @@
 //! that come later get the same.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args as _, FromArgMatches as _};
 use dht::Id;
 use dht::message::Routing;
 use dht::ownership::Ownership;
 use dht::placement::Scheme;
 use node::config::{Membership, Placement};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What every node of a network is started with.
 #[derive(clap::Args, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,6 +183,20 @@ pub(crate) struct Settings {
     #[arg(long)]
     #[serde(default)]
     pub(crate) fault_injection: bool,
+
+    /// How it began, if it is a causal store.
+    #[arg(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) causal: Option<Founding>,
+}
+
+/// How a causal store began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Founding {
+    /// Addresses of its nodes.
+    pub(crate) nodes: Vec<String>,
+    /// Into how many shards it was divided; nothing where it was not.
+    pub(crate) shards: Option<u32>,
 }
 
 /// What keeps the content of a node.
@@ -194,6 +209,18 @@ pub(crate) enum Store {
 }
 
 impl Settings {
+    /// Those of a causal store, which has hardly any.
+    pub(crate) fn causal(store: Store, founding: Founding) -> Settings {
+        let command = Settings::augment_args(clap::Command::new("settings"));
+        let usual = command.get_matches_from(["settings"]);
+        let usual = Settings::from_arg_matches(&usual).expect("every setting has a default");
+        Settings {
+            store,
+            causal: Some(founding),
+            ..usual
+        }
+    }
+
     /// As flags of a node; where it writes its trace and its data is not for the whole network to say.
     pub(crate) fn flags(&self) -> Vec<String> {
         let ownership = match self.ownership {
@@ -204,9 +231,18 @@ impl Settings {
             Store::Memory => "memory",
             Store::Disk => "disk",
         };
+        if self.causal.is_some() {
+            return vec!["--store".to_owned(), store.to_owned()];
+        }
         let listed = [
-            ("--placement", self.placement.map(|placement| placement.to_string())),
-            ("--partitions", self.partitions.map(|count| count.to_string())),
+            (
+                "--placement",
+                self.placement.map(|placement| placement.to_string()),
+            ),
+            (
+                "--partitions",
+                self.partitions.map(|count| count.to_string()),
+            ),
             ("--positions", self.positions.map(|count| count.to_string())),
             ("--consul", self.consul.clone()),
             ("--service", self.service.clone()),
@@ -224,7 +260,11 @@ impl Settings {
             ("--self-check-ms", self.self_check_ms.to_string()),
         ]
         .into_iter()
-        .chain(listed.into_iter().filter_map(|(flag, value)| Some((flag, value?))))
+        .chain(
+            listed
+                .into_iter()
+                .filter_map(|(flag, value)| Some((flag, value?))),
+        )
         .flat_map(|(flag, value)| [flag.to_owned(), value])
         .collect()
     }
@@ -316,6 +356,7 @@ pub(crate) mod tests {
             self_check_ms: 30_000,
             trace: false,
             fault_injection: false,
+            causal: None,
         }
     }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::client::{Answer, Call, segment};
 use crate::cluster::{Cluster, Network};
 use crate::failure::Failure;
-use crate::settings::{Settings, Store};
+use crate::settings::{Founding, Settings, Store};
 use crate::spawn::{Berth, Fate, Spawned, Way};
 use crate::start::{clear, wait};
 
@@ -63,7 +63,8 @@ pub(crate) async fn boot(
 ) -> Result<()> {
     let needed = u64::from(shards) * MEMBERS_MIN;
     if (count as u64) < needed {
-        let text = format!("{shards} shards need {needed} nodes: each has to survive the loss of one");
+        let text =
+            format!("{shards} shards need {needed} nodes: each has to survive the loss of one");
         return Err(Failure::Usage(text).into());
     }
     let mut nodes = start_all(cluster, count, shards, store, forced)?;
@@ -76,7 +77,9 @@ pub(crate) async fn add_member(cluster: &Cluster, shard: Option<&str>) -> Result
     let status = status(cluster).await?;
     let smallest = status.shards.iter().min_by_key(|shard| shard.members.len());
     let shard = match (shard, smallest) {
-        (_, None) => bail!("the store is not divided into shards: `tasks shards reshard` does that"),
+        (_, None) => {
+            bail!("the store is not divided into shards: `tasks shards reshard` does that")
+        }
         (None, Some(shard)) => shard.id.as_str(),
         (Some(asked), _) => asked,
     };
@@ -88,14 +91,22 @@ pub(crate) async fn add_member(cluster: &Cluster, shard: Option<&str>) -> Result
     let process = nodes.remove(0).process;
     let path = format!("/shard/add-member/{}", segment(shard.as_bytes()));
     let body = json!({"socket-address": process.address});
-    ask(cluster, Call::json(reqwest::Method::PUT, path, &body).patient()).await?;
+    ask(
+        cluster,
+        Call::json(reqwest::Method::PUT, path, &body).patient(),
+    )
+    .await?;
     Ok(process)
 }
 
 /// Divides nodes and keys into so many shards. Returns when it is decided and done.
 pub(crate) async fn reshard(cluster: &Cluster, shards: u32) -> Result<()> {
     let body = json!({"shard-count": shards});
-    ask(cluster, Call::json(reqwest::Method::PUT, "/shard/reshard", &body).patient()).await?;
+    ask(
+        cluster,
+        Call::json(reqwest::Method::PUT, "/shard/reshard", &body).patient(),
+    )
+    .await?;
     Ok(())
 }
 
@@ -135,7 +146,10 @@ pub(crate) async fn status(cluster: &Cluster) -> Result<Status> {
     Ok(Status {
         settled: told.settled,
         waiting: waiting.map(|process| process.name.clone()).collect(),
-        dead: dead.into_iter().map(|process| process.name.clone()).collect(),
+        dead: dead
+            .into_iter()
+            .map(|process| process.name.clone())
+            .collect(),
         shards,
     })
 }
@@ -154,9 +168,9 @@ pub(crate) async fn ask(cluster: &Cluster, call: Call) -> Result<Answer> {
 /// The network, if it is a causal store.
 pub(crate) fn store(cluster: &Cluster) -> Result<Network> {
     let network = cluster.network()?;
-    match network.settings.is_causal {
-        true => Ok(network),
-        false => bail!(
+    match &network.settings.causal {
+        Some(_) => Ok(network),
+        None => bail!(
             "the network `{}` is no causal store: `tasks shards boot --network NAME` starts one",
             network.network
         ),
@@ -176,11 +190,12 @@ fn start_all(
     let berths = (0..count).map(|_| Berth::take(&[], &mut counters));
     let berths: Vec<_> = berths.collect::<Result<_>>()?;
     locked.keep(&counters)?;
-    let settings = Settings::causal(store);
-    let way = Way::View {
-        view: berths.iter().map(|berth| berth.address()).collect(),
+    let founding = Founding {
+        nodes: berths.iter().map(|berth| berth.address()).collect(),
         shards: Some(shards).filter(|shards| *shards > 0),
     };
+    let way = founding.way();
+    let settings = Settings::causal(store, founding);
     let mut nodes = Vec::new();
     for berth in berths {
         match Spawned::start(&cluster.folder, &settings, berth, &way) {
@@ -200,6 +215,59 @@ fn start_all(
     Ok(nodes)
 }
 
+/// Starts a node again that has ended, on what its disk holds.
+pub(crate) async fn restart(cluster: &Cluster, name: &str) -> Result<Process> {
+    let mut nodes = vec![start_again(cluster, name)?];
+    match wait(cluster, &mut nodes, &ProgressBar::hidden()).await? {
+        None => Ok(nodes.remove(0).process),
+        Some(Fate::Died(error)) => Err(error),
+        Some(_) => bail!("another program took the port of {name}"),
+    }
+}
+
+fn start_again(cluster: &Cluster, name: &str) -> Result<Spawned> {
+    let locked = cluster.folder.lock()?;
+    let mut network: Network = locked.read()?.ok_or_else(|| cluster.no_network())?;
+    let place = network
+        .processes
+        .iter()
+        .position(|process| process.name == name);
+    let place = place.ok_or_else(|| Failure::NotFound(format!("there is no node {name}")))?;
+    let process = &network.processes[place];
+    let mut counters = locked.counters()?;
+    let berth = Berth::again(process, &mut counters)?;
+    locked.keep(&counters)?;
+    let founding = network.settings.causal.as_ref();
+    let way = match founding.filter(|founding| founding.nodes.contains(&process.address)) {
+        Some(founding) => founding.way(),
+        None => Way::View {
+            view: network
+                .processes
+                .iter()
+                .map(|process| process.address.clone())
+                .collect(),
+            shards: None,
+        },
+    };
+    let node = Spawned::start(&cluster.folder, &network.settings, berth, &way)?;
+    network.processes[place] = node.process.clone();
+    if let Err(error) = locked.write(&network) {
+        node.undo();
+        return Err(error.into());
+    }
+    Ok(node)
+}
+
+impl Founding {
+    /// How its nodes start, whenever they do.
+    fn way(&self) -> Way {
+        Way::View {
+            view: self.nodes.clone(),
+            shards: self.shards,
+        }
+    }
+}
+
 /// Starts and records a node that is in no shard yet.
 fn start_another(cluster: &Cluster) -> Result<Spawned> {
     let locked = cluster.folder.lock()?;
@@ -207,7 +275,10 @@ fn start_another(cluster: &Cluster) -> Result<Spawned> {
     let mut counters = locked.counters()?;
     let berth = Berth::take(&network.processes, &mut counters)?;
     locked.keep(&counters)?;
-    let known = network.processes.iter().map(|process| process.address.clone());
+    let known = network
+        .processes
+        .iter()
+        .map(|process| process.address.clone());
     let way = Way::View {
         view: known.chain([berth.address()]).collect(),
         shards: None,

@@ -110,6 +110,23 @@ pub(crate) enum Way {
     Join(String),
     /// As one of these listed members, itself included, or by the list of somebody else.
     Listed(Option<String>),
+    /// As a node of a causal store.
+    View {
+        /// Addresses of all nodes that it knows, itself included.
+        view: Vec<String>,
+        /// Into how many shards they are divided from the beginning.
+        shards: Option<u32>,
+    },
+}
+
+impl Way {
+    /// The flag that says where the node listens.
+    fn address_flag(&self) -> &'static str {
+        match self {
+            Way::View { .. } => "--socket-address",
+            _ => "--address",
+        }
+    }
 }
 
 /// A node that was just started.
@@ -152,13 +169,13 @@ impl Spawned {
         for (variable, _) in env::vars_os() {
             if variable
                 .to_str()
-                .is_some_and(|name| name.starts_with("DHT_"))
+                .is_some_and(|name| name.starts_with("DHT_") || name == "SOCKET_ADDRESS")
             {
                 command.env_remove(variable);
             }
         }
         command
-            .args(["node", "--address", &address, "--name", &name])
+            .args(["node", way.address_flag(), &address, "--name", &name])
             .args(["--network", folder.network()])
             .args(["--incarnation", &berth.incarnation.to_string()])
             .args(settings.flags());
@@ -181,6 +198,10 @@ impl Spawned {
             Way::Join(members) => command.args(["--join", members]),
             Way::Listed(Some(members)) => command.args(["--members", members]),
             Way::Listed(None) => &mut command,
+            Way::View { view, shards } => {
+                let count = shards.map(|shards| format!("--shard-count={shards}"));
+                command.args(["--view", &view.join(",")]).args(count)
+            }
         };
         let mut child = command
             // So that it neither reads a configuration that lies around here nor keeps this folder.

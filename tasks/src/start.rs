@@ -105,7 +105,7 @@ pub(crate) fn founding(settings: &Settings, berths: &[Berth], ring: fn(String) -
 }
 
 /// Makes sure that nothing of an earlier network is alive.
-fn clear(locked: &Locked<'_>, forced: bool) -> Result<()> {
+pub(crate) fn clear(locked: &Locked<'_>, forced: bool) -> Result<()> {
     let Some(network) = locked.read::<Settings>()? else {
         return Ok(());
     };

@@ -65,7 +65,10 @@ fn refuse_without(draft: &Draft) -> Result<(), Error> {
     let given = [
         ("view", view),
         ("shard_count", values.shard_count.map(|n| n.to_string())),
-        ("causal_wait_ms", values.causal_wait_ms.map(|n| n.to_string())),
+        (
+            "causal_wait_ms",
+            values.causal_wait_ms.map(|n| n.to_string()),
+        ),
     ];
     for (key, value) in given {
         if let Some(value) = value {
@@ -86,13 +89,26 @@ fn refuse_others(draft: &Draft) -> Result<(), Error> {
         ("join", text(&values.join)),
         ("members", text(&values.members)),
         ("zone", values.zone.clone()),
-        ("memcached_port", values.memcached_port.map(|port| port.to_string())),
-        ("trace", values.trace.as_ref().map(|path| path.display().to_string())),
+        (
+            "memcached_port",
+            values.memcached_port.map(|port| port.to_string()),
+        ),
+        (
+            "trace",
+            values.trace.as_ref().map(|path| path.display().to_string()),
+        ),
         ("fetch_rate", values.fetch_rate.map(|rate| rate.to_string())),
-        ("replicas", Some(values.replicas).filter(|n| *n != 1).map(|n| n.to_string())),
+        (
+            "replicas",
+            Some(values.replicas)
+                .filter(|n| *n != 1)
+                .map(|n| n.to_string()),
+        ),
         (
             "membership",
-            Some(values.membership).filter(|m| *m != Membership::Chord).map(|m| m.to_string()),
+            Some(values.membership)
+                .filter(|m| *m != Membership::Chord)
+                .map(|m| m.to_string()),
         ),
     ];
     for (key, value) in given {

@@ -38,7 +38,8 @@ pub(super) fn variable(key: &str) -> String {
 /// The variable that a key is set by: that of a causal store's first nodes, if they are configured so.
 pub(super) fn name_of_set(key: &str) -> String {
     let own = variable(key);
-    let is_bare = BARE.contains(&key) && env::var_os(&own).is_none() && env::var_os(BARE_MARK).is_some();
+    let is_bare =
+        BARE.contains(&key) && env::var_os(&own).is_none() && env::var_os(BARE_MARK).is_some();
     match is_bare {
         true => key.to_uppercase(),
         false => own,

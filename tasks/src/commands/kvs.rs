@@ -88,7 +88,9 @@ pub(super) async fn run(args: Args, cluster: &Cluster, printer: Printer) -> Resu
     let call = Call::json(method, path, &body);
     let (answer, _) = cluster.client.ask_any(&members, &call).await?;
     if let Some(seen) = answer.headers.get("Causal-Metadata") {
-        let seen = seen.to_str().context("what the node says was seen is no text")?;
+        let seen = seen
+            .to_str()
+            .context("what the node says was seen is no text")?;
         session.causal_metadata = Some(seen.to_owned());
         session.write(&file)?;
     }
@@ -129,7 +131,10 @@ impl Session {
             }
         };
         let Ok(session) = serde_json::from_slice(&text) else {
-            bail!("{} is no session: remove it to begin a new one", file.display());
+            bail!(
+                "{} is no session: remove it to begin a new one",
+                file.display()
+            );
         };
         Ok(session)
     }
@@ -137,7 +142,9 @@ impl Session {
     /// Replaces the file, so that whoever reads it finds the old text or the new one.
     fn write(&self, file: &Path) -> Result<()> {
         let failed = || format!("cannot write the session {}", file.display());
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = file
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
         let beside = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")));
         let beside = beside.with_context(failed)?;
         serde_json::to_writer(&beside, self).with_context(failed)?;

@@ -13,6 +13,7 @@ pub(crate) mod figures;
 mod get;
 mod kill;
 mod killall;
+pub(crate) mod kvs;
 pub(crate) mod leave;
 mod logs;
 mod lookup;
@@ -27,6 +28,7 @@ mod restart;
 mod resume;
 mod ring;
 mod safe;
+pub(crate) mod shards;
 mod shell;
 pub(crate) mod simulate;
 mod store;
@@ -71,6 +73,8 @@ pub(crate) async fn run(command: Command, place: &Place, printer: Printer) -> Re
         Command::Reboot => reboot::run(&cluster, printer).await,
         Command::Restart(args) => restart::run(args, &cluster, printer).await,
         Command::Safe(args) => safe::run(args, &cluster, printer).await,
+        Command::Shards(args) => shards::run(args, &cluster, printer).await,
+        Command::Kvs(args) => kvs::run(args, &cluster, printer).await,
         Command::Shell(args) => shell::run(args, place, &cluster, printer).await,
         Command::Ring => ring::run(&cluster, printer).await,
         Command::NodeInfo(args) => nodeinfo::run(args, &cluster, printer).await,

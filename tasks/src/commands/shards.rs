@@ -3,7 +3,7 @@
 mod add_member;
 mod boot;
 mod reshard;
-mod status;
+pub(super) mod status;
 
 use std::process::ExitCode;
 

@@ -4,6 +4,7 @@
 pub(super) mod stage;
 
 mod partitions;
+mod shards;
 
 use std::process::ExitCode;
 
@@ -25,10 +26,13 @@ pub(crate) struct Args {
 enum Story {
     /// A datastore with virtual nodes: 200 partitions and 10,000 users on 4 nodes, then 5, then 4 again
     Partitions,
+    /// A causally consistent store: six nodes in two shards, a death, a return, a late joiner, three shards
+    Shards,
 }
 
 pub(super) async fn run(args: Args, cluster: &Cluster, printer: Printer) -> Result<ExitCode> {
     match args.story {
+        Story::Shards => Stage::play("shards", cluster, printer, shards::play).await,
         Story::Partitions => Stage::play("partitions", cluster, printer, partitions::play).await,
     }
 }

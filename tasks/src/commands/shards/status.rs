@@ -37,11 +37,15 @@ fn verdict(status: &Status) -> String {
     let mut lines = Vec::new();
     if !status.waiting.is_empty() {
         let waiting = status.waiting.join(", ");
-        lines.push(format!("In no shard: {waiting} (`tasks shards add-member` starts one that is)."));
+        lines.push(format!(
+            "In no shard: {waiting} (`tasks shards add-member` starts one that is)."
+        ));
     }
     if !status.dead.is_empty() {
         let dead = status.dead.join(", ");
-        lines.push(format!("Dead: {dead} (`tasks restart` starts a node again)."));
+        lines.push(format!(
+            "Dead: {dead} (`tasks restart` starts a node again)."
+        ));
     }
     let shards = counted(status.shards.len(), "shard");
     lines.push(match status.settled {

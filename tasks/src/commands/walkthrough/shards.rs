@@ -20,25 +20,37 @@ pub(super) async fn play(stage: &mut Stage) -> Result<()> {
     tell(stage, "booted").await?;
 
     let mut session = Session::default();
-    stage.say(format_args!("A client puts {KEYS} keys, at one node after the other:"))?;
+    stage.say(format_args!(
+        "A client puts {KEYS} keys, at one node after the other:"
+    ))?;
     for number in 0..KEYS {
-        session.put(stage, number, json!({"number": number, "round": 1})).await?;
+        session
+            .put(stage, number, json!({"number": number, "round": 1}))
+            .await?;
     }
     let status = tell(stage, "filled").await?;
     balanced(&status)?;
 
     let victim = member_of(stage, &status, 0)?;
-    stage.say(format_args!("{} is killed, and the client goes on:", victim.name))?;
+    stage.say(format_args!(
+        "{} is killed, and the client goes on:",
+        victim.name
+    ))?;
     end(std::slice::from_ref(&victim))?;
     for number in 0..KEYS / 2 {
-        session.put(stage, number, json!({"number": number, "round": 2})).await?;
+        session
+            .put(stage, number, json!({"number": number, "round": 2}))
+            .await?;
     }
     session.read_all(stage).await?;
     tell(stage, "killed").await?;
 
     stage.say(format_args!("{} starts again, on its disk:", victim.name))?;
     shards::restart(&stage.cluster, &victim.name).await?;
-    settled(stage, |status| status.dead.is_empty() && status.waiting.is_empty()).await?;
+    settled(stage, |status| {
+        status.dead.is_empty() && status.waiting.is_empty()
+    })
+    .await?;
     session.read_all(stage).await?;
     tell(stage, "returned").await?;
 
@@ -48,14 +60,18 @@ pub(super) async fn play(stage: &mut Stage) -> Result<()> {
     settled(stage, |status| status.waiting.is_empty()).await?;
     tell(stage, "joined").await?;
 
-    stage.say("What the client has seen so far is kept, and the store is divided into three shards:")?;
+    stage.say(
+        "What the client has seen so far is kept, and the store is divided into three shards:",
+    )?;
     let before = session.clone();
     shards::reshard(&stage.cluster, 3).await?;
     let status = settled(stage, |status| status.shards.len() == 3).await?;
     tell(stage, "resharded").await?;
     balanced(&status)?;
 
-    stage.say("Every key is read at the first try, by a client that comes from before the change:")?;
+    stage.say(
+        "Every key is read at the first try, by a client that comes from before the change:",
+    )?;
     let mut session = before;
     session.is_strict = true;
     session.read_all(stage).await?;
@@ -105,7 +121,10 @@ impl Session {
                 self.values[number]
             );
         }
-        stage.say(format_args!("  all {} keys are as they should be", self.values.len()))
+        stage.say(format_args!(
+            "  all {} keys are as they should be",
+            self.values.len()
+        ))
     }
 
     fn body(&self) -> Value {
@@ -174,13 +193,20 @@ fn balanced(status: &Status) -> Result<()> {
         );
     }
     let keys: u64 = status.shards.iter().filter_map(|shard| shard.keys).sum();
-    ensure!(keys == KEYS as u64, "the shards have {keys} keys, not {KEYS}");
+    ensure!(
+        keys == KEYS as u64,
+        "the shards have {keys} keys, not {KEYS}"
+    );
     Ok(())
 }
 
 /// The first node of a shard.
 fn member_of(stage: &Stage, status: &Status, shard: usize) -> Result<Process> {
-    match status.shards.get(shard).and_then(|shard| shard.members.first()) {
+    match status
+        .shards
+        .get(shard)
+        .and_then(|shard| shard.members.first())
+    {
         Some(name) => stage.cluster.find(name),
         None => bail!("there is no shard {shard}"),
     }

@@ -86,9 +86,10 @@ impl From<Failure> for Answer {
                 "Not enough nodes to provide fault tolerance with requested shard count",
             ),
             Failure::NoSuchShard => Answer::error(Status::NotFound, "There is no such shard"),
-            Failure::NoSuchNode => {
-                Answer::error(Status::NotFound, "View has no such replica, or it has not answered yet")
-            }
+            Failure::NoSuchNode => Answer::error(
+                Status::NotFound,
+                "View has no such replica, or it has not answered yet",
+            ),
             Failure::Conflict => Answer::error(
                 Status::Conflict,
                 "Another change of the shards is under way: try again when it is done",

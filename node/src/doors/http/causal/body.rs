@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use rocket::Request;
 use rocket::data::{self, Data, FromData};
 use rocket::http::Status;
 use rocket::outcome::Outcome;
-use rocket::Request;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
@@ -43,7 +43,10 @@ impl Body {
 
     /// The address of a node.
     pub(crate) fn address(&self) -> Result<SocketAddr, Answer> {
-        self.member("socket-address", "a text: the IP address and the port of a node")
+        self.member(
+            "socket-address",
+            "a text: the IP address and the port of a node",
+        )
     }
 }
 

@@ -96,7 +96,9 @@ fn told(done: &Done, seen: &str, shard: Option<u32>) -> Answer {
         value,
         causal_metadata: seen,
         // The store's first clients get none for a delete.
-        shard_id: shard.filter(|_| *done != Done::Deleted).map(|shard| shard.to_string()),
+        shard_id: shard
+            .filter(|_| *done != Done::Deleted)
+            .map(|shard| shard.to_string()),
     };
     let body = serde_json::to_string(&members);
     Answer::new(status, body.expect("answers are plain data"))

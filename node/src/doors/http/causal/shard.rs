@@ -28,7 +28,10 @@ pub(crate) async fn own(node: &Node) -> Result<Answer, Answer> {
             let body = json!({"node-shard-id": shard.to_string()});
             Ok(Answer::new(Status::Ok, body))
         }
-        None => Err(Answer::error(Status::NotFound, "This node belongs to no shard")),
+        None => Err(Answer::error(
+            Status::NotFound,
+            "This node belongs to no shard",
+        )),
     }
 }
 
@@ -80,13 +83,19 @@ pub(crate) async fn add_member(
     let address = body.0?.address()?;
     let shard = number(shard).ok_or(Failure::NoSuchShard)?;
     node.arrange(Call::AddMember(address, shard)).await?;
-    Ok(Answer::new(Status::Ok, json!({"result": "node added to shard"})))
+    Ok(Answer::new(
+        Status::Ok,
+        json!({"result": "node added to shard"}),
+    ))
 }
 
 /// Divides nodes and keys into so many shards.
 #[put("/shard/reshard", data = "<body>")]
 pub(crate) async fn reshard(node: &Node, _native: Native, body: Told) -> Result<Answer, Answer> {
-    let count = body.0?.member("shard-count", "a whole number: how many shards there are to be")?;
+    let count = body.0?.member(
+        "shard-count",
+        "a whole number: how many shards there are to be",
+    )?;
     node.arrange(Call::Reshard(count)).await?;
     Ok(Answer::new(Status::Ok, json!({"result": "resharded"})))
 }

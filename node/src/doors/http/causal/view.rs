@@ -25,9 +25,10 @@ pub(crate) async fn add(node: &Node, _native: Native, body: Told) -> Result<Answ
     let address = body.0?.address()?;
     match node.arrange(Call::Add(address)).await? {
         Returned::Added(true) => Ok(Answer::new(Status::Created, json!({"result": "added"}))),
-        Returned::Added(false) => {
-            Ok(Answer::new(Status::Ok, json!({"result": "already present"})))
-        }
+        Returned::Added(false) => Ok(Answer::new(
+            Status::Ok,
+            json!({"result": "already present"}),
+        )),
         other => panic!("a node was added: {other:?}"),
     }
 }
