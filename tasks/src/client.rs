@@ -200,7 +200,11 @@ impl Call {
     /// Telling a node of one that is to be a member beside it.
     pub(crate) fn admit(name: &str, address: &str) -> Call {
         Call {
-            body: Some(json!({ "name": name, "address": address }).to_string().into()),
+            body: Some(
+                json!({ "name": name, "address": address })
+                    .to_string()
+                    .into(),
+            ),
             content_type: "application/json",
             patience_ms: LEAVE_MS_MAX,
             ..Call::new(Method::PUT, "/members")

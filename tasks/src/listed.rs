@@ -29,7 +29,7 @@ pub(crate) struct Listed {
 /// What is needed of a list.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct List {
-    version: u64,
+    pub(crate) version: u64,
     members: Vec<Entry>,
     moving: bool,
 }
@@ -66,6 +66,7 @@ pub(crate) async fn enter(cluster: &Cluster, node: &mut Spawned) -> Result<Fate>
     let client = &cluster.client;
     let network = cluster.network()?;
     if network.settings.membership != Membership::Static {
+        resize(cluster, &network.settings).await?;
         return node.wait(client).await;
     }
     let Fate::Ready = node.wait_to_listen(client).await? else {
@@ -74,10 +75,15 @@ pub(crate) async fn enter(cluster: &Cluster, node: &mut Spawned) -> Result<Fate>
     let Process { name, address, .. } = node.process.clone();
     let others = cluster.running()?.into_iter();
     let others: Vec<Process> = others.filter(|other| other.name != name).collect();
-    let (answer, _) = client.ask_any(&others, &Call::admit(&name, &address)).await?;
+    let (answer, _) = client
+        .ask_any(&others, &Call::admit(&name, &address))
+        .await?;
     // It is on the list already if it is only another life of a member.
     if !answer.is_success() && answer.code().as_deref() != Some("identifier_taken") {
-        bail!("{name} runs, but does not become a member: {}", answer.complaint());
+        bail!(
+            "{name} runs, but does not become a member: {}",
+            answer.complaint()
+        );
     }
     node.wait(client).await
 }
@@ -85,7 +91,7 @@ pub(crate) async fn enter(cluster: &Cluster, node: &mut Spawned) -> Result<Fate>
 /// Takes a node off the list that is dead, if that is ours to do, so that others make up for it.
 pub(crate) async fn dismiss(cluster: &Cluster, settings: &Settings, name: &str) -> Result<()> {
     if settings.membership != Membership::Static {
-        return Ok(());
+        return resize(cluster, settings).await;
     }
     let (answer, _) = cluster
         .client
@@ -104,6 +110,11 @@ pub(crate) async fn expect(settings: &Settings, count: usize) -> Result<()> {
         consul.set_cluster_size(count).await?;
     }
     Ok(())
+}
+
+/// The same, of as many as there are.
+pub(crate) async fn resize(cluster: &Cluster, settings: &Settings) -> Result<()> {
+    expect(settings, cluster.network()?.processes.len()).await
 }
 
 /// What a node says of the list; the error is one line for people.
@@ -153,10 +164,17 @@ pub(crate) fn problems(members: &[Member], settings: &Settings) -> Vec<String> {
             problems.push(format!("{name}: content is moving"));
         }
         if here.strays > 0 {
-            problems.push(format!("{name}: holds {} keys that belong elsewhere", here.strays));
+            problems.push(format!(
+                "{name}: holds {} keys that belong elsewhere",
+                here.strays
+            ));
         }
     }
-    let listed: BTreeSet<&str> = newest.members.iter().map(|entry| entry.name.as_str()).collect();
+    let listed: BTreeSet<&str> = newest
+        .members
+        .iter()
+        .map(|entry| entry.name.as_str())
+        .collect();
     for name in infos.iter().map(|(name, _)| name.as_str()) {
         if !listed.contains(name) {
             problems.push(format!("{name}: is not on the list of members"));
@@ -164,13 +182,25 @@ pub(crate) fn problems(members: &[Member], settings: &Settings) -> Vec<String> {
     }
     let there: BTreeSet<&str> = infos.iter().map(|(name, _)| name.as_str()).collect();
     for name in listed.difference(&there) {
-        problems.push(format!("{name}: is on the list of members, but does not answer"));
+        problems.push(format!(
+            "{name}: is on the list of members, but does not answer"
+        ));
     }
     let copies = u64::from(settings.replicas).min(newest.members.len() as u64);
-    let sum = |count: fn(&Here) -> u64| known.iter().map(|(_, listed)| count(&listed.here)).sum::<u64>();
-    let (expected, found) = (copies * sum(|here| here.owned), sum(|here| here.keys - here.strays));
+    let sum = |count: fn(&Here) -> u64| {
+        known
+            .iter()
+            .map(|(_, listed)| count(&listed.here))
+            .sum::<u64>()
+    };
+    let (expected, found) = (
+        copies * sum(|here| here.owned),
+        sum(|here| here.keys - here.strays),
+    );
     if problems.is_empty() && expected != found {
-        problems.push(format!("there are {found} copies of keys, and should be {expected}"));
+        problems.push(format!(
+            "there are {found} copies of keys, and should be {expected}"
+        ));
     }
     problems
 }

@@ -68,8 +68,8 @@ pub(crate) async fn one(cluster: &Cluster, node: &str) -> Result<(Process, Kept)
         bail!("no other node is alive: `tasks restart` starts all of them again");
     }
     // A node of a ring that is stopped serves nothing of its arc, which others take over without its copy.
-    let waits_for_it = network.settings.replicas > 1
-        || network.settings.membership == Membership::Static;
+    let waits_for_it =
+        network.settings.replicas > 1 || network.settings.membership == Membership::Static;
     let is_on_disk = waits_for_it && process.data.is_some();
     let kept = match (is_on_disk, process.is_running()) {
         (true, _) => Kept::Disk,

@@ -2,14 +2,15 @@
 //! that come later get the same.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args as _, FromArgMatches as _};
 use dht::Id;
 use dht::message::Routing;
 use dht::ownership::Ownership;
 use dht::placement::Scheme;
 use node::config::{Membership, Placement};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What every node of a network is started with.
 #[derive(clap::Args, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -205,8 +206,14 @@ impl Settings {
             Store::Disk => "disk",
         };
         let listed = [
-            ("--placement", self.placement.map(|placement| placement.to_string())),
-            ("--partitions", self.partitions.map(|count| count.to_string())),
+            (
+                "--placement",
+                self.placement.map(|placement| placement.to_string()),
+            ),
+            (
+                "--partitions",
+                self.partitions.map(|count| count.to_string()),
+            ),
             ("--positions", self.positions.map(|count| count.to_string())),
             ("--consul", self.consul.clone()),
             ("--service", self.service.clone()),
@@ -224,7 +231,11 @@ impl Settings {
             ("--self-check-ms", self.self_check_ms.to_string()),
         ]
         .into_iter()
-        .chain(listed.into_iter().filter_map(|(flag, value)| Some((flag, value?))))
+        .chain(
+            listed
+                .into_iter()
+                .filter_map(|(flag, value)| Some((flag, value?))),
+        )
         .flat_map(|(flag, value)| [flag.to_owned(), value])
         .collect()
     }
@@ -255,6 +266,15 @@ impl Settings {
         let successors = usize::from(self.successors);
         let spare = members.saturating_sub(successors + 1);
         spare.min(successors - 1)
+    }
+}
+
+impl Default for Settings {
+    /// What the command line has where nothing is typed.
+    fn default() -> Settings {
+        let command = Settings::augment_args(clap::Command::new("settings"));
+        let typed = command.get_matches_from(["settings"]);
+        Settings::from_arg_matches(&typed).expect("all settings have defaults")
     }
 }
 
