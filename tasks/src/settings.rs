@@ -298,6 +298,15 @@ impl Settings {
     }
 }
 
+impl Default for Settings {
+    /// What the command line has where nothing is typed.
+    fn default() -> Settings {
+        let command = Settings::augment_args(clap::Command::new("settings"));
+        let typed = command.get_matches_from(["settings"]);
+        Settings::from_arg_matches(&typed).expect("all settings have defaults")
+    }
+}
+
 /// As networks were kept that do not say so.
 fn one() -> u8 {
     1
