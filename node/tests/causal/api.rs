@@ -8,7 +8,11 @@ use crate::store::Store;
 #[tokio::test]
 async fn a_view_is_shown_grows_and_shrinks() {
     let store = Store::boot(3, None).await;
-    let addresses: Vec<String> = store.nodes.iter().map(|node| node.address.to_string()).collect();
+    let addresses: Vec<String> = store
+        .nodes
+        .iter()
+        .map(|node| node.address.to_string())
+        .collect();
     let mut sorted = addresses.clone();
     sorted.sort();
     let view = store.get(0, "/view").await;
@@ -18,12 +22,18 @@ async fn a_view_is_shown_grows_and_shrinks() {
 
     let known = json!({"socket-address": addresses[1]});
     let told = store.ask(0, Method::PUT, "/view", known).await;
-    assert_eq!((told.status, told.body), (200, json!({"result": "already present"})));
+    assert_eq!(
+        (told.status, told.body),
+        (200, json!({"result": "already present"}))
+    );
     let other = json!({"socket-address": "127.0.0.1:1"});
     let told = store.ask(0, Method::PUT, "/view", other.clone()).await;
     assert_eq!((told.status, told.body), (201, json!({"result": "added"})));
     let told = store.ask(0, Method::DELETE, "/view", other.clone()).await;
-    assert_eq!((told.status, told.body), (200, json!({"result": "deleted"})));
+    assert_eq!(
+        (told.status, told.body),
+        (200, json!({"result": "deleted"}))
+    );
     let told = store.ask(0, Method::DELETE, "/view", other).await;
     let missing = json!({"error": "View has no such replica"});
     assert_eq!((told.status, told.body), (404, missing));
@@ -43,9 +53,18 @@ async fn values_keep_their_type_at_every_node() {
         json!({"nested": {"list": [1.5, "x"]}}),
     ];
     for (number, value) in values.iter().enumerate() {
-        let told = store.put(number % 2, &format!("key{number}"), value.clone(), &seen).await;
-        assert_eq!((told.status, &told.body["result"]), (201, &json!("created")));
-        assert!(told.body.get("shard-id").is_none(), "there are no shards: {}", told.body);
+        let told = store
+            .put(number % 2, &format!("key{number}"), value.clone(), &seen)
+            .await;
+        assert_eq!(
+            (told.status, &told.body["result"]),
+            (201, &json!("created"))
+        );
+        assert!(
+            told.body.get("shard-id").is_none(),
+            "there are no shards: {}",
+            told.body
+        );
         seen = told.body["causal-metadata"].clone();
         assert_eq!(seen, json!(told.seen), "in the header, too");
     }
@@ -83,8 +102,13 @@ async fn keys_are_created_replaced_deleted_and_missed() {
     let told = store.put(0, "a", json!(1), &Value::Null).await;
     let shard = told.body["shard-id"].clone();
     assert!(shard == "0" || shard == "1", "{shard}");
-    assert_eq!((told.status, &told.body["result"]), (201, &json!("created")));
-    let told = store.put(1, "a", json!(2), &told.body["causal-metadata"]).await;
+    assert_eq!(
+        (told.status, &told.body["result"]),
+        (201, &json!("created"))
+    );
+    let told = store
+        .put(1, "a", json!(2), &told.body["causal-metadata"])
+        .await;
     assert_eq!(
         (told.status, &told.body["result"], &told.body["shard-id"]),
         (200, &json!("replaced"), &shard)
@@ -97,12 +121,18 @@ async fn keys_are_created_replaced_deleted_and_missed() {
             })
             .await;
         let told = store.read(place, "a", &seen).await;
-        assert_eq!((&told.body["value"], &told.body["shard-id"]), (&json!(2), &shard));
+        assert_eq!(
+            (&told.body["value"], &told.body["shard-id"]),
+            (&json!(2), &shard)
+        );
     }
 
     let body = json!({"causal-metadata": seen});
     let told = store.ask(2, Method::DELETE, "/kvs/a", body).await;
-    assert_eq!((told.status, &told.body["result"]), (200, &json!("deleted")));
+    assert_eq!(
+        (told.status, &told.body["result"]),
+        (200, &json!("deleted"))
+    );
     let members: Vec<&String> = told.body.as_object().expect("an object").keys().collect();
     assert_eq!(members, ["causal-metadata", "result"]);
     let seen = told.body["causal-metadata"].clone();
@@ -122,29 +152,45 @@ async fn keys_are_created_replaced_deleted_and_missed() {
 async fn shards_are_named_filled_counted_and_divided_anew() {
     let store = Store::boot(6, Some(2)).await;
     let ids = store.get(0, "/shard/ids").await;
-    assert_eq!((ids.status, ids.body), (200, json!({"shard-ids": ["0", "1"]})));
+    assert_eq!(
+        (ids.status, ids.body),
+        (200, json!({"shard-ids": ["0", "1"]}))
+    );
     let mut sizes = Vec::new();
     for shard in ["0", "1"] {
         let members = store.members(3, shard).await;
         for place in &members {
             let own = store.get(*place, "/shard/node-shard-id").await;
-            assert_eq!((own.status, own.body), (200, json!({"node-shard-id": shard})));
+            assert_eq!(
+                (own.status, own.body),
+                (200, json!({"node-shard-id": shard}))
+            );
         }
         sizes.push(members.len());
     }
     assert_eq!(sizes, [3, 3]);
-    for path in ["/shard/members/2", "/shard/members/x", "/shard/key-count/2", "/shard/key-count/00"] {
+    for path in [
+        "/shard/members/2",
+        "/shard/members/x",
+        "/shard/key-count/2",
+        "/shard/key-count/00",
+    ] {
         assert_eq!(store.get(0, path).await.status, 404, "{path}");
     }
 
     let mut seen = Value::Null;
     for number in 0..20 {
-        let told = store.put(number % 6, &format!("key{number}"), json!(number), &seen).await;
+        let told = store
+            .put(number % 6, &format!("key{number}"), json!(number), &seen)
+            .await;
         assert_eq!(told.status, 201, "{told:?}");
         seen = told.body["causal-metadata"].clone();
     }
     let body = json!({"causal-metadata": seen});
-    assert_eq!(store.ask(0, Method::DELETE, "/kvs/key0", body).await.status, 200);
+    assert_eq!(
+        store.ask(0, Method::DELETE, "/kvs/key0", body).await.status,
+        200
+    );
     let count = async || {
         let mut keys = 0;
         for shard in ["0", "1"] {
@@ -153,13 +199,22 @@ async fn shards_are_named_filled_counted_and_divided_anew() {
         }
         keys
     };
-    store.until("live keys are counted", async || count().await == 19).await;
+    store
+        .until("live keys are counted", async || count().await == 19)
+        .await;
 
-    let told = store.ask(0, Method::PUT, "/shard/reshard", json!({"shard-count": 4})).await;
+    let told = store
+        .ask(0, Method::PUT, "/shard/reshard", json!({"shard-count": 4}))
+        .await;
     let text = "Not enough nodes to provide fault tolerance with requested shard count";
     assert_eq!((told.status, told.body), (400, json!({"error": text})));
-    let told = store.ask(0, Method::PUT, "/shard/reshard", json!({"shard-count": 3})).await;
-    assert_eq!((told.status, told.body), (200, json!({"result": "resharded"})));
+    let told = store
+        .ask(0, Method::PUT, "/shard/reshard", json!({"shard-count": 3}))
+        .await;
+    assert_eq!(
+        (told.status, told.body),
+        (200, json!({"result": "resharded"}))
+    );
     for place in 0..6 {
         store
             .until("all nodes know the shards", async || {
@@ -169,7 +224,11 @@ async fn shards_are_named_filled_counted_and_divided_anew() {
     }
     for number in 1..20 {
         let told = store.read(number % 6, &format!("key{number}"), &seen).await;
-        assert_eq!((told.status, &told.body["value"]), (200, &json!(number)), "{told:?}");
+        assert_eq!(
+            (told.status, &told.body["value"]),
+            (200, &json!(number)),
+            "{told:?}"
+        );
     }
 }
 
@@ -177,19 +236,26 @@ async fn shards_are_named_filled_counted_and_divided_anew() {
 async fn who_comes_late_waits_for_a_shard_and_has_all_of_it_then() {
     let mut store = Store::boot(4, Some(2)).await;
     let told = store.put(0, "early", json!("bird"), &Value::Null).await;
-    let (seen, shard) = (told.body["causal-metadata"].clone(), told.body["shard-id"].clone());
+    let (seen, shard) = (
+        told.body["causal-metadata"].clone(),
+        told.body["shard-id"].clone(),
+    );
     let shard = shard.as_str().expect("a text").to_owned();
 
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it listens");
     drop(listener);
     let view = format!("{},{address}", store.view());
-    store.nodes.push(crate::store::Node::start(address, &view, None, &[]));
+    store
+        .nodes
+        .push(crate::store::Node::start(address, &view, None, &[]));
     let joiner = json!({"socket-address": address.to_string()});
     store
         .until("the others have it in their view", async || {
             let told = store.get(0, "/view").await;
-            told.body["view"].as_array().is_some_and(|view| view.len() == 5)
+            told.body["view"]
+                .as_array()
+                .is_some_and(|view| view.len() == 5)
         })
         .await;
     assert_eq!(store.get(4, "/shard/node-shard-id").await.status, 404);
@@ -197,18 +263,28 @@ async fn who_comes_late_waits_for_a_shard_and_has_all_of_it_then() {
     assert_eq!(told.status, 503, "it has no place yet: {told:?}");
 
     for (path, status) in [("/shard/add-member/7", 404), ("/shard/add-member/x", 404)] {
-        assert_eq!(store.ask(0, Method::PUT, path, joiner.clone()).await.status, status);
+        assert_eq!(
+            store.ask(0, Method::PUT, path, joiner.clone()).await.status,
+            status
+        );
     }
     let stranger = json!({"socket-address": "127.0.0.1:1"});
     let path = format!("/shard/add-member/{shard}");
     assert_eq!(store.ask(0, Method::PUT, &path, stranger).await.status, 404);
     let told = store.ask(1, Method::PUT, &path, joiner).await;
-    assert_eq!((told.status, told.body), (200, json!({"result": "node added to shard"})));
+    assert_eq!(
+        (told.status, told.body),
+        (200, json!({"result": "node added to shard"}))
+    );
     store.is_ready(4).await;
     assert_eq!(
         store.get(4, "/shard/node-shard-id").await.body,
         json!({"node-shard-id": shard})
     );
     let told = store.read(4, "early", &seen).await;
-    assert_eq!((told.status, &told.body["value"]), (200, &json!("bird")), "{told:?}");
+    assert_eq!(
+        (told.status, &told.body["value"]),
+        (200, &json!("bird")),
+        "{told:?}"
+    );
 }

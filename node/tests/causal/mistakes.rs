@@ -18,7 +18,10 @@ async fn requests_that_make_no_sense_change_nothing() {
     let text = json!({"error": "PUT request does not specify a value"});
     assert_eq!((told.status, told.body), (400, text));
     let told = store.put(0, &longer, json!(1), &seen).await;
-    assert_eq!((told.status, told.body), (400, json!({"error": "Key is too long"})));
+    assert_eq!(
+        (told.status, told.body),
+        (400, json!({"error": "Key is too long"}))
+    );
     let told = store.put(0, &long, json!(1), &seen).await;
     assert_eq!(told.status, 201, "characters count, not bytes");
 
@@ -62,7 +65,10 @@ async fn requests_that_make_no_sense_change_nothing() {
         assert_eq!(told.status, 400, "{path} {body}: {told:?}");
     }
     assert_eq!(store.get(0, "/kvs").await.status, 404);
-    assert_eq!(store.ask(0, Method::POST, "/view", json!({})).await.status, 405);
+    assert_eq!(
+        store.ask(0, Method::POST, "/view", json!({})).await.status,
+        405
+    );
 
     let large = json!("x".repeat(2 << 20));
     assert_eq!(store.put(0, "key", large, &seen).await.status, 413);
@@ -82,6 +88,9 @@ async fn metadata_of_another_store_is_refused_and_changes_nothing() {
     let (one, other) = (Store::boot(2, None).await, Store::boot(2, None).await);
     let seen = other.put(0, "key", json!(1), &Value::Null).await.body["causal-metadata"].clone();
     let told = one.put(0, "key", json!(2), &seen).await;
-    assert!(matches!(told.status, 400 | 503), "nobody knows who wrote that: {told:?}");
+    assert!(
+        matches!(told.status, 400 | 503),
+        "nobody knows who wrote that: {told:?}"
+    );
     assert_eq!(one.read(0, "key", &Value::Null).await.status, 404);
 }

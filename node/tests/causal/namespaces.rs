@@ -32,7 +32,9 @@ async fn a_store_is_cut_loses_nodes_grows_and_is_divided_anew() {
 
     let mut seen = Value::Null;
     for number in 0..KEYS {
-        let told = store.put(number % 6, &format!("key{number}"), json!(number), &seen).await;
+        let told = store
+            .put(number % 6, &format!("key{number}"), json!(number), &seen)
+            .await;
         assert_eq!(told.status, 201, "{told:?}");
         seen = told.body["causal-metadata"].clone();
     }
@@ -52,10 +54,16 @@ async fn a_store_is_cut_loses_nodes_grows_and_is_divided_anew() {
     let told = store.read(lost, key, &seen).await;
     assert_eq!(told.status, 503, "it can't have it: {told:?}");
     let text = "Causal dependencies not satisfied; try again later";
-    assert_eq!((told.body, told.retry_after.as_deref()), (json!({"error": text}), Some("1")));
+    assert_eq!(
+        (told.body, told.retry_after.as_deref()),
+        (json!({"error": text}), Some("1"))
+    );
     println!("cut off: told to come again after {:?}", began.elapsed());
     let told = store.read(lost, key, &early).await;
-    assert_eq!(told.status, 200, "what is there is shown to who has not seen more: {told:?}");
+    assert_eq!(
+        told.status, 200,
+        "what is there is shown to who has not seen more: {told:?}"
+    );
     assert_ne!(told.body["value"], "newer");
     let told = store.put(lost, key, json!("alone"), &early).await;
     assert_eq!(told.status, 503, "one copy is none: {told:?}");
@@ -75,10 +83,14 @@ async fn a_store_is_cut_loses_nodes_grows_and_is_divided_anew() {
     let alive: Vec<usize> = (0..6).filter(|place| *place != victim).collect();
     for number in 0..60 {
         let (place, key) = (alive[number % 5], format!("key{number}"));
-        let mut told = store.put(place, &key, json!({"again": number}), &seen).await;
+        let mut told = store
+            .put(place, &key, json!({"again": number}), &seen)
+            .await;
         let began = Instant::now();
         while told.status == 503 && began.elapsed().as_secs() < 20 {
-            told = store.put(place, &key, json!({"again": number}), &seen).await;
+            told = store
+                .put(place, &key, json!({"again": number}), &seen)
+                .await;
         }
         assert_eq!(told.status, 200, "{told:?}");
         seen = told.body["causal-metadata"].clone();
@@ -98,20 +110,32 @@ async fn a_store_is_cut_loses_nodes_grows_and_is_divided_anew() {
     store
         .until("the seventh node is in the view", async || {
             let told = store.get(0, "/view").await;
-            told.body["view"].as_array().is_some_and(|view| view.len() == 7)
+            told.body["view"]
+                .as_array()
+                .is_some_and(|view| view.len() == 7)
         })
         .await;
-    let told = store.ask(2, Method::PUT, "/shard/add-member/1", joiner).await;
+    let told = store
+        .ask(2, Method::PUT, "/shard/add-member/1", joiner)
+        .await;
     assert_eq!(told.status, 200, "{told:?}");
     store.is_ready(6).await;
     let count = store.get(6, "/shard/key-count/1").await.body["shard-key-count"].clone();
-    assert_eq!(count, store.get(victim, "/shard/key-count/1").await.body["shard-key-count"]);
+    assert_eq!(
+        count,
+        store.get(victim, "/shard/key-count/1").await.body["shard-key-count"]
+    );
 
     // Three shards, with metadata from before, at any node, at the first try.
     let before = seen.clone();
     let began = Instant::now();
-    let told = store.ask(4, Method::PUT, "/shard/reshard", json!({"shard-count": 3})).await;
-    assert_eq!((told.status, &told.body), (200, &json!({"result": "resharded"})));
+    let told = store
+        .ask(4, Method::PUT, "/shard/reshard", json!({"shard-count": 3}))
+        .await;
+    assert_eq!(
+        (told.status, &told.body),
+        (200, &json!({"result": "resharded"}))
+    );
     println!("divided into three shards after {:?}", began.elapsed());
     for number in 0..KEYS {
         let key = format!("key{number}");
@@ -150,7 +174,10 @@ async fn is_balanced(store: &Store, shards: u32) {
     assert_eq!(counts.iter().sum::<u64>(), KEYS as u64);
     let share = KEYS as f64 / f64::from(shards);
     for count in counts {
-        assert!((0.75 * share..=1.25 * share).contains(&(count as f64)), "{count} of {share}");
+        assert!(
+            (0.75 * share..=1.25 * share).contains(&(count as f64)),
+            "{count} of {share}"
+        );
     }
 }
 
@@ -170,7 +197,9 @@ impl Net {
         let address = |host| Ipv4Addr::new(198, 18, subnet, host);
         let network = Net {
             hub: format!("dht{pid}"),
-            names: (0..count).map(|place| format!("dht{pid}-{place}")).collect(),
+            names: (0..count)
+                .map(|place| format!("dht{pid}-{place}"))
+                .collect(),
             addresses: (0..count)
                 .map(|place| SocketAddr::new(IpAddr::V4(address(10 + place)), 8090))
                 .collect(),
@@ -179,14 +208,18 @@ impl Net {
         ip(&format!("netns add {hub}"));
         ip(&format!("-n {hub} link add bridge type bridge"));
         ip(&format!("-n {hub} link set bridge up"));
-        ip(&format!("link add {own} type veth peer name client netns {hub}"));
+        ip(&format!(
+            "link add {own} type veth peer name client netns {hub}"
+        ));
         ip(&format!("-n {hub} link set client master bridge up"));
         ip(&format!("address add {}/24 dev {own}", address(1)));
         ip(&format!("link set {own} up"));
         for (place, name) in network.names.iter().enumerate() {
             let host = address(10 + place as u8);
             ip(&format!("netns add {name}"));
-            ip(&format!("-n {name} link add eth0 type veth peer name port{place} netns {hub}"));
+            ip(&format!(
+                "-n {name} link add eth0 type veth peer name port{place} netns {hub}"
+            ));
             ip(&format!("-n {hub} link set port{place} master bridge up"));
             ip(&format!("-n {name} address add {host}/24 dev eth0"));
             ip(&format!("-n {name} link set eth0 up"));
@@ -198,19 +231,28 @@ impl Net {
     /// From now on nothing that one sends reaches the others.
     fn cut_off(&self, place: usize) {
         for other in self.others(place) {
-            ip(&format!("-n {} route add blackhole {other}/32", self.names[place]));
+            ip(&format!(
+                "-n {} route add blackhole {other}/32",
+                self.names[place]
+            ));
         }
     }
 
     fn heal(&self, place: usize) {
         for other in self.others(place) {
-            ip(&format!("-n {} route del blackhole {other}/32", self.names[place]));
+            ip(&format!(
+                "-n {} route del blackhole {other}/32",
+                self.names[place]
+            ));
         }
     }
 
     fn others(&self, place: usize) -> impl Iterator<Item = IpAddr> {
         let own = self.addresses[place];
-        let others = self.addresses.iter().filter(move |address| **address != own);
+        let others = self
+            .addresses
+            .iter()
+            .filter(move |address| **address != own);
         others.map(SocketAddr::ip)
     }
 }
@@ -220,14 +262,20 @@ impl Drop for Net {
         for name in self.names.iter().chain([&self.hub]) {
             // Those that were not made yet are not there.
             let mut command = Command::new("ip");
-            let _ = command.args(["netns", "del", name]).stderr(Stdio::null()).status();
+            let _ = command
+                .args(["netns", "del", name])
+                .stderr(Stdio::null())
+                .status();
         }
     }
 }
 
 fn ip(words: &str) {
     let status = Command::new("ip").args(words.split(' ')).status();
-    assert!(status.is_ok_and(|status| status.success()), "ip {words}: it takes root and iproute2");
+    assert!(
+        status.is_ok_and(|status| status.success()),
+        "ip {words}: it takes root and iproute2"
+    );
 }
 
 const KEYS: usize = 600;

@@ -180,12 +180,14 @@ impl Store {
 
     pub async fn put(&self, place: usize, key: &str, value: Value, seen: &Value) -> Told {
         let body = json!({"value": value, "causal-metadata": seen});
-        self.ask(place, Method::PUT, &format!("/kvs/{key}"), body).await
+        self.ask(place, Method::PUT, &format!("/kvs/{key}"), body)
+            .await
     }
 
     pub async fn read(&self, place: usize, key: &str, seen: &Value) -> Told {
         let body = json!({"causal-metadata": seen});
-        self.ask(place, Method::GET, &format!("/kvs/{key}"), body).await
+        self.ask(place, Method::GET, &format!("/kvs/{key}"), body)
+            .await
     }
 
     /// Waits until the node at this place is ready.
@@ -203,7 +205,11 @@ impl Store {
         let deadline = Instant::now() + PATIENCE;
         while !holds().await {
             let logs: Vec<String> = self.nodes.iter().map(Node::log).collect();
-            assert!(Instant::now() < deadline, "{what}: never\n{}", logs.join("\n"));
+            assert!(
+                Instant::now() < deadline,
+                "{what}: never\n{}",
+                logs.join("\n")
+            );
             sleep(POLL).await;
         }
     }
@@ -211,7 +217,10 @@ impl Store {
     /// The places of the nodes of a shard.
     pub async fn members(&self, via: usize, shard: &str) -> Vec<usize> {
         let told = self.get(via, &format!("/shard/members/{shard}")).await;
-        let members = told.body["shard-members"].as_array().expect("a list").clone();
+        let members = told.body["shard-members"]
+            .as_array()
+            .expect("a list")
+            .clone();
         let place = |address: &Value| {
             let mut nodes = self.nodes.iter();
             nodes.position(|node| address == &json!(node.address.to_string()))
