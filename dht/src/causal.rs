@@ -167,8 +167,7 @@ impl<A: Address> Causal<A> {
         for address in &config.view {
             roster.take(Entry::unmet(address.clone()));
         }
-        let others = layout.nodes().filter(|node| **node != me.address).cloned();
-        let content = Content::new(layout.epoch, others.collect());
+        let content = Content::new(&layout, &me.address);
         let mut node = Causal {
             writer: Writer::of(me.id, config.store),
             view: meet::view(&me),

@@ -203,14 +203,12 @@ impl<A: Address> Causal<A> {
         let decree = match &proposal.accepted {
             Some((_, decree)) => decree.clone(),
             None => {
-                let mut cut: BTreeMap<u32, Vector> = BTreeMap::new();
-                for (node, sealed) in &proposal.promises {
-                    if let (Some(shard), Some(sealed)) = (self.layout.shard(node), sealed) {
-                        cut.entry(shard).or_default().merge(sealed);
-                    }
+                let shards = self.layout.all_shards();
+                let cut = shards.map(|shard| (shard, self.cut(shard, &proposal.promises)));
+                Decree {
+                    cut: cut.collect(),
+                    layout: proposal.wish.clone(),
                 }
-                let layout = proposal.wish.clone();
-                Decree { layout, cut }
             }
         };
         let ballot = proposal.ballot;
@@ -222,6 +220,28 @@ impl<A: Address> Causal<A> {
             self.after_sync(Then::OwnVote(ballot), out);
         }
         self.ask_members(out);
+    }
+
+    /// All that anyone may have seen of a shard. Where all members have told what they have, that is on two of
+    /// them; or else whoever has not told may be the second.
+    fn cut(&self, shard: u32, promises: &BTreeMap<A, Option<Vector>>) -> Vector {
+        let members = self.layout.members(shard).count();
+        let sealed = self.layout.members(shard);
+        let sealed = sealed.filter_map(|node| promises.get(node)?.as_ref());
+        let sealed: Vec<&Vector> = sealed.collect();
+        let mut cut = Vector::default();
+        for (place, vector) in sealed.iter().enumerate() {
+            if members < COPIES || sealed.len() < members {
+                cut.merge(vector);
+                continue;
+            }
+            for (writer, last) in vector.iter() {
+                let others = sealed.iter().enumerate().filter(|(other, _)| *other != place);
+                let second = others.map(|(_, other)| other.last(writer)).max();
+                cut.raise(writer, last.min(second.unwrap_or(0)));
+            }
+        }
+        cut
     }
 
     /// Goes on with a proposal, or with that of somebody who does not.

@@ -127,12 +127,7 @@ impl<A: Address> Causal<A> {
 
     /// The content of the layout in force, before there is any.
     pub(super) fn empty_content(&self) -> Content<A> {
-        let shard = self.layout.shard(&self.me.address);
-        let members = shard
-            .into_iter()
-            .flat_map(|shard| self.layout.members(shard));
-        let others = members.filter(|node| **node != self.me.address);
-        let mut content = Content::new(self.layout.epoch, others.cloned().collect());
+        let mut content = Content::new(&self.layout, &self.me.address);
         content.since = self.beats;
         content
     }
@@ -168,22 +163,21 @@ impl<A: Address> Causal<A> {
             relocation.todo.remove(&own);
         }
         let waited = self.beats.saturating_sub(relocation.since);
-        let Some(next) = self.next_base(waited) else {
-            return match self.relocation.as_ref().is_some_and(|r| r.todo.is_empty()) {
-                true => self.arrive(true, out),
-                false => {}
-            };
-        };
-        if self.filling.is_some() {
-            return;
+        let has_all = relocation.todo.is_empty();
+        let may_leave = own.is_none() || has_cut || waited > ALONE_BEATS && self.is_not_needed();
+        if has_all && may_leave {
+            return self.arrive(true, out);
         }
         let epoch = self.decree.layout.epoch;
         let Some(shard) = self.decree.layout.shard(&self.me.address) else {
             return;
         };
-        if waited > ALONE_BEATS && self.has_arrived_peer(shard) {
+        if !has_all && may_leave && waited > ALONE_BEATS && self.has_arrived(shard) {
             return self.arrive(false, out);
         }
+        let Some(next) = self.next_base(waited).filter(|_| self.filling.is_none()) else {
+            return;
+        };
         let me = &self.me.address;
         let givers = self.layout.members(next).filter(|node| *node != me);
         let givers: Vec<A> = givers
@@ -269,13 +263,21 @@ impl<A: Address> Causal<A> {
             })
     }
 
-    /// Whether another replica of a shard has the next layout in force, with all that belongs to it.
-    fn has_arrived_peer(&self, shard: u32) -> bool {
+    /// Whether some replica of a shard has the next layout in force, with all that belongs to it.
+    fn has_arrived(&self, shard: u32) -> bool {
         let epoch = self.decree.layout.epoch;
         self.decree.layout.members(shard).any(|node| {
             let entry = self.roster.entry(node);
-            *node != self.me.address && entry.is_some_and(|entry| entry.vouches >= epoch)
+            entry.is_some_and(|entry| entry.vouches >= epoch)
         })
+    }
+
+    /// Whether nobody will ask this node for anything that it has: of each shard some replica has all. Until then
+    /// it stays until it has all that is to be had of its own shard, for others may find it nowhere else.
+    fn is_not_needed(&self) -> bool {
+        let shards = self.decree.layout.all_shards();
+        let mut shards = shards.into_iter();
+        shards.all(|shard| self.has_arrived(shard))
     }
 
     /// What of a shard of the layout before belongs to the next one.
