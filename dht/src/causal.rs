@@ -113,7 +113,7 @@ pub struct Causal<A> {
     sealed_since: u32,
     proposal: Option<Box<Proposal<A>>>,
     wish: Option<Wish<A>>,
-    relocation: Option<Box<Relocation>>,
+    relocation: Option<Box<Relocation<A>>>,
     comparing: Option<Comparing<A>>,
     filling: Option<Box<Filling<A>>>,
     /// Up to which layout it has forgotten what belongs to other shards.

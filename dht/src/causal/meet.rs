@@ -212,7 +212,11 @@ impl<A: Address> Causal<A> {
         let is_lost = |entry: &Entry<A>| entry.status == Status::Lost;
         let is_unsure = self.roster.entries().any(is_lost);
         if asked.is_empty() {
-            let failure = if is_unsure { Failure::NotYet } else { Failure::NotSeen };
+            let failure = if is_unsure {
+                Failure::NotYet
+            } else {
+                Failure::NotSeen
+            };
             return self.fail(ticket, failure, out);
         }
         self.acquaintance.strangers.push(Stranger {

@@ -33,7 +33,6 @@ fn is_one_layout(network: &Network, judge: &mut Judge) {
         let is_ready = node.is_ready() || layout.seat(&me).is_none();
         let counts = node.roster().entry(&me).map_or(0, |own| own.vouches) == layout.epoch;
         let has_seat = layout.seat(&me).is_some();
-        if std::env::var("DEBUG").is_ok() { eprintln!("{node:?}\n"); }
         if !is_at_last || !is_ready || view != network.nodes().count() || has_seat && !counts {
             let text = format!(
                 "node {me} has layout {} of {} in force, is ready: {is_ready}, counts: {counts}, and knows {view}",
@@ -56,13 +55,6 @@ fn replicas_are_equal(network: &Network, judge: &mut Judge) {
         let records = network.records(*first);
         for other in members {
             if network.records(*other) != records {
-                if std::env::var("DEBUG").is_ok() {
-                    let theirs = network.records(*other);
-                    for r in &records { if !theirs.contains(r) { eprintln!("{first} only: {r:?}"); } }
-                    for r in &theirs { if !records.contains(r) { eprintln!("{other} only: {r:?}"); } }
-                    eprintln!("{:?}\n{:?}", network.node(*first).seen(), network.node(*other).seen());
-                    eprintln!("{:?}", layout);
-                }
                 let text = format!("nodes {first} and {other} of shard {shard} differ");
                 judge.fail("replicas are equal", network.now_us, text);
             }
