@@ -114,7 +114,7 @@ pub struct Causal<A> {
     sealed_since: u32,
     proposal: Option<Box<Proposal<A>>>,
     wish: Option<Wish<A>>,
-    relocation: Option<Box<Relocation>>,
+    relocation: Option<Box<Relocation<A>>>,
     comparing: Option<Comparing<A>>,
     filling: Option<Box<Filling<A>>>,
     /// Up to which layout it has forgotten what belongs to other shards.
@@ -168,8 +168,7 @@ impl<A: Address> Causal<A> {
         for address in &config.view {
             roster.take(Entry::unmet(address.clone()));
         }
-        let others = layout.nodes().filter(|node| **node != me.address).cloned();
-        let content = Content::new(layout.epoch, others.collect());
+        let content = Content::new(&layout, &me.address);
         let mut node = Causal {
             writer: Writer::of(me.id, config.store),
             view: View::joining(me.clone(), Ownership::Successor),

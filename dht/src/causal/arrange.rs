@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::Causal;
-use super::layout::Layout;
+use super::layout::{Layout, Seat};
 use super::message::{Failure, Returned, Shards};
 use super::roster::{Entry, Status};
 use crate::event::{Action, Ticket};
@@ -129,7 +129,8 @@ impl<A: Address> Causal<A> {
         }
     }
 
-    /// In a store that is not divided, who is part of the view has a place, and nowhere has who is gone.
+    /// In a store that is not divided, who is part of the view has a place; nowhere has who is gone; and who has
+    /// lost its store gets its vote back by a new layout, before others lose theirs.
     pub(super) fn tidy(&mut self, out: &mut Vec<Action<A>>) {
         let members = self.layout.seats.len().max(1);
         let turn = (self.beats / TIDY_BEATS) as usize % members;
@@ -142,7 +143,12 @@ impl<A: Address> Causal<A> {
         let new = met.map(|entry| &entry.peer.address);
         let new = new.filter(|node| !self.layout.is_sharded() && self.layout.seat(node).is_none());
         let new: BTreeMap<A, u32> = new.map(|node| (node.clone(), 0)).collect();
-        if !new.is_empty() || !gone.is_empty() {
+        let forgets = |seat: &Seat<A>| {
+            let entry = self.roster.entry(&seat.node);
+            entry.is_some_and(|entry| entry.has_lost(seat.store))
+        };
+        let has_forgetful = self.layout.seats.iter().any(forgets);
+        if !new.is_empty() || !gone.is_empty() || has_forgetful {
             let layout = self.layout.with(&new, &gone, &self.stores());
             self.propose(layout, out);
         }

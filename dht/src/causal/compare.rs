@@ -91,6 +91,7 @@ impl<A: Address> Causal<A> {
         let Some(shard) = self.shard().filter(|_| self.filling.is_none()) else {
             return;
         };
+        self.heard_of(node, &vector);
         let lacks = !self.content.vector(shard).covers(&vector);
         match writes {
             Some(writes) if self.takes_writes() => {

@@ -3,12 +3,14 @@
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
+use super::layout::Layout;
 use super::log::Log;
 use super::message::Outcome;
 use super::operate::Asker;
 use super::seen::Seen;
 use super::vector::{Vector, Writer};
 use super::write::Write;
+use crate::peer::Address;
 
 /// What a replica has of its shard.
 #[derive(Clone, Debug)]
@@ -61,9 +63,13 @@ pub(super) struct Waiting {
     pub(super) until: u32,
 }
 
-impl<A: Ord + Clone> Content<A> {
-    /// The content at the beginning of a layout, of a replica that owes these others a look.
-    pub(super) fn new(epoch: u32, owes: BTreeSet<A>) -> Content<A> {
+impl<A: Address> Content<A> {
+    /// The content of a node at the beginning of a layout, before it has looked at any other replica.
+    pub(super) fn new(layout: &Layout<A>, node: &A) -> Content<A> {
+        let shard = layout.shard(node);
+        let members = shard.into_iter().flat_map(|shard| layout.members(shard));
+        let owes: BTreeSet<A> = members.filter(|other| *other != node).cloned().collect();
+        let epoch = layout.epoch;
         Content {
             seen: Seen {
                 epoch,

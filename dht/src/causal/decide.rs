@@ -19,14 +19,17 @@ use crate::event::{Action, Ticket};
 use crate::peer::Address;
 use crate::replication::acceptor::Ballot;
 
+/// Of each that has promised: whether that is a vote, and what it has, where its copies count.
+type Promises<A> = BTreeMap<A, (bool, Option<Vector>)>;
+
 /// A proposal on its way.
 #[derive(Clone, Debug)]
 pub(super) struct Proposal<A> {
     ballot: Ballot,
     /// What to propose, if nothing was accepted before.
     wish: Layout<A>,
-    /// Who has promised, and what it has, where its copies count.
-    promises: BTreeMap<A, Option<Vector>>,
+    /// Who has promised.
+    promises: Promises<A>,
     /// The latest that any of them had accepted.
     accepted: Option<(Ballot, Decree<A>)>,
     /// What is proposed.
@@ -39,7 +42,8 @@ pub(super) struct Proposal<A> {
 impl<A: Address> Causal<A> {
     /// Proposes the next layout.
     pub(super) fn propose(&mut self, wish: Layout<A>, out: &mut Vec<Action<A>>) {
-        let ballot = self.acceptor.next_ballot(self.me.id);
+        // Whoever has lost a store is another proposer, for it has forgotten its ballots.
+        let ballot = self.acceptor.next_ballot(self.writer.id());
         self.proposal = Some(
             Proposal {
                 ballot,
@@ -52,7 +56,7 @@ impl<A: Address> Causal<A> {
             }
             .into(),
         );
-        if self.votes() && self.promise(ballot).is_ok() {
+        if self.shard().is_some() && self.promise(ballot).is_ok() {
             self.keep_vote(out);
             self.after_sync(Then::OwnVote(ballot), out);
         }
@@ -93,18 +97,23 @@ impl<A: Address> Causal<A> {
         ballot: Ballot,
         out: &mut Vec<Action<A>>,
     ) {
-        if !self.may_vote(epoch) {
+        if !self.may_end(epoch) {
             return self.tell_news(ticket, out);
         }
         if let Err(higher) = self.promise(ballot) {
             return self.tell(ticket, Told::Rejected(higher), out);
         }
         self.keep_vote(out);
-        let told = Told::Promised {
+        let told = self.promised();
+        self.after_sync(Then::Tell(ticket, told.into()), out);
+    }
+
+    fn promised(&self) -> Told<A> {
+        Told::Promised {
+            votes: self.votes(),
             accepted: self.acceptor.accepted.clone(),
             sealed: self.sealed(),
-        };
-        self.after_sync(Then::Tell(ticket, told.into()), out);
+        }
     }
 
     fn promise(&mut self, ballot: Ballot) -> Result<(), Ballot> {
@@ -123,7 +132,7 @@ impl<A: Address> Causal<A> {
         decree: Decree<A>,
         out: &mut Vec<Action<A>>,
     ) {
-        if !self.may_vote(decree.layout.epoch) {
+        if !self.votes() || !self.may_end(decree.layout.epoch) {
             return self.tell_news(ticket, out);
         }
         let promised = self.promise(ballot);
@@ -138,10 +147,7 @@ impl<A: Address> Causal<A> {
     /// The own promise, or acceptance, is durable.
     pub(super) fn own_vote(&mut self, ballot: Ballot, out: &mut Vec<Action<A>>) {
         let told = match self.proposal.as_deref() {
-            Some(own) if own.ballot == ballot && own.decree.is_none() => Told::Promised {
-                accepted: self.acceptor.accepted.clone(),
-                sealed: self.sealed(),
-            },
+            Some(own) if own.ballot == ballot && own.decree.is_none() => self.promised(),
             _ => Told::Accepted,
         };
         self.decide_told(&self.me.address.clone(), ballot, told, out);
@@ -160,14 +166,18 @@ impl<A: Address> Causal<A> {
             return self.learned(told, out);
         };
         match told {
-            Told::Promised { accepted, sealed } if proposal.decree.is_none() => {
+            Told::Promised {
+                votes,
+                accepted,
+                sealed,
+            } if proposal.decree.is_none() => {
                 let ballot_of = |accepted: &Option<(Ballot, Decree<A>)>| {
                     accepted.as_ref().map(|(ballot, _)| *ballot)
                 };
                 if ballot_of(&accepted) > ballot_of(&proposal.accepted) {
                     proposal.accepted = accepted;
                 }
-                proposal.promises.insert(node.clone(), sealed);
+                proposal.promises.insert(node.clone(), (votes, sealed));
                 self.propose_decree(out);
             }
             Told::Accepted if proposal.decree.is_some() => {
@@ -182,7 +192,7 @@ impl<A: Address> Causal<A> {
             Told::Rejected(higher) => {
                 self.proposal = None;
                 // To have promised more than one was asked for does no harm, and the next ballot is higher.
-                if self.votes() && self.promise(higher).is_ok() {
+                if self.shard().is_some() && self.promise(higher).is_ok() {
                     self.keep_vote(out);
                 }
             }
@@ -196,21 +206,20 @@ impl<A: Address> Causal<A> {
             return;
         };
         let is_covered = |shard| self.is_covered(shard, &proposal.promises);
-        if !self.is_majority(proposal.promises.keys()) || !self.layout.all_shards().all(is_covered)
-        {
+        let votes = proposal.promises.iter().filter(|(_, (votes, _))| *votes);
+        let is_majority = self.is_majority(votes.map(|(node, _)| node));
+        if !is_majority || !self.layout.all_shards().all(is_covered) {
             return;
         }
         let decree = match &proposal.accepted {
             Some((_, decree)) => decree.clone(),
             None => {
-                let mut cut: BTreeMap<u32, Vector> = BTreeMap::new();
-                for (node, sealed) in &proposal.promises {
-                    if let (Some(shard), Some(sealed)) = (self.layout.shard(node), sealed) {
-                        cut.entry(shard).or_default().merge(sealed);
-                    }
+                let shards = self.layout.all_shards();
+                let cut = shards.map(|shard| (shard, self.cut(shard, &proposal.promises)));
+                Decree {
+                    cut: cut.collect(),
+                    layout: proposal.wish.clone(),
                 }
-                let layout = proposal.wish.clone();
-                Decree { layout, cut }
             }
         };
         let ballot = proposal.ballot;
@@ -222,6 +231,31 @@ impl<A: Address> Causal<A> {
             self.after_sync(Then::OwnVote(ballot), out);
         }
         self.ask_members(out);
+    }
+
+    /// All that anyone may have seen of a shard. Where all members have told what they have, that is on two of
+    /// them; or else whoever has not told may be the second.
+    fn cut(&self, shard: u32, promises: &Promises<A>) -> Vector {
+        let members = self.layout.members(shard).count();
+        let sealed = self.layout.members(shard);
+        let sealed = sealed.filter_map(|node| promises.get(node)?.1.as_ref());
+        let sealed: Vec<&Vector> = sealed.collect();
+        let mut cut = Vector::default();
+        for (place, vector) in sealed.iter().enumerate() {
+            if members < COPIES || sealed.len() < members {
+                cut.merge(vector);
+                continue;
+            }
+            for (writer, last) in vector.iter() {
+                let others = sealed
+                    .iter()
+                    .enumerate()
+                    .filter(|(other, _)| *other != place);
+                let second = others.map(|(_, other)| other.last(writer)).max();
+                cut.raise(writer, last.min(second.unwrap_or(0)));
+            }
+        }
+        cut
     }
 
     /// Goes on with a proposal, or with that of somebody who does not.
@@ -256,9 +290,10 @@ impl<A: Address> Causal<A> {
             .collect()
     }
 
-    /// Whether it has a vote in the decision on the layout of this epoch.
-    fn may_vote(&self, epoch: u32) -> bool {
-        self.votes() && epoch == self.layout.epoch + 1 && self.decree.layout.epoch < epoch
+    /// Whether the layout of this epoch would end the one of which it is a member.
+    fn may_end(&self, epoch: u32) -> bool {
+        let is_next = epoch == self.layout.epoch + 1 && self.decree.layout.epoch < epoch;
+        is_next && self.shard().is_some()
     }
 
     /// Whether it remembers all that it ever promised of the layout in force.
@@ -292,8 +327,12 @@ impl<A: Address> Causal<A> {
 
     /// Whether all that anyone may have seen of a shard is among what these have: each write that shows is on
     /// two stores, so one member may be missing, or those that are gone for good.
-    fn is_covered(&self, shard: u32, promises: &BTreeMap<A, Option<Vector>>) -> bool {
-        let has_told = |node: &&A| promises.get(*node).is_some_and(Option::is_some);
+    fn is_covered(&self, shard: u32, promises: &Promises<A>) -> bool {
+        let has_told = |node: &&A| {
+            promises
+                .get(*node)
+                .is_some_and(|(_, sealed)| sealed.is_some())
+        };
         let missing = || self.layout.members(shard).filter(|node| !has_told(node));
         let copies = COPIES.min(self.layout.members(shard).count());
         missing().count() < copies.max(1) || missing().all(|node| self.is_gone(node))

@@ -188,14 +188,22 @@ impl<A: Address> Causal<A> {
         }
         let others = self.roster.view().map(|entry| entry.peer.address.clone());
         let asked: Vec<A> = others.filter(|other| *other != self.me.address).collect();
+        // Those that are lost may know it.
+        let is_lost = |entry: &Entry<A>| entry.status == Status::Lost;
+        let is_unsure = self.roster.entries().any(is_lost);
         if asked.is_empty() {
-            return self.fail(ticket, Failure::NotSeen, out);
+            let failure = if is_unsure {
+                Failure::NotYet
+            } else {
+                Failure::NotSeen
+            };
+            return self.fail(ticket, failure, out);
         }
         self.acquaintance.strangers.push(Stranger {
             ticket,
             operation,
             asked,
-            is_unsure: false,
+            is_unsure,
         });
         self.meet_all(out);
     }

@@ -87,6 +87,9 @@ pub enum Told<A> {
     Counted(u64),
     /// The ballot has the promise.
     Promised {
+        /// Whether it counts as a vote: not that of a node that has lost the store on which it may have promised
+        /// or accepted something else.
+        votes: bool,
         /// What was accepted under an earlier one.
         accepted: Option<(Ballot, Decree<A>)>,
         /// All that this node has, and nothing comes to it any more; nothing where its copies do not count.

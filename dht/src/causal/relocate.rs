@@ -3,7 +3,7 @@
 //! Every node does so by itself, in its own time; nobody conducts. It serves reads of the layout before until it
 //! has everything. Nothing is taken from the giver's store before all have what they need.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::content::Content;
@@ -27,11 +27,13 @@ pub(super) struct Former<A> {
 
 /// A node on its way into the next layout.
 #[derive(Clone, Debug)]
-pub(super) struct Relocation {
+pub(super) struct Relocation<A> {
     /// Shards of the layout before of which it still has to get something.
     todo: BTreeSet<u32>,
     /// The beat in which it began.
     since: u32,
+    /// What other replicas of the own shard have, as they have told since.
+    heard: BTreeMap<A, Vector>,
 }
 
 impl<A: Address> Causal<A> {
@@ -74,6 +76,7 @@ impl<A: Address> Causal<A> {
             Relocation {
                 todo,
                 since: self.beats,
+                heard: BTreeMap::new(),
             }
             .into(),
         );
@@ -113,6 +116,8 @@ impl<A: Address> Causal<A> {
         self.layout = decree.layout.clone();
         self.decree = decree;
         self.content = self.empty_content();
+        // Of layouts before the first there is nothing to have.
+        self.content.is_partial = self.shard().is_some() && self.layout.epoch > 1;
         self.discard(out);
         self.keep_layout(out);
         self.introduce(0);
@@ -127,12 +132,7 @@ impl<A: Address> Causal<A> {
 
     /// The content of the layout in force, before there is any.
     pub(super) fn empty_content(&self) -> Content<A> {
-        let shard = self.layout.shard(&self.me.address);
-        let members = shard
-            .into_iter()
-            .flat_map(|shard| self.layout.members(shard));
-        let others = members.filter(|node| **node != self.me.address);
-        let mut content = Content::new(self.layout.epoch, others.cloned().collect());
+        let mut content = Content::new(&self.layout, &self.me.address);
         content.since = self.beats;
         content
     }
@@ -168,22 +168,24 @@ impl<A: Address> Causal<A> {
             relocation.todo.remove(&own);
         }
         let waited = self.beats.saturating_sub(relocation.since);
-        let Some(next) = self.next_base(waited) else {
-            return match self.relocation.as_ref().is_some_and(|r| r.todo.is_empty()) {
-                true => self.arrive(true, out),
-                false => {}
-            };
-        };
-        if self.filling.is_some() {
-            return;
+        let has_all = relocation.todo.is_empty();
+        if waited > ALONE_BEATS {
+            self.trim_cut(out);
+        }
+        let may_leave = own.is_none() || has_cut || waited > ALONE_BEATS && self.is_not_needed();
+        if has_all && may_leave {
+            return self.arrive(true, out);
         }
         let epoch = self.decree.layout.epoch;
         let Some(shard) = self.decree.layout.shard(&self.me.address) else {
             return;
         };
-        if waited > ALONE_BEATS && self.has_arrived_peer(shard) {
+        if !has_all && may_leave && waited > ALONE_BEATS && self.has_arrived(shard) {
             return self.arrive(false, out);
         }
+        let Some(next) = self.next_base(waited).filter(|_| self.filling.is_none()) else {
+            return;
+        };
         let me = &self.me.address;
         let givers = self.layout.members(next).filter(|node| *node != me);
         let givers: Vec<A> = givers
@@ -269,13 +271,55 @@ impl<A: Address> Causal<A> {
             })
     }
 
-    /// Whether another replica of a shard has the next layout in force, with all that belongs to it.
-    fn has_arrived_peer(&self, shard: u32) -> bool {
+    /// Whether some replica of a shard has the next layout in force, with all that belongs to it.
+    fn has_arrived(&self, shard: u32) -> bool {
         let epoch = self.decree.layout.epoch;
         self.decree.layout.members(shard).any(|node| {
             let entry = self.roster.entry(node);
-            *node != self.me.address && entry.is_some_and(|entry| entry.vouches >= epoch)
+            entry.is_some_and(|entry| entry.vouches >= epoch)
         })
+    }
+
+    /// Whether nobody will ask this node for anything that it has: of each shard some replica has all. Until then
+    /// it stays until it has all that is to be had of its own shard, for others may find it nowhere else.
+    fn is_not_needed(&self) -> bool {
+        let shards = self.decree.layout.all_shards();
+        let mut shards = shards.into_iter();
+        shards.all(|shard| self.has_arrived(shard))
+    }
+
+    /// What other replicas of the own shard have, of which more may be needed.
+    pub(super) fn heard_of(&mut self, node: &A, vector: &Vector) {
+        if let Some(relocation) = &mut self.relocation {
+            relocation.heard.insert(node.clone(), vector.clone());
+        }
+    }
+
+    /// A write that only one store had may be part of the cut, and that store may have been lost since. Nobody
+    /// has seen it. Once all others of the shard have told what they have, the cut ends where they do.
+    fn trim_cut(&mut self, out: &mut Vec<Action<A>>) {
+        let (Some(shard), Some(relocation)) = (self.shard(), &self.relocation) else {
+            return;
+        };
+        let (cut, vector) = (self.cut_of(shard), self.content.vector(shard));
+        let seats = self.layout.seats.iter().filter(|seat| seat.shard == shard);
+        let mut others = seats.filter(|seat| seat.node != self.me.address);
+        let is_through = others.all(|seat| {
+            let entry = self.roster.entry(&seat.node);
+            let heard = relocation.heard.get(&seat.node);
+            let is_lost = entry.is_some_and(|entry| entry.has_lost(seat.store));
+            is_lost || self.is_gone(&seat.node) || heard.is_some_and(|heard| vector.covers(heard))
+        });
+        // Where others have found all of it, so will this one.
+        let stays = self.layout.all_shards() == self.decree.layout.all_shards();
+        let needs = |to: &u32| !stays || *to == shard;
+        let mut needing = self.decree.layout.all_shards().filter(needs);
+        let has_arrived = needing.any(|shard| self.has_arrived(shard));
+        let is_less = vector != cut && cut.covers(&vector) && self.content.is_whole();
+        if is_less && is_through && !has_arrived {
+            self.decree.cut.insert(shard, vector);
+            self.keep_layout(out);
+        }
     }
 
     /// What of a shard of the layout before belongs to the next one.
@@ -300,6 +344,7 @@ impl<A: Address> Causal<A> {
                 Relocation {
                     todo: if has_seat { todo } else { BTreeSet::new() },
                     since: self.beats,
+                    heard: BTreeMap::new(),
                 }
                 .into(),
             );

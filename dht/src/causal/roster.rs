@@ -67,6 +67,14 @@ impl<A: Address> Entry<A> {
         self.stores.last().copied().unwrap_or(0)
     }
 
+    /// Whether it runs on another store than this one, which it had when a layout was proposed; 0 is its first.
+    pub(crate) fn has_lost(&self, store: u32) -> bool {
+        match store {
+            0 => self.stores.len() > 1,
+            store => self.store() > store,
+        }
+    }
+
     fn order(&self) -> (u32, u32, Status) {
         (self.peer.incarnation, self.serial, self.status)
     }

@@ -62,7 +62,7 @@ impl<A: Address> Causal<A> {
     }
 }
 
-impl<A: Ord + Clone> Content<A> {
+impl<A: Address> Content<A> {
     fn buffer(&mut self, shard: u32, write: Write) {
         let last = self
             .seen

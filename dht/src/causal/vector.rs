@@ -27,6 +27,13 @@ impl Writer {
     }
 }
 
+impl Writer {
+    /// An identifier of its own.
+    pub(crate) fn id(self) -> Id {
+        Id::of(&self.0.to_be_bytes())
+    }
+}
+
 /// The last write of each writer that somebody has, and with it all before; none of those not named.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Vector(BTreeMap<Writer, u64>);
