@@ -259,8 +259,8 @@ async fn who_comes_late_waits_for_a_shard_and_has_all_of_it_then() {
         })
         .await;
     assert_eq!(store.get(4, "/shard/node-shard-id").await.status, 404);
-    let told = store.read(4, "early", &Value::Null).await;
-    assert_eq!(told.status, 503, "it has no place yet: {told:?}");
+    let told = store.read(4, "early", &seen).await;
+    assert_eq!(told.status, 200, "it asks those that have it: {told:?}");
 
     for (path, status) in [("/shard/add-member/7", 404), ("/shard/add-member/x", 404)] {
         assert_eq!(

@@ -64,7 +64,7 @@ async fn requests_that_make_no_sense_change_nothing() {
         let told = store.ask(2, Method::PUT, path, body.clone()).await;
         assert_eq!(told.status, 400, "{path} {body}: {told:?}");
     }
-    assert_eq!(store.get(0, "/kvs").await.status, 404);
+    assert_eq!(store.get(0, "/kvs").await.status, 400, "the key is empty");
     assert_eq!(
         store.ask(0, Method::POST, "/view", json!({})).await.status,
         405

@@ -11,9 +11,9 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 /// A node, configured by the environment alone; it ends with this.
-pub struct Node {
+pub(crate) struct Node {
     child: Child,
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// What it holds, and its log; they outlast a kill.
     folder: TempDir,
     /// What the executable is run by, if not directly.
@@ -22,7 +22,12 @@ pub struct Node {
 
 impl Node {
     /// `within`: the words of a command that runs another one, in a place of its own.
-    pub fn start(address: SocketAddr, view: &str, shards: Option<u32>, within: &[&str]) -> Node {
+    pub(crate) fn start(
+        address: SocketAddr,
+        view: &str,
+        shards: Option<u32>,
+        within: &[&str],
+    ) -> Node {
         let folder = TempDir::new().expect("a temporary folder");
         let within: Vec<String> = within.iter().map(|word| (*word).to_owned()).collect();
         let child = spawn(address, view, shards, &within, &folder);
@@ -35,18 +40,18 @@ impl Node {
     }
 
     /// Kills it, with no time to say anything.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         // Fails where it has ended by itself, which is as good.
         let _ = self.child.kill().and_then(|()| self.child.wait());
     }
 
     /// Starts it again on its disk.
-    pub fn restart(&mut self, view: &str, shards: Option<u32>) {
+    pub(crate) fn restart(&mut self, view: &str, shards: Option<u32>) {
         self.kill();
         self.child = spawn(self.address, view, shards, &self.within, &self.folder);
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 }
@@ -91,24 +96,24 @@ fn spawn(
 }
 
 /// Some nodes of one store.
-pub struct Store {
-    pub nodes: Vec<Node>,
-    pub client: Client,
+pub(crate) struct Store {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) client: Client,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub struct Told {
-    pub status: u16,
-    pub body: Value,
+pub(crate) struct Told {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
     /// What the header says was seen.
-    pub seen: Option<String>,
-    pub retry_after: Option<String>,
+    pub(crate) seen: Option<String>,
+    pub(crate) retry_after: Option<String>,
 }
 
 impl Store {
     /// So many nodes on free ports, in so many shards, all of them ready.
-    pub async fn boot(count: usize, shards: Option<u32>) -> Store {
+    pub(crate) async fn boot(count: usize, shards: Option<u32>) -> Store {
         // All are taken at the same time, or one might be given twice.
         let listeners: Vec<_> = (0..count)
             .map(|_| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port"))
@@ -129,7 +134,7 @@ impl Store {
         store
     }
 
-    pub fn of(nodes: Vec<Node>) -> Store {
+    pub(crate) fn of(nodes: Vec<Node>) -> Store {
         let client = Client::builder()
             .no_proxy()
             .timeout(Duration::from_secs(40))
@@ -140,13 +145,13 @@ impl Store {
         }
     }
 
-    pub fn view(&self) -> String {
+    pub(crate) fn view(&self) -> String {
         let addresses: Vec<SocketAddr> = self.nodes.iter().map(|node| node.address).collect();
         joined(&addresses)
     }
 
     /// Asks the node at this place; nothing where it does not answer.
-    pub async fn try_ask(
+    pub(crate) async fn try_ask(
         &self,
         place: usize,
         method: Method,
@@ -169,29 +174,29 @@ impl Store {
         })
     }
 
-    pub async fn ask(&self, place: usize, method: Method, path: &str, body: Value) -> Told {
+    pub(crate) async fn ask(&self, place: usize, method: Method, path: &str, body: Value) -> Told {
         let told = self.try_ask(place, method, path, &body.to_string()).await;
         told.unwrap_or_else(|| panic!("{place} does not answer: {}", self.nodes[place].log()))
     }
 
-    pub async fn get(&self, place: usize, path: &str) -> Told {
+    pub(crate) async fn get(&self, place: usize, path: &str) -> Told {
         self.ask(place, Method::GET, path, Value::Null).await
     }
 
-    pub async fn put(&self, place: usize, key: &str, value: Value, seen: &Value) -> Told {
+    pub(crate) async fn put(&self, place: usize, key: &str, value: Value, seen: &Value) -> Told {
         let body = json!({"value": value, "causal-metadata": seen});
         self.ask(place, Method::PUT, &format!("/kvs/{key}"), body)
             .await
     }
 
-    pub async fn read(&self, place: usize, key: &str, seen: &Value) -> Told {
+    pub(crate) async fn read(&self, place: usize, key: &str, seen: &Value) -> Told {
         let body = json!({"causal-metadata": seen});
         self.ask(place, Method::GET, &format!("/kvs/{key}"), body)
             .await
     }
 
     /// Waits until the node at this place is ready.
-    pub async fn is_ready(&self, place: usize) {
+    pub(crate) async fn is_ready(&self, place: usize) {
         let what = format!("{place} is ready");
         self.until(&what, async || {
             let told = self.try_ask(place, Method::GET, "/readyz", "").await;
@@ -201,7 +206,7 @@ impl Store {
     }
 
     /// Waits until something holds.
-    pub async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
+    pub(crate) async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !holds().await {
             let logs: Vec<String> = self.nodes.iter().map(Node::log).collect();
@@ -215,7 +220,7 @@ impl Store {
     }
 
     /// The places of the nodes of a shard.
-    pub async fn members(&self, via: usize, shard: &str) -> Vec<usize> {
+    pub(crate) async fn members(&self, via: usize, shard: &str) -> Vec<usize> {
         let told = self.get(via, &format!("/shard/members/{shard}")).await;
         let members = told.body["shard-members"]
             .as_array()
@@ -229,7 +234,7 @@ impl Store {
     }
 }
 
-pub fn joined(addresses: &[SocketAddr]) -> String {
+pub(crate) fn joined(addresses: &[SocketAddr]) -> String {
     let texts: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
     texts.join(",")
 }
