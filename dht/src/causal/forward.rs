@@ -134,7 +134,10 @@ impl<A: Address> Causal<A> {
         if cause == Cause::Silent && sought.want.is_write() {
             return self.fail(sought.ticket, Failure::Unsure, out);
         }
-        sought.failure = Failure::Unreachable;
+        // What this node itself lacks is told before the silence of others.
+        if sought.failure != Failure::NotYet {
+            sought.failure = Failure::Unreachable;
+        }
         self.forward(sought, out);
     }
 }

@@ -278,7 +278,7 @@ impl<A> Ask<A> {
     pub fn patience_ms(&self) -> u32 {
         match self {
             // Longer than a write waits for its second copy.
-            Ask::Operate(_) => 5_000,
+            Ask::Operate(operation) if operation.what != What::Get => 5_000,
             Ask::Page { .. } | Ask::Count(_) => 2_000,
             _ => 1_000,
         }

@@ -228,32 +228,25 @@ impl Net {
         network
     }
 
-    /// From now on nothing that one sends reaches the others.
+    /// From now on nothing passes between one and the others.
     fn cut_off(&self, place: usize) {
-        for other in self.others(place) {
-            ip(&format!(
-                "-n {} route add blackhole {other}/32",
-                self.names[place]
-            ));
-        }
+        self.route(place, "add");
     }
 
     fn heal(&self, place: usize) {
-        for other in self.others(place) {
-            ip(&format!(
-                "-n {} route del blackhole {other}/32",
-                self.names[place]
-            ));
-        }
+        self.route(place, "del");
     }
 
-    fn others(&self, place: usize) -> impl Iterator<Item = IpAddr> {
-        let own = self.addresses[place];
-        let others = self
-            .addresses
-            .iter()
-            .filter(move |address| **address != own);
-        others.map(SocketAddr::ip)
+    fn route(&self, place: usize, verb: &str) {
+        let (name, address) = (&self.names[place], self.addresses[place].ip());
+        let all = self.names.iter().zip(&self.addresses);
+        for (other, other_address) in all.filter(|(other, _)| *other != name) {
+            let other_address = other_address.ip();
+            ip(&format!(
+                "-n {name} route {verb} blackhole {other_address}/32"
+            ));
+            ip(&format!("-n {other} route {verb} blackhole {address}/32"));
+        }
     }
 }
 
