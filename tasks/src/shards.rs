@@ -1,12 +1,14 @@
 //! Shards: the processes of a causally consistent store, and what they say of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use dht_state::Process;
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::time::sleep;
 
 use crate::client::{Answer, Call, segment};
 use crate::cluster::{Cluster, Network};
@@ -91,12 +93,18 @@ pub(crate) async fn add_member(cluster: &Cluster, shard: Option<&str>) -> Result
     let process = nodes.remove(0).process;
     let path = format!("/shard/add-member/{}", segment(shard.as_bytes()));
     let body = json!({"socket-address": process.address});
-    ask(
-        cluster,
-        Call::json(reqwest::Method::PUT, path, &body).patient(),
-    )
-    .await?;
-    Ok(process)
+    let call = Call::json(reqwest::Method::PUT, path, &body).patient();
+    let deadline = Instant::now() + MET_MAX;
+    loop {
+        let members = cluster.running()?;
+        let (answer, _) = cluster.client.ask_any(&members, &call).await?;
+        // Whoever was asked may not have met it yet.
+        match answer.status {
+            404 if Instant::now() < deadline => sleep(PAUSE).await,
+            _ if answer.is_success() => return Ok(process),
+            _ => bail!(answer.complaint()),
+        }
+    }
 }
 
 /// Divides nodes and keys into so many shards. Returns when it is decided and done.
@@ -311,3 +319,6 @@ async fn finish(cluster: &Cluster, nodes: &mut Vec<Spawned>) -> Result<()> {
 
 /// Nodes of a shard at least, so that it survives the loss of one.
 const MEMBERS_MIN: u64 = 2;
+/// Nodes meet each other a few times a second.
+const MET_MAX: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(100);
