@@ -21,6 +21,8 @@ pub struct Network {
     pub returned: BTreeMap<Ticket, Returned<Address>>,
     /// Of a hundred questions, and of a hundred answers, so many never arrive.
     pub lost: u64,
+    /// Nothing comes to these nodes, or from them, though they are up.
+    pub cut: BTreeSet<Address>,
     queue: BTreeMap<(u64, u64), Delivery>,
     open: BTreeMap<Ticket, Open>,
     random: u64,
@@ -75,6 +77,7 @@ impl Network {
             hosts: BTreeMap::new(),
             returned: BTreeMap::new(),
             lost: 0,
+            cut: BTreeSet::new(),
             queue: BTreeMap::new(),
             open: BTreeMap::new(),
             random: seed,
@@ -320,6 +323,9 @@ impl Network {
     }
 
     fn arrive(&mut self, open: Open, from: Peer<Address>, request: Request<Address>) {
+        if self.cut.contains(&open.to.address) || self.cut.contains(&open.asker) {
+            return;
+        }
         let host = &self.hosts[&open.to.address];
         let there = host.member.peer;
         if host.is_up && there == open.to {
@@ -390,7 +396,8 @@ impl Network {
                     .open
                     .remove(&ticket)
                     .expect("it answers what was asked, once");
-                if self.draw(0, 99) >= self.lost {
+                let is_cut = self.cut.contains(&at) || self.cut.contains(&open.asker);
+                if self.draw(0, 99) >= self.lost && !is_cut {
                     let event = Event::Answered {
                         ticket: open.ticket,
                         from,
