@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 
 use crate::event::Action;
 use crate::id::Id;
+use crate::listed::Listed;
+use crate::listed::exchange::{About, Question};
 use crate::listed::table::Table;
-use crate::listed::{About, Listed, Question};
 use crate::peer::{Address, Peer};
 
 /// What is known of the others beside the table.
@@ -62,8 +63,8 @@ impl<A: Address> Listed<A> {
         }
         self.presence.meet(peer);
         let is_last = self.peer(peer.id).as_ref() == Some(peer);
-        if is_last {
-            self.presence.absent.remove(&peer.id);
+        if is_last && self.presence.absent.remove(&peer.id).is_some() {
+            self.meets_again(peer.id);
         }
     }
 

@@ -10,10 +10,11 @@ use alloc::vec::Vec;
 
 use crate::event::Action;
 use crate::id::{Arc, Id};
+use crate::listed::exchange::About;
 use crate::listed::message::{Told, What};
 use crate::listed::steer::GONE;
 use crate::listed::table::Table;
-use crate::listed::{About, Errand, Listed};
+use crate::listed::{Errand, Listed};
 use crate::peer::Address;
 use crate::record::{Record, Version};
 use crate::store::{Command, Limit};
@@ -90,6 +91,12 @@ enum Kind {
 }
 
 impl Sweeping {
+    /// Nothing has been swept in this life: what is here is to be looked through as soon as others are there.
+    pub(super) fn begin_again(&mut self) {
+        self.is_due = true;
+        self.age = REPAIR;
+    }
+
     pub(super) const fn new() -> Sweeping {
         Sweeping {
             sweep: None,
@@ -127,6 +134,11 @@ impl<A: Address> Listed<A> {
     /// A member has missed something, and nobody knows what.
     pub(super) fn falls_behind(&mut self, id: Id) {
         self.fall_behind([(id, Missed::Anything)]);
+    }
+
+    /// A member is back: it is to be told when it has what it has missed, if anything.
+    pub(super) fn is_back(&mut self, id: Id) {
+        self.fall_behind([(id, Missed::Keys(BTreeSet::new()))]);
     }
 
     /// A member has missed this key.
@@ -254,6 +266,8 @@ impl<A: Address> Listed<A> {
             for to in self.lacking(key, &mut sweep) {
                 if self.is_passed_over(to, &sweep.kind) {
                     self.falls_behind(to);
+                    // Nobody is to be told that it has caught up.
+                    sweep.has_failed |= matches!(sweep.kind, Kind::CatchUp(_));
                     continue;
                 }
                 let offer = sweep.offers.entry(to).or_default();

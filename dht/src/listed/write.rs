@@ -9,8 +9,9 @@ use alloc::vec::Vec;
 
 use crate::event::{Action, Ticket};
 use crate::id::Id;
+use crate::listed::exchange::{About, tell};
 use crate::listed::message::{Refused, Told, What};
-use crate::listed::{About, Done, Errand, Listed, tell};
+use crate::listed::{Done, Errand, Listed};
 use crate::peer::Address;
 use crate::record::{Change, Changed, Record, Version};
 use crate::store::Command;
@@ -34,6 +35,8 @@ pub(super) struct Write {
     asker: Asker,
     changed: Option<Changed>,
     record: Option<Record>,
+    /// Those that keep the key, and those that will after the step that is under way.
+    groups: Vec<Vec<Id>>,
     /// Those that have it durably.
     has: BTreeSet<Id>,
     /// Those that may still say so.
@@ -85,6 +88,7 @@ impl<A: Address> Listed<A> {
             asker,
             changed: None,
             record: None,
+            groups: Vec::new(),
             has: BTreeSet::new(),
             waits: BTreeSet::new(),
             attempt: 0,
@@ -178,7 +182,8 @@ impl<A: Address> Listed<A> {
         let Some(record) = write.record.clone() else {
             return;
         };
-        let to: BTreeSet<Id> = self.groups(key).into_iter().flatten().collect();
+        let groups = self.groups(key);
+        let to: BTreeSet<Id> = groups.iter().flatten().copied().collect();
         let there: BTreeSet<Id> = to
             .iter()
             .copied()
@@ -188,6 +193,7 @@ impl<A: Address> Listed<A> {
             self.misses(*away, key);
         }
         if let Some(write) = self.writes.find(ticket) {
+            write.groups = groups;
             write.waits.clone_from(&there);
         }
         for other in there {
@@ -236,20 +242,35 @@ impl<A: Address> Listed<A> {
         newer: Vec<(Id, Record)>,
         out: &mut Vec<Action<A>>,
     ) {
-        if newer.is_empty() {
+        let Some((key, record)) = newer.into_iter().next() else {
+            return self.write_got(ticket, attempt, by, out);
+        };
+        self.tick(record.version);
+        let errand = Errand::Newer(ticket, attempt, by, record);
+        self.store(Command::Read(key), errand, out);
+    }
+
+    /// Another one has something newer. If it is known here by now, it came after this write.
+    pub(super) fn newer_found(
+        &mut self,
+        (ticket, attempt): (Ticket, u32),
+        by: Id,
+        newer: Record,
+        here: Option<Record>,
+        out: &mut Vec<Action<A>>,
+    ) {
+        if here.is_some_and(|here| here.version >= newer.version) {
             return self.write_got(ticket, attempt, by, out);
         }
-        for (_, record) in &newer {
-            self.tick(record.version);
-        }
-        self.merge(newer, out);
         let Some(write) = self.writes.find(ticket) else {
             return;
         };
         if write.attempt != attempt {
             return;
         }
-        match write.judged < JUDGED_MAX {
+        let (key, is_last) = (write.key, write.judged >= JUDGED_MAX);
+        self.merge([(key, newer)].into(), out);
+        match !is_last {
             true => self.attempt(ticket, out),
             false => self.end(ticket, |_| Done::Refused(Refused::Unsure), out),
         }
@@ -279,7 +300,7 @@ impl<A: Address> Listed<A> {
             return;
         };
         let is_over = write.waits.is_empty();
-        let groups = self.groups(write.key);
+        let groups = &write.groups;
         let has = |group: &[Id]| group.iter().filter(|id| write.has.contains(id)).count();
         let is_enough = groups.iter().all(|group| {
             let least = if is_over {
