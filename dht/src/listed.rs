@@ -19,16 +19,20 @@
 //! it has.
 //!
 //! One exchange a file: `found` (the first table), `decide` (the next one), `steer` (which one that
-//! should be), `operate` (what clients want, wherever it is), `read` and `write` (by a replica), `sweep`
-//! (copies go where they belong, in the course of a change and ever after), `presence` (who is there).
+//! should be), `change` (how one follows from the other), `operate` (what clients want, wherever it is), `read`
+//! and `write` (by a replica), `keep` (what that sends), `sweep` (copies go where they belong, in the course of a
+//! change and ever after), `behind` (what others have missed), `presence` (who is there), `exchange` (all that
+//! is asked).
 
 pub mod message;
 pub mod table;
 
+mod behind;
 mod change;
 mod decide;
 mod exchange;
 mod found;
+mod keep;
 mod operate;
 mod presence;
 mod read;
@@ -36,7 +40,7 @@ mod steer;
 mod sweep;
 mod write;
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -44,6 +48,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Action, Call, Event, Failure, Note, Returned, Ticket, Timer};
 use crate::id::Id;
+use crate::listed::behind::Missed;
 use crate::listed::decide::Vote;
 use crate::listed::exchange::{Question, tell};
 use crate::listed::found::Acquaintances;
@@ -111,6 +116,8 @@ pub struct Listed<A> {
     vote: Vote<A>,
     course: Course<A>,
     sweeping: Sweeping,
+    /// Members that have missed something.
+    behind: BTreeMap<Id, Missed>,
     /// Members that may have something that this node lacks, since it was away.
     owed: BTreeSet<Id>,
     /// The highest time of any version seen.
@@ -184,6 +191,7 @@ impl<A: Address> Listed<A> {
             vote: Vote::new(),
             course: Course::new(),
             sweeping: Sweeping::new(),
+            behind: BTreeMap::new(),
             owed: BTreeSet::new(),
             clock: 0,
             questions: Slots::new(),
@@ -257,17 +265,7 @@ impl<A: Address> Listed<A> {
                 self.kept(ticket, &sent, here, out);
             }
             (Errand::Offer(ticket, items), Outcome::Records(here)) => {
-                let has = |(key, version): &(Id, Version)| {
-                    let same = |(other, record): &(Id, Option<Record>)| {
-                        other == key
-                            && record
-                                .as_ref()
-                                .is_some_and(|record| record.version >= *version)
-                    };
-                    here.iter().any(same)
-                };
-                let wanted = items.iter().filter(|item| !has(item)).map(|(key, _)| *key);
-                tell(ticket, Told::Wanted(wanted.collect()), out);
+                self.offered(ticket, items, here, out);
             }
             (Errand::Own(gather), Outcome::Record(record)) => self.own_read(gather, record, out),
             (Errand::Change(write), Outcome::Changed(changed)) => self.changed(write, changed, out),

@@ -25,6 +25,8 @@ pub(super) struct Question<A> {
     /// Nothing where it is only asked whether it is there.
     pub(super) what: Option<What<A>>,
     pub(super) about: About,
+    /// By which table it was asked.
+    pub(super) version: u32,
 }
 
 /// What a question was about.
@@ -66,7 +68,7 @@ impl<A: Address> Listed<A> {
         }
     }
 
-    pub(super) fn asked_by_member(
+    fn asked_by_member(
         &mut self,
         ticket: Ticket,
         from: Peer<A>,
@@ -110,7 +112,7 @@ impl<A: Address> Listed<A> {
     }
 
     /// What one is told that acts by a table of another version.
-    pub(super) fn other_table(&self, version: u32) -> Told<A> {
+    fn other_table(&self, version: u32) -> Told<A> {
         match &self.table {
             Some(table) if table.version > version => Told::Newer(Box::new(Table::clone(table))),
             _ => Told::Behind(self.version()),
@@ -145,14 +147,16 @@ impl<A: Address> Listed<A> {
             }
             Told::Behind(_) => self.defer(question, out),
             told => {
-                self.course.informed.insert(from.id);
+                if question.version == self.version() {
+                    self.course.informed.insert(from.id);
+                }
                 self.told(question, told, micros, out);
             }
         }
     }
 
     /// One that has an older table is told this one, and then asked again.
-    pub(super) fn defer(&mut self, question: Question<A>, out: &mut Vec<Action<A>>) {
+    fn defer(&mut self, question: Question<A>, out: &mut Vec<Action<A>>) {
         let to = question.to.id;
         if question.about == About::Install {
             return;
@@ -165,13 +169,13 @@ impl<A: Address> Listed<A> {
     }
 
     /// What was put off for this one.
-    pub(super) fn take_deferred(&mut self, to: Id) -> Vec<Question<A>> {
+    fn take_deferred(&mut self, to: Id) -> Vec<Question<A>> {
         self.deferred
             .extract_if(.., |question| question.to.id == to)
             .collect()
     }
 
-    pub(super) fn told(
+    fn told(
         &mut self,
         question: Question<A>,
         told: Told<A>,
@@ -179,7 +183,10 @@ impl<A: Address> Listed<A> {
         out: &mut Vec<Action<A>>,
     ) {
         let to = question.to.id;
+        let is_current = question.version == self.version();
         match (question.about, told) {
+            // These are of that table only.
+            (About::Greeting | About::Swept, _) if !is_current => {}
             (About::Greeting, Told::Greeting(greeting)) => self.greeted(to, greeting, out),
             (About::Install, _) => {
                 for question in self.take_deferred(to) {
@@ -208,7 +215,7 @@ impl<A: Address> Listed<A> {
         let to = question.to.id;
         match question.about {
             About::Presence | About::Greeting | About::Vote(_) | About::Swept => {}
-            About::CaughtUp => self.falls_behind(to),
+            About::CaughtUp => self.is_back(to),
             About::Install => {
                 for question in self.take_deferred(to) {
                     // These were not even looked at.
@@ -227,12 +234,7 @@ impl<A: Address> Listed<A> {
     }
 
     /// A question was asked by a table that has been replaced meanwhile.
-    pub(super) fn outdated(
-        &mut self,
-        question: Question<A>,
-        micros: u32,
-        out: &mut Vec<Action<A>>,
-    ) {
+    fn outdated(&mut self, question: Question<A>, micros: u32, out: &mut Vec<Action<A>>) {
         match question.about {
             About::Operation(operation) => {
                 self.operation_outdated(operation, question.to, micros, out);
@@ -244,13 +246,31 @@ impl<A: Address> Listed<A> {
     /// Asks another member. It has to be known.
     pub(super) fn ask(&mut self, to: Id, what: What<A>, about: About, out: &mut Vec<Action<A>>) {
         if let Some(to) = self.peer(to) {
-            let what = Some(what);
-            self.ask_again(Question { to, what, about }, out);
+            self.ask_peer(to, Some(what), about, out);
         }
     }
 
-    pub(super) fn ask_again(&mut self, question: Question<A>, out: &mut Vec<Action<A>>) {
+    /// Asks one that the table may not name; where there is nothing to ask, whether it is there.
+    pub(super) fn ask_peer(
+        &mut self,
+        to: Peer<A>,
+        what: Option<What<A>>,
+        about: About,
+        out: &mut Vec<Action<A>>,
+    ) {
         let version = self.version();
+        let question = Question {
+            to,
+            what,
+            about,
+            version,
+        };
+        self.ask_again(question, out);
+    }
+
+    fn ask_again(&mut self, mut question: Question<A>, out: &mut Vec<Action<A>>) {
+        let version = self.version();
+        question.version = version;
         let what = question.what.clone();
         let request = what.map(|what| Request::Listed(Box::new(Ask { version, what })));
         let to = question.to.clone();
@@ -302,7 +322,7 @@ impl<A: Address> Listed<A> {
     }
 }
 
-pub(super) fn reply<A>(ticket: Ticket, reply: Reply<A>, out: &mut Vec<Action<A>>) {
+fn reply<A>(ticket: Ticket, reply: Reply<A>, out: &mut Vec<Action<A>>) {
     out.push(Action::Reply { ticket, reply });
 }
 

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::event::Action;
 use crate::id::Id;
 use crate::listed::Listed;
-use crate::listed::exchange::{About, Question};
+use crate::listed::exchange::About;
 use crate::listed::table::Table;
 use crate::peer::{Address, Peer};
 
@@ -107,8 +107,7 @@ impl<A: Address> Listed<A> {
 
     fn probe(&mut self, to: Id, out: &mut Vec<Action<A>>) {
         if let Some(to) = self.peer(to) {
-            let (what, about) = (None, About::Presence);
-            self.ask_again(Question { to, what, about }, out);
+            self.ask_peer(to, None, About::Presence, out);
         }
     }
 }

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use crate::event::{Action, Failure, Note, Returned, Ticket};
 use crate::id::Id;
-use crate::listed::exchange::{About, Question};
+use crate::listed::exchange::About;
 use crate::listed::message::What;
 use crate::listed::table::{Change, Member, Refusal, Table};
 use crate::listed::{Listed, fail};
@@ -344,7 +344,7 @@ impl<A: Address> Listed<A> {
         for to in core::mem::take(&mut self.course.former) {
             let what = Some(What::Install(Box::new(Table::clone(&table))));
             let about = About::Install;
-            self.ask_again(Question { to, what, about }, out);
+            self.ask_peer(to, what, about, out);
         }
     }
 

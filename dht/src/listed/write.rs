@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 
 use crate::event::{Action, Ticket};
 use crate::id::Id;
-use crate::listed::exchange::{About, tell};
-use crate::listed::message::{Refused, Told, What};
+use crate::listed::exchange::About;
+use crate::listed::message::{Refused, What};
 use crate::listed::{Done, Errand, Listed};
 use crate::peer::Address;
 use crate::record::{Change, Changed, Record, Version};
@@ -328,69 +328,6 @@ impl<A: Address> Listed<A> {
             self.deliver(write.key, write.asker, done, out);
         }
     }
-
-    /// Another member sends what is to be kept here.
-    pub(super) fn keep_for(
-        &mut self,
-        ticket: Ticket,
-        records: Vec<(Id, Record)>,
-        out: &mut Vec<Action<A>>,
-    ) {
-        let sent: Vec<(Id, Version)> = records
-            .iter()
-            .map(|(key, record)| (*key, record.version))
-            .collect();
-        for (_, version) in &sent {
-            self.tick(*version);
-        }
-        let keys = sent.iter().map(|(key, _)| *key).collect();
-        self.store(Command::Collect(keys), Errand::Keep(ticket, sent), out);
-        self.merge(records, out);
-    }
-
-    /// It is kept, but for what is newer here.
-    pub(super) fn kept(
-        &mut self,
-        ticket: Ticket,
-        sent: &[(Id, Version)],
-        here: Vec<(Id, Option<Record>)>,
-        out: &mut Vec<Action<A>>,
-    ) {
-        let mut newer: Vec<(Id, Record)> = Vec::new();
-        let mut bytes = 0;
-        for (key, record) in here {
-            let Some(record) = record else {
-                continue;
-            };
-            let is_newer =
-                |(other, version): &(Id, Version)| *other == key && *version < record.version;
-            if sent.iter().any(is_newer) && (newer.is_empty() || bytes < NEWER_BYTES) {
-                bytes += record.bytes();
-                newer.push((key, record));
-            }
-        }
-        self.store(Command::Sync, Errand::Say(ticket, Told::Kept(newer)), out);
-    }
-
-    /// Another member says what it has.
-    pub(super) fn offer_for(
-        &mut self,
-        ticket: Ticket,
-        from: Id,
-        items: Vec<(Id, Version)>,
-        is_owed: bool,
-        out: &mut Vec<Action<A>>,
-    ) {
-        if items.is_empty() {
-            self.owed.remove(&from);
-            return tell(ticket, Told::Wanted(Vec::new()), out);
-        }
-        if is_owed {
-            self.owed.insert(from);
-        }
-        let keys = items.iter().map(|(key, _)| *key).collect();
-        self.store(Command::Collect(keys), Errand::Offer(ticket, items), out);
-    }
 }
 
 /// How many of so many replicas have to have a write. With two, one is enough where the other can't be
@@ -411,6 +348,3 @@ const COUNTS: u32 = 9;
 
 /// How often one write is judged: each time something newer has turned up.
 const JUDGED_MAX: u8 = 8;
-
-/// Bytes of newer records that are sent back at a time.
-const NEWER_BYTES: usize = 256 * 1024;
