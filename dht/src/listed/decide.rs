@@ -103,7 +103,7 @@ impl<A: Address> Listed<A> {
         self.vote.recalls = is_known || (self.vote.recalls && !is_first);
         self.vote.acceptor = Acceptor::new();
         self.vote.proposal = None;
-        self.forget_greetings();
+        self.forget_greetings(&table);
         let notes = [note(TABLE, &*table), self.acceptor_note()];
         self.note(notes.into(), out);
     }

@@ -91,7 +91,7 @@ impl<A: Address> Listed<A> {
         match what {
             None => tell(ticket, Told::Done, out),
             Some(What::Install(_)) => unreachable!("it is learned by now"),
-            Some(What::Greet) => self.greet_for(ticket, &from, out),
+            Some(What::Greet { was_away }) => self.greet_for(ticket, &from, was_away, out),
             Some(What::Prepare(ballot)) => self.prepare_for(ticket, ballot, out),
             Some(What::Accept(ballot, table)) => self.accept_for(ticket, ballot, table, out),
             Some(What::Swept) => {

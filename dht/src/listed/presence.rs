@@ -101,7 +101,7 @@ impl<A: Address> Listed<A> {
         // Who leads a change is looked after by all others; and who is no member any more hears of it so.
         let leader = self.leader().filter(|leader| *leader != self.me);
         if let Some(leader) = leader.filter(|_| self.is_changing()) {
-            self.greet(leader, out);
+            self.greet(leader, false, out);
         }
     }
 
