@@ -11,9 +11,10 @@ use alloc::vec::Vec;
 
 use crate::event::{Action, Ticket};
 use crate::id::Id;
+use crate::listed::Listed;
+use crate::listed::exchange::{About, tell};
 use crate::listed::message::{Greeting, Told, What};
 use crate::listed::table::{Member, Table};
-use crate::listed::{About, Listed, tell};
 use crate::peer::{Address, Peer};
 use crate::placement::Scheme;
 
@@ -27,7 +28,9 @@ pub(super) struct Acquaintances<A> {
     /// Members that may not know of this life yet.
     strange: BTreeSet<Id>,
     /// What those said that have the same table.
-    greetings: BTreeMap<Id, Option<Box<Greeting<A>>>>,
+    greetings: BTreeMap<Id, Box<Greeting<A>>>,
+    /// The last life of each for which everything was looked through that it may have lost.
+    restored: BTreeMap<Id, u32>,
     /// Beats for which nobody has had a table.
     age: u32,
 }
@@ -39,6 +42,7 @@ impl<A> Acquaintances<A> {
             list: Vec::new(),
             strange: BTreeSet::new(),
             greetings: BTreeMap::new(),
+            restored: BTreeMap::new(),
             age: 0,
         }
     }
@@ -53,7 +57,7 @@ impl<A: Address> Listed<A> {
         self.shows(&peer);
         if self.version() == 0 && self.acquaintances.met.len() < MET_MAX {
             self.acquaintances.met.insert(peer.id);
-            self.greet(peer.id, out);
+            self.greet(peer.id, false, out);
         }
     }
 
@@ -88,7 +92,16 @@ impl<A: Address> Listed<A> {
             self.owed.clone_from(&others);
         }
         for other in others {
-            self.greet(other, out);
+            self.greet(other, true, out);
+        }
+    }
+
+    /// A member answers again: while it did not, it may have got what this node did not.
+    pub(super) fn meets_again(&mut self, id: Id) {
+        let table = self.decided();
+        if table.is_some_and(|table| table.replicas > 1 && table.member(id).is_some()) {
+            self.owed.insert(id);
+            self.acquaintances.strange.insert(id);
         }
     }
 
@@ -99,6 +112,7 @@ impl<A: Address> Listed<A> {
             self.owed.clone_from(&others);
         }
         self.acquaintances.strange = others;
+        self.sweeping.begin_again();
     }
 
     /// On a beat: asks those again of which it has to know something.
@@ -116,13 +130,15 @@ impl<A: Address> Listed<A> {
         asked.extend(&self.acquaintances.strange);
         for id in asked {
             if !self.is_absent(id) {
-                self.greet(id, out);
+                let was_away = self.acquaintances.strange.contains(&id);
+                self.greet(id, was_away, out);
             }
         }
     }
 
-    fn greet(&mut self, to: Id, out: &mut Vec<Action<A>>) {
-        self.ask(to, What::Greet, About::Greeting, out);
+    /// Asks one what it knows.
+    pub(super) fn greet(&mut self, to: Id, was_away: bool, out: &mut Vec<Action<A>>) {
+        self.ask(to, What::Greet { was_away }, About::Greeting, out);
     }
 
     /// All other members.
@@ -132,11 +148,23 @@ impl<A: Address> Listed<A> {
         ids.filter(|id| *id != self.me).collect()
     }
 
-    /// Another one has begun a life.
-    pub(super) fn greet_for(&mut self, ticket: Ticket, from: &Peer<A>, out: &mut Vec<Action<A>>) {
+    /// Another one wants to know what this one knows.
+    pub(super) fn greet_for(
+        &mut self,
+        ticket: Ticket,
+        from: &Peer<A>,
+        was_away: bool,
+        out: &mut Vec<Action<A>>,
+    ) {
         let member = self.decided().and_then(|table| table.member(from.id));
-        if member.is_some_and(|member| member.peer.incarnation < from.incarnation) {
-            self.falls_behind(from.id);
+        let first = member.map(|member| member.peer.incarnation);
+        if let Some(first) = first.filter(|_| was_away) {
+            let restored = self.acquaintances.restored.entry(from.id).or_insert(first);
+            let is_new = core::mem::replace(restored, from.incarnation) < from.incarnation;
+            match is_new {
+                true => self.falls_behind(from.id),
+                false => self.is_back(from.id),
+            }
         }
         tell(ticket, Told::Greeting(self.greeting()), out);
     }
@@ -149,7 +177,10 @@ impl<A: Address> Listed<A> {
         out: &mut Vec<Action<A>>,
     ) {
         self.acquaintances.strange.remove(&from);
-        self.acquaintances.greetings.insert(from, greeting);
+        // Who does not know itself is asked again.
+        if let Some(greeting) = greeting {
+            self.acquaintances.greetings.insert(from, greeting);
+        }
         if self.version() > 0 && !self.vote.recalls {
             self.try_to_recall();
         }
@@ -163,8 +194,8 @@ impl<A: Address> Listed<A> {
         let mut all = Vec::new();
         for other in others {
             match greetings.get(&other) {
-                Some(Some(greeting)) => all.push(greeting.clone()),
-                _ => return,
+                Some(greeting) => all.push(greeting.clone()),
+                None => return,
             }
         }
         for greeting in all {
@@ -174,8 +205,10 @@ impl<A: Address> Listed<A> {
     }
 
     /// What was said by another table counts no more.
-    pub(super) fn forget_greetings(&mut self) {
+    pub(super) fn forget_greetings(&mut self, table: &Table<A>) {
         self.acquaintances.greetings.clear();
+        let restored = &mut self.acquaintances.restored;
+        restored.retain(|id, _| table.member(*id).is_some());
     }
 
     /// Nobody has a table: the first of the list proposes one.

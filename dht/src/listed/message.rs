@@ -27,8 +27,11 @@ pub struct Ask<A> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound(deserialize = "A: Deserialize<'de>"))]
 pub enum What<A> {
-    /// I have just begun this life: what do you know of the next table? [`Told::Greeting`].
-    Greet,
+    /// What do you know of the next table? [`Told::Greeting`].
+    Greet {
+        /// I was away, or have just begun this life: what have I missed?
+        was_away: bool,
+    },
     /// This is the table now: [`Told::Done`].
     Install(Box<Table<A>>),
     /// Promise to accept no older proposal of the next table: [`Told::Promised`], or [`Told::Outbid`].
@@ -114,7 +117,7 @@ impl<A> Ask<A> {
     /// Milliseconds after which it counts as unanswered.
     pub(crate) fn patience_ms(&self) -> u32 {
         match self.what {
-            What::Greet | What::Copy(_) => 300,
+            What::Greet { .. } | What::Copy(_) => 300,
             What::Read(_) | What::Change(..) => 1_500,
             _ => 1_000,
         }
@@ -125,7 +128,7 @@ impl<A> Ask<A> {
             return true;
         }
         match self.what {
-            What::Greet => matches!(told, Told::Greeting(_)),
+            What::Greet { .. } => matches!(told, Told::Greeting(_)),
             What::Install(_) | What::Swept => matches!(told, Told::Done),
             What::Prepare(_) => matches!(told, Told::Promised(_) | Told::Outbid(_)),
             What::Accept(..) => matches!(told, Told::Accepted | Told::Outbid(_)),

@@ -4,15 +4,17 @@
 //! is there leads it, whoever began it: when those that have what moves have handed it over, and all know the
 //! present table, the next one is proposed, until nothing is left to do.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::event::{Action, Failure, Note, Returned, Ticket};
 use crate::id::Id;
+use crate::listed::exchange::About;
 use crate::listed::message::What;
 use crate::listed::table::{Change, Member, Refusal, Table};
-use crate::listed::{About, Listed, fail};
-use crate::peer::Address;
+use crate::listed::{Listed, fail};
+use crate::peer::{Address, Peer};
 use crate::view::Phase;
 
 /// How far the changes are that are wanted.
@@ -20,6 +22,8 @@ use crate::view::Phase;
 pub(super) struct Course<A> {
     /// What clients of this node wait for.
     wishes: Vec<Wish<A>>,
+    /// Those that were members before the present table, and are no more.
+    pub(super) former: Vec<Peer<A>>,
     /// Those that know the present table.
     pub(super) informed: BTreeSet<Id>,
     /// Those that have handed over what moves in its step.
@@ -51,6 +55,7 @@ impl<A> Course<A> {
     pub(super) const fn new() -> Course<A> {
         Course {
             wishes: Vec::new(),
+            former: Vec::new(),
             informed: BTreeSet::new(),
             swept: BTreeSet::new(),
             reported: None,
@@ -111,6 +116,7 @@ impl<A: Address> Listed<A> {
         }
         self.wish(ticket, change, out);
         if self.course.is_leaving() {
+            self.sweeping.moved = 0;
             self.view.phase = Phase::Leaving;
             self.touched = true;
         }
@@ -278,10 +284,14 @@ impl<A: Address> Listed<A> {
         if !everyone.all(knows) || !waits.iter().all(|id| is_gone(*id)) {
             return;
         }
-        for id in waits.into_iter().filter(|_| table.replicas == 1) {
-            if let Some(peer) = self.peer(id) {
-                out.push(Action::Note(Note::Abandoned(peer)));
-            }
+        // Once, however many partitions there are.
+        let is_last = table.replicas == 1 && underway.moves.len() <= 1;
+        for peer in waits
+            .into_iter()
+            .filter(|_| is_last)
+            .filter_map(|id| self.peer(id))
+        {
+            out.push(Action::Note(Note::Abandoned(peer)));
         }
         self.propose(table.advanced(), out);
     }
@@ -327,6 +337,14 @@ impl<A: Address> Listed<A> {
     pub(super) fn announce(&mut self, out: &mut Vec<Action<A>>) {
         for other in self.uninformed() {
             self.install(other, out);
+        }
+        let Some(table) = self.decided().cloned() else {
+            return;
+        };
+        for to in core::mem::take(&mut self.course.former) {
+            let what = Some(What::Install(Box::new(Table::clone(&table))));
+            let about = About::Install;
+            self.ask_peer(to, what, about, out);
         }
     }
 

@@ -5,15 +5,17 @@
 //! offers all it keeps to the other replicas: so one that was away, or lost what it had, gets its copies back.
 //! One page is under way at a time, so whoever is slow is not flooded.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::event::Action;
 use crate::id::{Arc, Id};
+use crate::listed::behind::{Missed, keys_of};
+use crate::listed::exchange::About;
 use crate::listed::message::{Told, What};
 use crate::listed::steer::GONE;
 use crate::listed::table::Table;
-use crate::listed::{About, Errand, Listed};
+use crate::listed::{Errand, Listed};
 use crate::peer::Address;
 use crate::record::{Record, Version};
 use crate::store::{Command, Limit};
@@ -28,8 +30,6 @@ pub(super) struct Sweeping {
     pub(super) is_due: bool,
     /// Whether all that moves in the present step has been handed over.
     pub(super) is_done: bool,
-    /// Members that have missed something.
-    behind: BTreeSet<Id>,
     /// Beats before the next sweep.
     rest: u32,
     /// Beats since the last repair.
@@ -42,6 +42,8 @@ pub(super) struct Sweeping {
 #[derive(Clone, Debug)]
 struct Sweep {
     kind: Kind,
+    /// All that is to be looked at, where that is known.
+    keys: Option<Vec<Id>>,
     after: Option<Id>,
     /// Whether the next page waits for a beat.
     is_paused: bool,
@@ -62,19 +64,24 @@ enum Kind {
     /// What moves, and what does not belong here.
     Step,
     /// Copies for these, which have missed something.
-    CatchUp(BTreeSet<Id>),
+    CatchUp(BTreeMap<Id, Missed>),
     /// Copies for all others.
     Repair,
 }
 
 impl Sweeping {
+    /// Nothing has been swept in this life: what is here is to be looked through as soon as others are there.
+    pub(super) fn begin_again(&mut self) {
+        self.is_due = true;
+        self.age = REPAIR;
+    }
+
     pub(super) const fn new() -> Sweeping {
         Sweeping {
             sweep: None,
             number: 0,
             is_due: false,
             is_done: false,
-            behind: BTreeSet::new(),
             rest: 0,
             age: 0,
             moved: 0,
@@ -89,25 +96,15 @@ impl<A: Address> Listed<A> {
         let was_due = self.sweeping.is_due;
         self.sweeping.is_done = !is_source;
         self.sweeping.is_due = was_due || is_source || loses;
-        self.sweeping
-            .behind
-            .retain(|id| table.member(*id).is_some());
+        self.behind.retain(|id, _| table.member(*id).is_some());
         // Whatever it was, it went by another table.
         match self.sweeping.sweep.take().map(|sweep| sweep.kind) {
-            Some(Kind::CatchUp(others)) => self.sweeping.behind.extend(others),
+            Some(Kind::CatchUp(others)) => self.fall_behind(others),
             Some(Kind::Step) => self.sweeping.is_due = true,
             Some(Kind::Repair) | None => {}
         }
         self.sweeping.rest = 0;
         self.keep_sweeping_now(out);
-    }
-
-    /// A member has missed something.
-    pub(super) fn falls_behind(&mut self, id: Id) {
-        let copies = self.table.as_ref().map_or(1, |table| table.replicas);
-        if id != self.me && copies > 1 {
-            self.sweeping.behind.insert(id);
-        }
     }
 
     /// On a beat.
@@ -133,12 +130,13 @@ impl<A: Address> Listed<A> {
             return;
         }
         let copies = self.table.as_ref().map_or(1, |table| table.replicas);
-        let back: BTreeSet<Id> = sweeping.behind.iter().copied().collect();
-        let back: BTreeSet<Id> = back.into_iter().filter(|id| !self.is_absent(*id)).collect();
+        let behind = self.behind.iter();
+        let back = behind.filter(|(id, _)| !self.is_absent(**id));
+        let back: BTreeMap<Id, Missed> = back.map(|(id, missed)| (*id, missed.clone())).collect();
         let kind = if sweeping.is_due {
             Kind::Step
         } else if !back.is_empty() {
-            self.sweeping.behind.retain(|id| !back.contains(id));
+            self.behind.retain(|id, _| !back.contains_key(id));
             Kind::CatchUp(back)
         } else if copies > 1 && sweeping.age >= REPAIR {
             Kind::Repair
@@ -150,8 +148,13 @@ impl<A: Address> Listed<A> {
         }
         self.sweeping.number = self.sweeping.number.wrapping_add(1);
         self.sweeping.is_due = false;
+        let keys = match &kind {
+            Kind::CatchUp(behind) => keys_of(behind),
+            Kind::Step | Kind::Repair => None,
+        };
         self.sweeping.sweep = Some(Sweep {
             kind,
+            keys,
             after: None,
             is_paused: false,
             records: BTreeMap::new(),
@@ -164,15 +167,22 @@ impl<A: Address> Listed<A> {
     }
 
     fn next_page(&mut self, out: &mut Vec<Action<A>>) {
-        let Some(sweep) = &self.sweeping.sweep else {
+        let page = self.config.page as usize;
+        let Some(sweep) = &mut self.sweeping.sweep else {
             return;
         };
-        let command = Command::Scan {
-            arc: Arc::WHOLE,
-            after: sweep.after,
-            limit: Limit {
-                records: self.config.page as usize,
-                bytes: PAGE_BYTES,
+        let command = match &mut sweep.keys {
+            Some(keys) => {
+                let rest = keys.split_off(page.min(keys.len()));
+                Command::Collect(core::mem::replace(keys, rest))
+            }
+            None => Command::Scan {
+                arc: Arc::WHOLE,
+                after: sweep.after,
+                limit: Limit {
+                    records: page,
+                    bytes: PAGE_BYTES,
+                },
             },
         };
         self.store(command, Errand::Page(self.sweeping.number), out);
@@ -205,6 +215,8 @@ impl<A: Address> Listed<A> {
             for to in self.lacking(key, &mut sweep) {
                 if self.is_passed_over(to, &sweep.kind) {
                     self.falls_behind(to);
+                    // Nobody is to be told that it has caught up.
+                    sweep.has_failed |= matches!(sweep.kind, Kind::CatchUp(_));
                     continue;
                 }
                 let offer = sweep.offers.entry(to).or_default();
@@ -242,9 +254,10 @@ impl<A: Address> Listed<A> {
         let heirs = self.heirs(key).unwrap_or_default();
         let mut others = match (now.contains(&self.me), &sweep.kind) {
             (true, Kind::Step) => heirs.into_iter().filter(|id| !now.contains(id)).collect(),
-            (true, Kind::CatchUp(behind)) => {
-                now.into_iter().filter(|id| behind.contains(id)).collect()
-            }
+            (true, Kind::CatchUp(behind)) => now
+                .into_iter()
+                .filter(|id| behind.contains_key(id))
+                .collect(),
             (true, Kind::Repair) => now,
             (false, Kind::Step) if !heirs.contains(&self.me) => {
                 sweep.strays.insert(key, (0, now.len() / 2 + 1));
@@ -362,12 +375,12 @@ impl<A: Address> Listed<A> {
                 }
             }
             Kind::CatchUp(behind) if sweep.has_failed => {
-                self.sweeping.behind.extend(behind);
+                self.fall_behind(behind);
                 self.sweeping.rest = REST;
             }
             Kind::CatchUp(behind) => {
                 // Now they have all that this node had when they came back.
-                for to in behind {
+                for to in behind.into_keys() {
                     let what = What::Offer {
                         items: Vec::new(),
                         is_owed: false,

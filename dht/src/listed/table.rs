@@ -150,122 +150,6 @@ impl<A: Address> Table<A> {
         first
     }
 
-    /// The table with which a change begins.
-    pub(crate) fn begun(&self, change: Change<A>, seed: u64) -> Result<Table<A>, Refusal> {
-        self.refuse(&change)?;
-        let mut next = self.clone();
-        next.version += 1;
-        let gone = match &change {
-            Change::Add(_) => None,
-            Change::Remove { id, .. } => self.place(*id),
-        };
-        next.change = Some(Underway {
-            change,
-            moves: Vec::new(),
-            is_undone: false,
-        });
-        next.plan(gone, seed);
-        Ok(next)
-    }
-
-    /// Why a change can't be made.
-    pub(crate) fn refuse(&self, change: &Change<A>) -> Result<(), Refusal> {
-        let place = self.place(change.subject());
-        match (change, place) {
-            (Change::Add(_), Some(_)) => Err(Refusal::Present),
-            (Change::Add(_), None) if self.members.len() >= MEMBERS_MAX => Err(Refusal::Full),
-            (Change::Add(_), None) => Ok(()),
-            (Change::Remove { .. }, None) => Err(Refusal::Unknown),
-            (Change::Remove { .. }, Some(_)) if self.members.len() == 1 => Err(Refusal::Only),
-            (Change::Remove { .. }, Some(place))
-                if self.scheme == Scheme::Jump && place + 1 < self.members.len() =>
-            {
-                Err(Refusal::NotLast)
-            }
-            (Change::Remove { .. }, Some(_)) => Ok(()),
-        }
-    }
-
-    /// The table in which the one that was being added gives back what it got.
-    pub(crate) fn undone(&self, seed: u64) -> Table<A> {
-        let mut next = self.clone();
-        next.version += 1;
-        if let Some(underway) = &mut next.change {
-            underway.is_undone = true;
-        }
-        next.plan(Some(self.members.len()), seed);
-        next
-    }
-
-    /// The table in which the change has ended where it is, since nobody can go on with it. A member that was to
-    /// go stays with what it has left; one that was being added is a member, if it has got partitions already.
-    pub(crate) fn stopped(&self) -> Table<A> {
-        let mut next = self.clone();
-        next.version += 1;
-        if let Some(Underway {
-            change: Change::Add(member),
-            ..
-        }) = next.change.take()
-            && !self.map.is_empty()
-        {
-            next.members.push(member);
-        }
-        next
-    }
-
-    /// What is to move of partitions, if there are any.
-    fn plan(&mut self, gone: Option<usize>, seed: u64) {
-        let goal = match self.map.is_empty() {
-            true => Vec::new(),
-            false => deal(&self.map, &self.seats(), gone, self.replicas.into(), seed),
-        };
-        let moves = (0..).zip(goal).zip(&self.map);
-        let moves = moves.filter(|((_, new), old)| new != *old);
-        let moves = moves.map(|(goal, _)| goal).collect();
-        if let Some(underway) = &mut self.change {
-            underway.moves = moves;
-        }
-    }
-
-    /// The table after the step that is under way.
-    pub(crate) fn advanced(&self) -> Table<A> {
-        let mut next = self.clone();
-        next.version += 1;
-        let Some(mut underway) = next.change.take() else {
-            return next;
-        };
-        if !underway.moves.is_empty() {
-            let (partition, row) = underway.moves.remove(0);
-            next.map[usize::from(partition)] = row;
-        }
-        if !underway.moves.is_empty() {
-            next.change = Some(underway);
-            return next;
-        }
-        match underway.change {
-            Change::Add(_) if underway.is_undone => {}
-            Change::Add(member) => next.members.push(member),
-            Change::Remove { id, leaves } => next.remove(id, leaves),
-        }
-        next
-    }
-
-    fn remove(&mut self, id: Id, leaves: bool) {
-        let Some(place) = self.place(id) else {
-            return;
-        };
-        let gone = self.members.remove(place);
-        for seat in self.map.iter_mut().flatten() {
-            *seat -= u16::from(usize::from(*seat) > place);
-        }
-        if leaves {
-            if self.left.len() == LEFT_MAX {
-                self.left.remove(0);
-            }
-            self.left.push((id, gone.peer.incarnation));
-        }
-    }
-
     /// The place of a member in the list.
     pub(crate) fn place(&self, id: Id) -> Option<usize> {
         self.members.iter().position(|member| member.peer.id == id)
@@ -289,7 +173,7 @@ impl<A: Address> Table<A> {
         self.members.iter().chain(self.joiner())
     }
 
-    fn seats(&self) -> Vec<Seat> {
+    pub(super) fn seats(&self) -> Vec<Seat> {
         self.everyone().map(Member::seat).collect()
     }
 
@@ -308,12 +192,6 @@ impl<A: Address> Table<A> {
         }
     }
 
-    /// Where they belong after the step that is under way, if there is one.
-    pub(crate) fn goal(&self) -> Option<Layout> {
-        self.change.as_ref()?;
-        Some(self.advanced().layout())
-    }
-
     /// Number of partitions that each member owns, in the order of the list; nothing where there are none.
     pub fn owned(&self) -> Option<Vec<usize>> {
         if self.map.is_empty() {
@@ -324,64 +202,6 @@ impl<A: Address> Table<A> {
             owned[usize::from(row[0])] += 1;
         }
         Some(owned)
-    }
-
-    /// Members that have a part in the step that is under way, as those that have what moves.
-    pub(crate) fn sources(&self) -> Vec<Id> {
-        let everyone: Vec<Id> = self.everyone().map(|member| member.peer.id).collect();
-        let step = self.change.as_ref().and_then(|change| change.moves.first());
-        match step {
-            Some((partition, _)) => {
-                let row = self.map[usize::from(*partition)].iter();
-                row.map(|seat| everyone[usize::from(*seat)]).collect()
-            }
-            // Nothing moves of partitions, or back.
-            None if !self.map.is_empty() || self.is_undone() => Vec::new(),
-            None => everyone[..self.members.len()].to_vec(),
-        }
-    }
-
-    /// Those that are to have it after that step.
-    pub(crate) fn heirs(&self) -> Vec<Id> {
-        let change = self.change.as_ref();
-        let everyone = self.everyone().map(|member| member.peer.id);
-        match change.and_then(|change| change.moves.first()) {
-            Some((_, row)) => {
-                let everyone: Vec<Id> = everyone.collect();
-                row.iter()
-                    .map(|seat| everyone[usize::from(*seat)])
-                    .collect()
-            }
-            None if !self.map.is_empty() || self.is_undone() => Vec::new(),
-            None => {
-                let goes = change.filter(|_| self.joiner().is_none());
-                let goes = goes.map(|underway| underway.change.subject());
-                everyone.filter(|id| Some(*id) != goes).collect()
-            }
-        }
-    }
-
-    fn is_undone(&self) -> bool {
-        self.change
-            .as_ref()
-            .is_some_and(|underway| underway.is_undone)
-    }
-
-    /// Whether `id` keeps something by this table that it does not keep by `newer`.
-    pub(crate) fn is_given_up(&self, newer: &Table<A>, id: Id) -> bool {
-        if self.map.is_empty() || self.map.len() != newer.map.len() {
-            return self.members != newer.members;
-        }
-        let place = |table: &Table<A>| {
-            let mut everyone = table.everyone();
-            everyone.position(|member| member.peer.id == id)
-        };
-        let (old, new) = (place(self), place(newer));
-        let has = |row: &Vec<u16>, place: Option<usize>| {
-            place.is_some_and(|place| row.contains(&(place as u16)))
-        };
-        let mut rows = self.map.iter().zip(&newer.map);
-        rows.any(|(before, after)| has(before, old) && !has(after, new))
     }
 
     /// Whether it can be what somebody has decided, and not something that was made up.
@@ -416,4 +236,4 @@ impl<A: Address> Table<A> {
 pub const MEMBERS_MAX: usize = 1_024;
 
 /// Lives of nodes that have left which are remembered.
-const LEFT_MAX: usize = 64;
+pub(super) const LEFT_MAX: usize = 64;
