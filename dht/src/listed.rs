@@ -142,8 +142,8 @@ enum About {
     Operation(Ticket),
     /// A copy for a reader.
     Copy(Ticket),
-    /// A copy of a write, in this attempt.
-    Write(Ticket, u32),
+    /// A copy of a write, in this attempt, of this key.
+    Write(Ticket, u32, Id),
     /// Something of the sweep of this number.
     Sweep(u32),
     /// That one has been offered all that it may have missed.
@@ -417,7 +417,7 @@ impl<A: Address> Listed<A> {
             (About::Copy(gather), Told::Record(record)) => {
                 self.copy_told(gather, Some(record), out)
             }
-            (About::Write(write, attempt), Told::Kept(newer)) => {
+            (About::Write(write, attempt, _), Told::Kept(newer)) => {
                 self.write_kept(write, attempt, to, newer, out);
             }
             (About::Sweep(number), told) => self.sweep_told(number, to, told, out),
@@ -441,7 +441,9 @@ impl<A: Address> Listed<A> {
                 self.operation_missed(operation, question.to, cause, out);
             }
             About::Copy(gather) => self.copy_told(gather, None, out),
-            About::Write(write, attempt) => self.write_missed(write, attempt, to, out),
+            About::Write(write, attempt, key) => {
+                self.write_missed(write, attempt, (to, key), out);
+            }
             About::Sweep(number) => self.sweep_missed(number, to, out),
         }
     }
@@ -524,6 +526,10 @@ impl<A: Address> Listed<A> {
         let is_first = old.as_ref().is_none_or(|old| old.version == 0);
         self.begin_votes(out);
         self.course.renew();
+        let former = old.iter().flat_map(|old| old.everyone());
+        let former = former.map(|member| member.peer.id);
+        let former = former.filter(|id| table.everyone().all(|member| member.peer.id != *id));
+        self.course.former = former.filter_map(|id| self.peer(id)).collect();
         self.presence.keep_only(&table);
         let known: Vec<Id> = table.members.iter().map(|member| member.peer.id).collect();
         self.owed.retain(|id| known.contains(id));
