@@ -12,6 +12,7 @@ import argparse
 import base64
 import json
 import re
+import sys
 import threading
 import time
 import urllib.error
@@ -229,6 +230,11 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     # Those who were connected before do not keep its port from the next one.
     allow_reuse_address = True
+
+    def handle_error(self, request, client_address):
+        # Who waits for a change may go at any time.
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def main():
