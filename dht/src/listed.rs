@@ -14,18 +14,25 @@
 //!
 //! What this is not: consensus about content. The first of a key's replicas that answers stamps a write, and
 //! acknowledges it when a majority of them has it; two that take each other for dead may both do so, and then
-//! the newest version wins. With one or two copies a write is acknowledged by one of them alone, where
-//! the other one can't be reached.
+//! the newest version wins. With two copies a write is acknowledged by one of them alone, where the other one
+//! can't be reached. And a member that has not heard of a new table yet, or was cut off, may answer a read by what
+//! it has.
 //!
 //! One exchange a file: `found` (the first table), `decide` (the next one), `steer` (which one that
-//! should be), `operate` (what clients want, wherever it is), `read` and `write` (by a replica), `sweep`
-//! (copies go where they belong, in the course of a change and ever after), `presence` (who is there).
+//! should be), `change` (how one follows from the other), `operate` (what clients want, wherever it is), `read`
+//! and `write` (by a replica), `keep` (what that sends), `sweep` (copies go where they belong, in the course of a
+//! change and ever after), `behind` (what others have missed), `presence` (who is there), `exchange` (all that
+//! is asked).
 
 pub mod message;
 pub mod table;
 
+mod behind;
+mod change;
 mod decide;
+mod exchange;
 mod found;
+mod keep;
 mod operate;
 mod presence;
 mod read;
@@ -33,28 +40,28 @@ mod steer;
 mod sweep;
 mod write;
 
-use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Action, Call, Cause, Event, Failure, Note, Returned, Ticket, Timer};
+use crate::event::{Action, Call, Event, Failure, Note, Returned, Ticket, Timer};
 use crate::id::Id;
+use crate::listed::behind::Missed;
 use crate::listed::decide::Vote;
+use crate::listed::exchange::{Question, tell};
 use crate::listed::found::Acquaintances;
-use crate::listed::message::{Ask, Refused, Told, What};
+use crate::listed::message::{Refused, Told};
 use crate::listed::operate::Operation;
 use crate::listed::presence::Presence;
 use crate::listed::read::Gather;
 use crate::listed::steer::Course;
 use crate::listed::sweep::Sweeping;
 use crate::listed::table::{Layout, Member, Table};
-use crate::listed::write::{Asker, Write};
-use crate::message::{Elsewhere, Reply, Request};
+use crate::listed::write::Write;
 use crate::ownership::Ownership;
-use crate::peer::{Address, Peer};
+use crate::peer::Address;
 use crate::placement::Scheme;
 use crate::record::{Changed, Record, Version};
 use crate::replication::Ballot;
@@ -109,6 +116,8 @@ pub struct Listed<A> {
     vote: Vote<A>,
     course: Course<A>,
     sweeping: Sweeping,
+    /// Members that have missed something.
+    behind: BTreeMap<Id, Missed>,
     /// Members that may have something that this node lacks, since it was away.
     owed: BTreeSet<Id>,
     /// The highest time of any version seen.
@@ -120,34 +129,6 @@ pub struct Listed<A> {
     operations: Slots<Operation<A>>,
     gathers: Slots<Gather>,
     writes: Slots<Write>,
-}
-
-/// An open question, and what it was about.
-#[derive(Clone, Debug)]
-struct Question<A> {
-    to: Peer<A>,
-    /// Nothing where it is only asked whether it is there.
-    what: Option<What<A>>,
-    about: About,
-}
-
-/// What a question was about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum About {
-    Presence,
-    Greeting,
-    Install,
-    Vote(Ballot),
-    Swept,
-    Operation(Ticket),
-    /// A copy for a reader.
-    Copy(Ticket),
-    /// A copy of a write, in this attempt, of this key.
-    Write(Ticket, u32, Id),
-    /// Something of the sweep of this number.
-    Sweep(u32),
-    /// That one has been offered all that it may have missed.
-    CaughtUp,
 }
 
 /// What the store was asked to do.
@@ -171,6 +152,8 @@ enum Errand<A> {
     Change(Ticket),
     /// Read what has become of it.
     Written(Ticket, u32),
+    /// Read what is here, since this member has something newer than this attempt of a write.
+    Newer(Ticket, u32, Id, Record),
     /// It is durable here.
     Synced(Ticket, u32),
     /// Read a page of what is here.
@@ -208,6 +191,7 @@ impl<A: Address> Listed<A> {
             vote: Vote::new(),
             course: Course::new(),
             sweeping: Sweeping::new(),
+            behind: BTreeMap::new(),
             owed: BTreeSet::new(),
             clock: 0,
             questions: Slots::new(),
@@ -269,195 +253,6 @@ impl<A: Address> Listed<A> {
         &self.view
     }
 
-    fn asked(
-        &mut self,
-        ticket: Ticket,
-        from: Peer<A>,
-        request: Request<A>,
-        out: &mut Vec<Action<A>>,
-    ) {
-        match request {
-            Request::Listed(ask) => self.asked_by_member(ticket, from, *ask, out),
-            Request::Read(key) => self.serve_read(key, Asker::Outside(ticket), out),
-            Request::Change(key, change) => {
-                self.serve_change(key, change, Asker::Outside(ticket), out);
-            }
-            Request::Ping => reply(ticket, Reply::Pong, out),
-            // There is no ring here.
-            _ => reply(ticket, Reply::Gone, out),
-        }
-    }
-
-    fn asked_by_member(
-        &mut self,
-        ticket: Ticket,
-        from: Peer<A>,
-        ask: Ask<A>,
-        out: &mut Vec<Action<A>>,
-    ) {
-        self.shows(&from);
-        let (version, what) = match ask.what {
-            What::Install(table) if table.version > self.version() => {
-                self.learn(*table, out);
-                (self.version(), None)
-            }
-            What::Install(table) => (table.version, None),
-            what => (ask.version, Some(what)),
-        };
-        if version != self.version() {
-            return tell(ticket, self.other_table(version), out);
-        }
-        self.course.informed.insert(from.id);
-        match what {
-            None => tell(ticket, Told::Done, out),
-            Some(What::Install(_)) => unreachable!("it is learned by now"),
-            Some(What::Greet) => self.greet_for(ticket, &from, out),
-            Some(What::Prepare(ballot)) => self.prepare_for(ticket, ballot, out),
-            Some(What::Accept(ballot, table)) => self.accept_for(ticket, ballot, table, out),
-            Some(What::Swept) => {
-                self.course.swept.insert(from.id);
-                tell(ticket, Told::Done, out);
-                self.pursue(out);
-            }
-            Some(What::Read(key)) => self.serve_read(key, Asker::Member(ticket), out),
-            Some(What::Change(key, change)) => {
-                self.serve_change(key, change, Asker::Member(ticket), out);
-            }
-            Some(What::Copy(key)) => self.store(Command::Read(key), Errand::Copy(ticket), out),
-            Some(What::Put(records)) => self.keep_for(ticket, records, out),
-            Some(What::Offer { items, is_owed }) => {
-                self.offer_for(ticket, from.id, items, is_owed, out);
-            }
-        }
-    }
-
-    /// What one is told that acts by a table of another version.
-    fn other_table(&self, version: u32) -> Told<A> {
-        match &self.table {
-            Some(table) if table.version > version => Told::Newer(Box::new(Table::clone(table))),
-            _ => Told::Behind(self.version()),
-        }
-    }
-
-    fn answered(
-        &mut self,
-        question: Question<A>,
-        from: Peer<A>,
-        reply: Reply<A>,
-        micros: u32,
-        out: &mut Vec<Action<A>>,
-    ) {
-        let told = match reply {
-            Reply::Listed(told) => *told,
-            Reply::Gone => {
-                self.missed(&from);
-                return self.untold(question, Cause::Refused, out);
-            }
-            _ => return self.shows(&from),
-        };
-        self.shows(&from);
-        match told {
-            Told::Newer(table) => {
-                self.learn(*table, out);
-                // Whatever it was, it is begun anew by that table.
-                self.outdated(question, micros, out);
-            }
-            Told::Behind(version) if version >= self.version() || self.version() == 0 => {
-                self.outdated(question, micros, out);
-            }
-            Told::Behind(_) => self.defer(question, out),
-            told => {
-                self.course.informed.insert(from.id);
-                self.told(question, told, micros, out);
-            }
-        }
-    }
-
-    /// One that has an older table is told this one, and then asked again.
-    fn defer(&mut self, question: Question<A>, out: &mut Vec<Action<A>>) {
-        let to = question.to.id;
-        if question.about == About::Install {
-            return;
-        }
-        let is_told = self.deferred.iter().any(|other| other.to.id == to);
-        self.deferred.push(question);
-        if !is_told {
-            self.install(to, out);
-        }
-    }
-
-    /// What was put off for this one.
-    fn take_deferred(&mut self, to: Id) -> Vec<Question<A>> {
-        self.deferred
-            .extract_if(.., |question| question.to.id == to)
-            .collect()
-    }
-
-    fn told(
-        &mut self,
-        question: Question<A>,
-        told: Told<A>,
-        micros: u32,
-        out: &mut Vec<Action<A>>,
-    ) {
-        let to = question.to.id;
-        match (question.about, told) {
-            (About::Greeting, Told::Greeting(greeting)) => self.greeted(to, greeting, out),
-            (About::Install, _) => {
-                for question in self.take_deferred(to) {
-                    self.ask_again(question, out);
-                }
-                self.pursue(out);
-            }
-            (About::Vote(ballot), told) => self.voted_by(to, ballot, told, out),
-            (About::Swept, _) => self.course.reported = Some(to),
-            (About::Operation(operation), told) => {
-                self.operation_told(operation, question.to, told, micros, out);
-            }
-            (About::Copy(gather), Told::Record(record)) => {
-                self.copy_told(gather, Some(record), out)
-            }
-            (About::Write(write, attempt, _), Told::Kept(newer)) => {
-                self.write_kept(write, attempt, to, newer, out);
-            }
-            (About::Sweep(number), told) => self.sweep_told(number, to, told, out),
-            _ => {}
-        }
-    }
-
-    /// A question has not been answered, and will not be.
-    fn untold(&mut self, question: Question<A>, cause: Cause, out: &mut Vec<Action<A>>) {
-        let to = question.to.id;
-        match question.about {
-            About::Presence | About::Greeting | About::Vote(_) | About::Swept => {}
-            About::CaughtUp => self.falls_behind(to),
-            About::Install => {
-                for question in self.take_deferred(to) {
-                    // These were not even looked at.
-                    self.untold(question, Cause::Refused, out);
-                }
-            }
-            About::Operation(operation) => {
-                self.operation_missed(operation, question.to, cause, out);
-            }
-            About::Copy(gather) => self.copy_told(gather, None, out),
-            About::Write(write, attempt, key) => {
-                self.write_missed(write, attempt, (to, key), out);
-            }
-            About::Sweep(number) => self.sweep_missed(number, to, out),
-        }
-    }
-
-    /// A question was asked by a table that has been replaced meanwhile.
-    fn outdated(&mut self, question: Question<A>, micros: u32, out: &mut Vec<Action<A>>) {
-        match question.about {
-            About::Operation(operation) => {
-                self.operation_outdated(operation, question.to, micros, out);
-            }
-            _ => self.untold(question, Cause::Refused, out),
-        }
-    }
-
     fn stored(&mut self, errand: Errand<A>, outcome: Outcome, out: &mut Vec<Action<A>>) {
         match (errand, outcome) {
             (Errand::Discard, _) => {}
@@ -470,22 +265,15 @@ impl<A: Address> Listed<A> {
                 self.kept(ticket, &sent, here, out);
             }
             (Errand::Offer(ticket, items), Outcome::Records(here)) => {
-                let has = |(key, version): &(Id, Version)| {
-                    let same = |(other, record): &(Id, Option<Record>)| {
-                        other == key
-                            && record
-                                .as_ref()
-                                .is_some_and(|record| record.version >= *version)
-                    };
-                    here.iter().any(same)
-                };
-                let wanted = items.iter().filter(|item| !has(item)).map(|(key, _)| *key);
-                tell(ticket, Told::Wanted(wanted.collect()), out);
+                self.offered(ticket, items, here, out);
             }
             (Errand::Own(gather), Outcome::Record(record)) => self.own_read(gather, record, out),
             (Errand::Change(write), Outcome::Changed(changed)) => self.changed(write, changed, out),
             (Errand::Written(write, attempt), Outcome::Record(record)) => {
                 self.written(write, attempt, record, out);
+            }
+            (Errand::Newer(write, attempt, by, newer), Outcome::Record(here)) => {
+                self.newer_found((write, attempt), by, newer, here, out);
             }
             (Errand::Synced(write, attempt), _) => self.write_synced(write, attempt, out),
             (Errand::Page(number), Outcome::Records(records)) => {
@@ -597,35 +385,6 @@ impl<A: Address> Listed<A> {
         self.goal.as_ref().map(|goal| goal.replicas(key))
     }
 
-    /// Asks another member. It has to be known.
-    fn ask(&mut self, to: Id, what: What<A>, about: About, out: &mut Vec<Action<A>>) {
-        if let Some(to) = self.peer(to) {
-            let what = Some(what);
-            self.ask_again(Question { to, what, about }, out);
-        }
-    }
-
-    fn ask_again(&mut self, question: Question<A>, out: &mut Vec<Action<A>>) {
-        let version = self.version();
-        let what = question.what.clone();
-        let request = what.map(|what| Request::Listed(Box::new(Ask { version, what })));
-        let to = question.to.clone();
-        let ticket = self.questions.insert(question);
-        out.push(Action::Ask {
-            ticket,
-            to,
-            request: request.unwrap_or(Request::Ping),
-        });
-    }
-
-    /// Tells another one the table.
-    fn install(&mut self, to: Id, out: &mut Vec<Action<A>>) {
-        if let Some(table) = self.decided() {
-            let what = What::Install(Box::new(Table::clone(table)));
-            self.ask(to, what, About::Install, out);
-        }
-    }
-
     fn store(&mut self, command: Command, errand: Errand<A>, out: &mut Vec<Action<A>>) {
         let ticket = self.errands.insert(errand);
         out.push(Action::Store { ticket, command });
@@ -655,37 +414,6 @@ impl<A: Address> Listed<A> {
         };
         self.store(command, Errand::Discard, out);
     }
-
-    /// Answers whoever wanted to read or to change something.
-    fn deliver(&mut self, key: Id, asker: Asker, done: Done, out: &mut Vec<Action<A>>) {
-        match asker {
-            Asker::Client(operation) => self.operation_done(operation, done, out),
-            Asker::Member(ticket) => {
-                let told = match done {
-                    Done::Record(record) => Told::Record(record),
-                    Done::Changed(changed, copies) => Told::Changed(changed, copies),
-                    Done::Refused(refused) => Told::Refused(refused),
-                };
-                tell(ticket, told, out);
-            }
-            Asker::Outside(ticket) => {
-                let answer = match done {
-                    Done::Record(record) => Reply::Record(record),
-                    Done::Changed(changed, copies) => Reply::Changed(changed, copies),
-                    Done::Refused(Refused::NotMine) => {
-                        let owner = self.replicas(key).first().copied();
-                        let owner = owner.and_then(|owner| self.peer(owner));
-                        Reply::Elsewhere(Elsewhere::At(owner))
-                    }
-                    Done::Refused(Refused::Unsure) => Reply::Elsewhere(Elsewhere::Unsure),
-                    Done::Refused(Refused::Alone | Refused::Overloaded) => {
-                        Reply::Elsewhere(Elsewhere::Overloaded)
-                    }
-                };
-                reply(ticket, answer, out);
-            }
-        }
-    }
 }
 
 /// What came of a read or a change.
@@ -694,14 +422,6 @@ enum Done {
     Record(Option<Record>),
     Changed(Changed, u8),
     Refused(Refused),
-}
-
-fn reply<A>(ticket: Ticket, reply: Reply<A>, out: &mut Vec<Action<A>>) {
-    out.push(Action::Reply { ticket, reply });
-}
-
-fn tell<A>(ticket: Ticket, told: Told<A>, out: &mut Vec<Action<A>>) {
-    reply(ticket, Reply::Listed(Box::new(told)), out);
 }
 
 fn fail<A>(ticket: Ticket, failure: Failure<A>, out: &mut Vec<Action<A>>) {

@@ -10,9 +10,10 @@ use alloc::vec::Vec;
 
 use crate::event::{Action, Ticket};
 use crate::id::Id;
+use crate::listed::exchange::{About, tell};
 use crate::listed::message::{Greeting, Told, What};
 use crate::listed::table::Table;
-use crate::listed::{About, Errand, Listed, tell};
+use crate::listed::{Errand, Listed};
 use crate::peer::Address;
 use crate::replication::Ballot;
 use crate::replication::acceptor::Acceptor;
@@ -74,7 +75,8 @@ impl<A: Address> Listed<A> {
         let Some(table) = table.filter(Table::is_sound) else {
             return;
         };
-        let acceptor = note(ACCEPTOR).and_then(|bytes| postcard::from_bytes(bytes).ok());
+        let acceptor =
+            note(ACCEPTOR).and_then(|bytes| postcard::from_bytes::<(u32, Acceptor<_>)>(bytes).ok());
         if let Some((version, acceptor)) = acceptor
             && table.version == version
         {
@@ -86,7 +88,6 @@ impl<A: Address> Listed<A> {
         self.show(&table);
         self.table = Some(table);
         self.touched = false;
-        self.sweeping.is_due = true;
         self.return_to_life();
     }
 

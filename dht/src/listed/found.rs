@@ -11,9 +11,10 @@ use alloc::vec::Vec;
 
 use crate::event::{Action, Ticket};
 use crate::id::Id;
+use crate::listed::Listed;
+use crate::listed::exchange::{About, tell};
 use crate::listed::message::{Greeting, Told, What};
 use crate::listed::table::{Member, Table};
-use crate::listed::{About, Listed, tell};
 use crate::peer::{Address, Peer};
 use crate::placement::Scheme;
 
@@ -92,6 +93,15 @@ impl<A: Address> Listed<A> {
         }
     }
 
+    /// A member answers again: while it did not, it may have got what this node did not.
+    pub(super) fn meets_again(&mut self, id: Id) {
+        let table = self.decided();
+        if table.is_some_and(|table| table.replicas > 1 && table.member(id).is_some()) {
+            self.owed.insert(id);
+            self.acquaintances.strange.insert(id);
+        }
+    }
+
     /// A table is known from an earlier life: all may have changed meanwhile.
     pub(super) fn return_to_life(&mut self) {
         let others: BTreeSet<Id> = self.others().into_iter().collect();
@@ -99,6 +109,7 @@ impl<A: Address> Listed<A> {
             self.owed.clone_from(&others);
         }
         self.acquaintances.strange = others;
+        self.sweeping.begin_again();
     }
 
     /// On a beat: asks those again of which it has to know something.
@@ -136,8 +147,10 @@ impl<A: Address> Listed<A> {
     /// Another one has begun a life.
     pub(super) fn greet_for(&mut self, ticket: Ticket, from: &Peer<A>, out: &mut Vec<Action<A>>) {
         let member = self.decided().and_then(|table| table.member(from.id));
-        if member.is_some_and(|member| member.peer.incarnation < from.incarnation) {
-            self.falls_behind(from.id);
+        match member.map(|member| member.peer.incarnation < from.incarnation) {
+            Some(true) => self.falls_behind(from.id),
+            Some(false) => self.is_back(from.id),
+            None => {}
         }
         tell(ticket, Told::Greeting(self.greeting()), out);
     }

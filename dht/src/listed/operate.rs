@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 
 use crate::event::{Action, Call, Cause, Delay, Failure, Hop, Returned, Ticket, Timer};
 use crate::id::Id;
+use crate::listed::exchange::About;
 use crate::listed::message::{Refused, Told, What};
 use crate::listed::write::Asker;
-use crate::listed::{About, Done, Listed, fail};
+use crate::listed::{Done, Listed, fail};
 use crate::message::LinkKind;
 use crate::peer::{Address, Peer};
 use crate::record::Change;

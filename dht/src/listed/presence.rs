@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 
 use crate::event::Action;
 use crate::id::Id;
+use crate::listed::Listed;
+use crate::listed::exchange::About;
 use crate::listed::table::Table;
-use crate::listed::{About, Listed, Question};
 use crate::peer::{Address, Peer};
 
 /// What is known of the others beside the table.
@@ -62,8 +63,8 @@ impl<A: Address> Listed<A> {
         }
         self.presence.meet(peer);
         let is_last = self.peer(peer.id).as_ref() == Some(peer);
-        if is_last {
-            self.presence.absent.remove(&peer.id);
+        if is_last && self.presence.absent.remove(&peer.id).is_some() {
+            self.meets_again(peer.id);
         }
     }
 
@@ -106,8 +107,7 @@ impl<A: Address> Listed<A> {
 
     fn probe(&mut self, to: Id, out: &mut Vec<Action<A>>) {
         if let Some(to) = self.peer(to) {
-            let (what, about) = (None, About::Presence);
-            self.ask_again(Question { to, what, about }, out);
+            self.ask_peer(to, None, About::Presence, out);
         }
     }
 }

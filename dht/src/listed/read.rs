@@ -8,9 +8,10 @@ use alloc::vec::Vec;
 
 use crate::event::{Action, Ticket};
 use crate::id::Id;
+use crate::listed::exchange::About;
 use crate::listed::message::{Refused, What};
 use crate::listed::write::Asker;
-use crate::listed::{About, Done, Errand, Listed};
+use crate::listed::{Done, Errand, Listed};
 use crate::peer::Address;
 use crate::record::{Change, Record};
 use crate::store::Command;

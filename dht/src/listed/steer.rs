@@ -10,9 +10,10 @@ use alloc::vec::Vec;
 
 use crate::event::{Action, Failure, Note, Returned, Ticket};
 use crate::id::Id;
+use crate::listed::exchange::About;
 use crate::listed::message::What;
 use crate::listed::table::{Change, Member, Refusal, Table};
-use crate::listed::{About, Listed, Question, fail};
+use crate::listed::{Listed, fail};
 use crate::peer::{Address, Peer};
 use crate::view::Phase;
 
@@ -115,6 +116,7 @@ impl<A: Address> Listed<A> {
         }
         self.wish(ticket, change, out);
         if self.course.is_leaving() {
+            self.sweeping.moved = 0;
             self.view.phase = Phase::Leaving;
             self.touched = true;
         }
@@ -282,10 +284,14 @@ impl<A: Address> Listed<A> {
         if !everyone.all(knows) || !waits.iter().all(|id| is_gone(*id)) {
             return;
         }
-        for id in waits.into_iter().filter(|_| table.replicas == 1) {
-            if let Some(peer) = self.peer(id) {
-                out.push(Action::Note(Note::Abandoned(peer)));
-            }
+        // Once, however many partitions there are.
+        let is_last = table.replicas == 1 && underway.moves.len() <= 1;
+        for peer in waits
+            .into_iter()
+            .filter(|_| is_last)
+            .filter_map(|id| self.peer(id))
+        {
+            out.push(Action::Note(Note::Abandoned(peer)));
         }
         self.propose(table.advanced(), out);
     }
@@ -338,7 +344,7 @@ impl<A: Address> Listed<A> {
         for to in core::mem::take(&mut self.course.former) {
             let what = Some(What::Install(Box::new(Table::clone(&table))));
             let about = About::Install;
-            self.ask_again(Question { to, what, about }, out);
+            self.ask_peer(to, what, about, out);
         }
     }
 

@@ -5,15 +5,17 @@
 //! offers all it keeps to the other replicas: so one that was away, or lost what it had, gets its copies back.
 //! One page is under way at a time, so whoever is slow is not flooded.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::event::Action;
 use crate::id::{Arc, Id};
+use crate::listed::behind::{Missed, keys_of};
+use crate::listed::exchange::About;
 use crate::listed::message::{Told, What};
 use crate::listed::steer::GONE;
 use crate::listed::table::Table;
-use crate::listed::{About, Errand, Listed};
+use crate::listed::{Errand, Listed};
 use crate::peer::Address;
 use crate::record::{Record, Version};
 use crate::store::{Command, Limit};
@@ -28,34 +30,12 @@ pub(super) struct Sweeping {
     pub(super) is_due: bool,
     /// Whether all that moves in the present step has been handed over.
     pub(super) is_done: bool,
-    /// Members that have missed something: what, as long as that is little.
-    behind: BTreeMap<Id, Missed>,
     /// Beats before the next sweep.
     rest: u32,
     /// Beats since the last repair.
     age: u32,
     /// Records that others have taken over, and that are not kept here any more.
     pub(super) moved: usize,
-}
-
-/// What a member has missed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Missed {
-    /// These keys, up to [`MISSED_MAX`].
-    Keys(BTreeSet<Id>),
-    /// Nobody knows what.
-    Anything,
-}
-
-impl Missed {
-    fn add(&mut self, missed: Missed) {
-        match (&mut *self, missed) {
-            (Missed::Keys(keys), Missed::Keys(more)) if keys.len() + more.len() <= MISSED_MAX => {
-                keys.extend(more);
-            }
-            _ => *self = Missed::Anything,
-        }
-    }
 }
 
 /// One way through all that is here.
@@ -90,13 +70,18 @@ enum Kind {
 }
 
 impl Sweeping {
+    /// Nothing has been swept in this life: what is here is to be looked through as soon as others are there.
+    pub(super) fn begin_again(&mut self) {
+        self.is_due = true;
+        self.age = REPAIR;
+    }
+
     pub(super) const fn new() -> Sweeping {
         Sweeping {
             sweep: None,
             number: 0,
             is_due: false,
             is_done: false,
-            behind: BTreeMap::new(),
             rest: 0,
             age: 0,
             moved: 0,
@@ -111,9 +96,7 @@ impl<A: Address> Listed<A> {
         let was_due = self.sweeping.is_due;
         self.sweeping.is_done = !is_source;
         self.sweeping.is_due = was_due || is_source || loses;
-        self.sweeping
-            .behind
-            .retain(|id, _| table.member(*id).is_some());
+        self.behind.retain(|id, _| table.member(*id).is_some());
         // Whatever it was, it went by another table.
         match self.sweeping.sweep.take().map(|sweep| sweep.kind) {
             Some(Kind::CatchUp(others)) => self.fall_behind(others),
@@ -122,28 +105,6 @@ impl<A: Address> Listed<A> {
         }
         self.sweeping.rest = 0;
         self.keep_sweeping_now(out);
-    }
-
-    /// A member has missed something, and nobody knows what.
-    pub(super) fn falls_behind(&mut self, id: Id) {
-        self.fall_behind([(id, Missed::Anything)]);
-    }
-
-    /// A member has missed this key.
-    pub(super) fn misses(&mut self, id: Id, key: Id) {
-        self.fall_behind([(id, Missed::Keys([key].into()))]);
-    }
-
-    fn fall_behind(&mut self, others: impl IntoIterator<Item = (Id, Missed)>) {
-        if self.table.as_ref().is_none_or(|table| table.replicas == 1) {
-            return;
-        }
-        for (id, missed) in others.into_iter().filter(|(id, _)| *id != self.me) {
-            let known = self.sweeping.behind.entry(id);
-            known
-                .or_insert_with(|| Missed::Keys(BTreeSet::new()))
-                .add(missed);
-        }
     }
 
     /// On a beat.
@@ -169,13 +130,13 @@ impl<A: Address> Listed<A> {
             return;
         }
         let copies = self.table.as_ref().map_or(1, |table| table.replicas);
-        let behind = sweeping.behind.iter();
+        let behind = self.behind.iter();
         let back = behind.filter(|(id, _)| !self.is_absent(**id));
         let back: BTreeMap<Id, Missed> = back.map(|(id, missed)| (*id, missed.clone())).collect();
         let kind = if sweeping.is_due {
             Kind::Step
         } else if !back.is_empty() {
-            self.sweeping.behind.retain(|id, _| !back.contains_key(id));
+            self.behind.retain(|id, _| !back.contains_key(id));
             Kind::CatchUp(back)
         } else if copies > 1 && sweeping.age >= REPAIR {
             Kind::Repair
@@ -254,6 +215,8 @@ impl<A: Address> Listed<A> {
             for to in self.lacking(key, &mut sweep) {
                 if self.is_passed_over(to, &sweep.kind) {
                     self.falls_behind(to);
+                    // Nobody is to be told that it has caught up.
+                    sweep.has_failed |= matches!(sweep.kind, Kind::CatchUp(_));
                     continue;
                 }
                 let offer = sweep.offers.entry(to).or_default();
@@ -432,21 +395,6 @@ impl<A: Address> Listed<A> {
         }
     }
 }
-
-/// All keys that these have missed; nothing where nobody knows that of one.
-fn keys_of(behind: &BTreeMap<Id, Missed>) -> Option<Vec<Id>> {
-    let mut all = BTreeSet::new();
-    for missed in behind.values() {
-        match missed {
-            Missed::Keys(keys) => all.extend(keys),
-            Missed::Anything => return None,
-        }
-    }
-    Some(all.into_iter().collect())
-}
-
-/// Keys that are remembered of what one member has missed: for more of them it is as good to go through all.
-const MISSED_MAX: usize = 1_024;
 
 /// Bytes that are read at a time.
 const PAGE_BYTES: usize = 256 * 1024;

@@ -9,8 +9,9 @@ use alloc::vec::Vec;
 
 use crate::event::{Action, Ticket};
 use crate::id::Id;
-use crate::listed::message::{Refused, Told, What};
-use crate::listed::{About, Done, Errand, Listed, tell};
+use crate::listed::exchange::About;
+use crate::listed::message::{Refused, What};
+use crate::listed::{Done, Errand, Listed};
 use crate::peer::Address;
 use crate::record::{Change, Changed, Record, Version};
 use crate::store::Command;
@@ -34,6 +35,8 @@ pub(super) struct Write {
     asker: Asker,
     changed: Option<Changed>,
     record: Option<Record>,
+    /// Those that keep the key, and those that will after the step that is under way.
+    groups: Vec<Vec<Id>>,
     /// Those that have it durably.
     has: BTreeSet<Id>,
     /// Those that may still say so.
@@ -85,6 +88,7 @@ impl<A: Address> Listed<A> {
             asker,
             changed: None,
             record: None,
+            groups: Vec::new(),
             has: BTreeSet::new(),
             waits: BTreeSet::new(),
             attempt: 0,
@@ -178,7 +182,8 @@ impl<A: Address> Listed<A> {
         let Some(record) = write.record.clone() else {
             return;
         };
-        let to: BTreeSet<Id> = self.groups(key).into_iter().flatten().collect();
+        let groups = self.groups(key);
+        let to: BTreeSet<Id> = groups.iter().flatten().copied().collect();
         let there: BTreeSet<Id> = to
             .iter()
             .copied()
@@ -188,6 +193,7 @@ impl<A: Address> Listed<A> {
             self.misses(*away, key);
         }
         if let Some(write) = self.writes.find(ticket) {
+            write.groups = groups;
             write.waits.clone_from(&there);
         }
         for other in there {
@@ -236,20 +242,35 @@ impl<A: Address> Listed<A> {
         newer: Vec<(Id, Record)>,
         out: &mut Vec<Action<A>>,
     ) {
-        if newer.is_empty() {
+        let Some((key, record)) = newer.into_iter().next() else {
+            return self.write_got(ticket, attempt, by, out);
+        };
+        self.tick(record.version);
+        let errand = Errand::Newer(ticket, attempt, by, record);
+        self.store(Command::Read(key), errand, out);
+    }
+
+    /// Another one has something newer. If it is known here by now, it came after this write.
+    pub(super) fn newer_found(
+        &mut self,
+        (ticket, attempt): (Ticket, u32),
+        by: Id,
+        newer: Record,
+        here: Option<Record>,
+        out: &mut Vec<Action<A>>,
+    ) {
+        if here.is_some_and(|here| here.version >= newer.version) {
             return self.write_got(ticket, attempt, by, out);
         }
-        for (_, record) in &newer {
-            self.tick(record.version);
-        }
-        self.merge(newer, out);
         let Some(write) = self.writes.find(ticket) else {
             return;
         };
         if write.attempt != attempt {
             return;
         }
-        match write.judged < JUDGED_MAX {
+        let (key, is_last) = (write.key, write.judged >= JUDGED_MAX);
+        self.merge([(key, newer)].into(), out);
+        match !is_last {
             true => self.attempt(ticket, out),
             false => self.end(ticket, |_| Done::Refused(Refused::Unsure), out),
         }
@@ -279,7 +300,7 @@ impl<A: Address> Listed<A> {
             return;
         };
         let is_over = write.waits.is_empty();
-        let groups = self.groups(write.key);
+        let groups = &write.groups;
         let has = |group: &[Id]| group.iter().filter(|id| write.has.contains(id)).count();
         let is_enough = groups.iter().all(|group| {
             let least = if is_over {
@@ -307,69 +328,6 @@ impl<A: Address> Listed<A> {
             self.deliver(write.key, write.asker, done, out);
         }
     }
-
-    /// Another member sends what is to be kept here.
-    pub(super) fn keep_for(
-        &mut self,
-        ticket: Ticket,
-        records: Vec<(Id, Record)>,
-        out: &mut Vec<Action<A>>,
-    ) {
-        let sent: Vec<(Id, Version)> = records
-            .iter()
-            .map(|(key, record)| (*key, record.version))
-            .collect();
-        for (_, version) in &sent {
-            self.tick(*version);
-        }
-        let keys = sent.iter().map(|(key, _)| *key).collect();
-        self.store(Command::Collect(keys), Errand::Keep(ticket, sent), out);
-        self.merge(records, out);
-    }
-
-    /// It is kept, but for what is newer here.
-    pub(super) fn kept(
-        &mut self,
-        ticket: Ticket,
-        sent: &[(Id, Version)],
-        here: Vec<(Id, Option<Record>)>,
-        out: &mut Vec<Action<A>>,
-    ) {
-        let mut newer: Vec<(Id, Record)> = Vec::new();
-        let mut bytes = 0;
-        for (key, record) in here {
-            let Some(record) = record else {
-                continue;
-            };
-            let is_newer =
-                |(other, version): &(Id, Version)| *other == key && *version < record.version;
-            if sent.iter().any(is_newer) && (newer.is_empty() || bytes < NEWER_BYTES) {
-                bytes += record.bytes();
-                newer.push((key, record));
-            }
-        }
-        self.store(Command::Sync, Errand::Say(ticket, Told::Kept(newer)), out);
-    }
-
-    /// Another member says what it has.
-    pub(super) fn offer_for(
-        &mut self,
-        ticket: Ticket,
-        from: Id,
-        items: Vec<(Id, Version)>,
-        is_owed: bool,
-        out: &mut Vec<Action<A>>,
-    ) {
-        if items.is_empty() {
-            self.owed.remove(&from);
-            return tell(ticket, Told::Wanted(Vec::new()), out);
-        }
-        if is_owed {
-            self.owed.insert(from);
-        }
-        let keys = items.iter().map(|(key, _)| *key).collect();
-        self.store(Command::Collect(keys), Errand::Offer(ticket, items), out);
-    }
 }
 
 /// How many of so many replicas have to have a write. With two, one is enough where the other can't be
@@ -390,6 +348,3 @@ const COUNTS: u32 = 9;
 
 /// How often one write is judged: each time something newer has turned up.
 const JUDGED_MAX: u8 = 8;
-
-/// Bytes of newer records that are sent back at a time.
-const NEWER_BYTES: usize = 256 * 1024;
