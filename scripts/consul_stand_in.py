@@ -12,6 +12,7 @@ import argparse
 import base64
 import json
 import re
+import sys
 import threading
 import time
 import urllib.error
@@ -22,6 +23,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 WAIT_SECONDS_MAX = 600.0
 WAIT_SECONDS = 300.0
 BODY_BYTES_MAX = 1 << 20
+FIELDS = """ID Name Address Port Meta Tags Check HTTP Interval Timeout Status FailuresBeforeCritical
+DeregisterCriticalServiceAfter""".split()
+FIELDS = {name.lower(): name for name in FIELDS}
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -31,6 +35,14 @@ def seconds(text):
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"invalid duration {text!r}")
     return sum(float(number) * UNITS[unit] for number, unit in parts)
+
+
+def canonical(definition):
+    """A definition with its fields as they are documented: Go reads them in any case."""
+    named = {FIELDS.get(name.lower(), name): value for name, value in definition.items()}
+    if named.get("Check"):
+        named["Check"] = canonical(named["Check"])
+    return named
 
 
 class Agent:
@@ -47,7 +59,8 @@ class Agent:
         self.changed.notify_all()
 
     def register(self, definition):
-        definition = {"ID": definition["Name"], **definition}
+        definition = canonical(definition)
+        definition["ID"] = definition.get("ID") or definition["Name"]
         check = definition.get("Check")
         if check and "HTTP" in check:
             seconds(check["Interval"]), seconds(check.get("Timeout", "10s"))
@@ -229,6 +242,11 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     # Those who were connected before do not keep its port from the next one.
     allow_reuse_address = True
+
+    def handle_error(self, request, client_address):
+        # Who waits for a change may go at any time.
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def main():

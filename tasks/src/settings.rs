@@ -178,6 +178,11 @@ pub(crate) struct Settings {
     #[serde(default)]
     pub(crate) trace: bool,
 
+    /// Let clients of memcached in at each node, at a port that the system gives: `tasks nodeinfo` names it
+    #[arg(long)]
+    #[serde(default)]
+    pub(crate) memcached: bool,
+
     /// Let each node take faults at /faults, for experiments such as `tasks prove --faults partition`: lets
     /// anyone who reaches a node cut it off
     #[arg(long)]
@@ -246,6 +251,7 @@ impl Settings {
             ("--positions", self.positions.map(|count| count.to_string())),
             ("--consul", self.consul.clone()),
             ("--service", self.service.clone()),
+            ("--memcached-port", self.memcached.then(|| "0".to_owned())),
         ];
         [
             ("--membership", self.membership.to_string()),
@@ -364,6 +370,7 @@ pub(crate) mod tests {
             predecessor_ms: 2_000,
             self_check_ms: 30_000,
             trace: false,
+            memcached: false,
             fault_injection: false,
             causal: None,
         }

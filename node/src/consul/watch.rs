@@ -55,6 +55,8 @@ impl Watch {
             }
             Err(error) => {
                 self.failures = self.failures.saturating_add(1);
+                // Whoever answers next may have begun anew, and would wait for an index that is far ahead.
+                self.index = 0;
                 Err(error)
             }
         }

@@ -62,6 +62,7 @@ fn summary(info: &NodeInfo, names: &Names) -> String {
         ("successors", list.join(", ")),
         ("serves", serves.join(", ")),
         ("keys", info.keys.to_string()),
+        ("memcached", said(info, "memcached")),
     ]
     .map(|(what, value)| format!("{what:<12}{value}"))
     .join("\n")
@@ -69,10 +70,6 @@ fn summary(info: &NodeInfo, names: &Names) -> String {
 
 /// What a listed member holds.
 fn holdings(info: &NodeInfo, listed: &Listed) -> String {
-    let text = |field: &str| match info.more.get(field) {
-        Some(Value::String(text)) => text.clone(),
-        _ => "–".to_owned(),
-    };
     let partitions = info
         .partitions
         .map(|count| ("partitions", count.to_string()));
@@ -82,8 +79,8 @@ fn holdings(info: &NodeInfo, listed: &Listed) -> String {
         ("identifier", info.id.to_string()),
         ("network", info.network.clone()),
         ("phase", info.phase.clone()),
-        ("membership", text("membership")),
-        ("placement", text("placement")),
+        ("membership", said(info, "membership")),
+        ("placement", said(info, "placement")),
         ("list", format!("version {}", listed.list.version)),
     ]
     .into_iter()
@@ -92,10 +89,17 @@ fn holdings(info: &NodeInfo, listed: &Listed) -> String {
         ("keys", listed.here.keys.to_string()),
         ("owned", listed.here.owned.to_string()),
         ("strays", listed.here.strays.to_string()),
+        ("memcached", said(info, "memcached")),
     ])
     .map(|(what, value)| format!("{what:<12}{value}"))
     .collect::<Vec<_>>()
     .join("\n")
+}
+
+/// What else a node says of itself, in a word.
+fn said(info: &NodeInfo, field: &str) -> String {
+    let text = info.more.get(field).and_then(Value::as_str);
+    text.unwrap_or("–").to_owned()
 }
 
 fn fingers(printer: Printer, info: &NodeInfo, names: &Names) -> String {
