@@ -593,6 +593,7 @@ impl<A: Address> Node<A> {
             return;
         };
         match (errand, outcome) {
+            (errand, store::Outcome::Failed) => self.store_failed(errand, out),
             (Errand::Read(reader), store::Outcome::Record(record)) => {
                 self.finish_reading(reader, record, out);
             }
