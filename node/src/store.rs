@@ -2,5 +2,8 @@
 //! [`dht::store::Memory`].
 
 pub mod disk;
+#[cfg(test)]
+#[expect(unreachable_pub, reason = "integration tests use it as well")]
+mod random;
 
 pub use self::disk::DiskStore;
