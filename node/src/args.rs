@@ -119,9 +119,10 @@ pub struct Args {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub self_check_ms: Option<u64>,
 
-    /// What keeps the content: memory, as long as the node runs, or a disk [env: DHT_STORE] [default:
-    /// memory]
-    #[arg(long, value_parser = ["memory", "disk"])]
+    /// What keeps the content: memory, as long as the node runs; disk; or a memcached server, as long as that
+    /// keeps it, which promises nothing: it evicts values when it is full, and all are gone when it or the node
+    /// ends. Several nodes may share one [env: DHT_STORE] [default: memory]
+    #[arg(long, value_name = "memory|disk|memcached://HOST:PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
 

@@ -94,7 +94,7 @@ impl Service {
         let (Decision::Serve(_), true) = (view.decide(key), view.groups.is_empty()) else {
             return None;
         };
-        let record = self.driver.content().read(key);
+        let record = self.driver.content().read(key).ok()?;
         // What was read is good if the node answered for it all the while.
         Arc::ptr_eq(&view, &self.driver.view()).then_some(record)
     }
@@ -105,7 +105,8 @@ impl Service {
             return Some(record);
         }
         let has_copy = self.view().has_copy(key);
-        has_copy.then(|| live(self.driver.content().read(key)))
+        let record = has_copy.then(|| self.driver.content().read(key))?;
+        record.ok().map(live)
     }
 
     /// The value under a key, wherever it is. The last hop that is ok answers for it. What has expired is

@@ -80,12 +80,43 @@ impl Default for Values {
 }
 
 /// What keeps the content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub(super) enum Engine {
     Memory,
     Disk,
+    /// The rest of what is written: host and port.
+    Memcached(String),
 }
+
+impl TryFrom<String> for Engine {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Engine, String> {
+        match text.as_str() {
+            "memory" => Ok(Engine::Memory),
+            "disk" => Ok(Engine::Disk),
+            text => match text.strip_prefix(MEMCACHED) {
+                Some(address) => Ok(Engine::Memcached(address.to_owned())),
+                None => Err(format!(
+                    "it must be memory, disk or memcached://HOST:PORT, not {text}"
+                )),
+            },
+        }
+    }
+}
+
+impl From<Engine> for String {
+    fn from(engine: Engine) -> String {
+        match engine {
+            Engine::Memory => "memory".to_owned(),
+            Engine::Disk => "disk".to_owned(),
+            Engine::Memcached(address) => format!("{MEMCACHED}{address}"),
+        }
+    }
+}
+
+const MEMCACHED: &str = "memcached://";
 
 /// What kind of value a key has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

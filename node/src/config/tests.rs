@@ -154,6 +154,28 @@ fn every_key_can_stand_in_the_environment() {
 }
 
 #[test]
+fn a_store_in_memcached_needs_an_address_and_keeps_no_group() {
+    jailed(|jail| {
+        let join = ["--join", "h:1"];
+        let by = |store: &'static str| [&join[..], &["--store", store]].concat();
+        let config = load(&by("memcached://127.0.0.1:11211"));
+        assert_eq!(
+            config.storage,
+            Storage::Memcached("127.0.0.1:11211".to_owned())
+        );
+        for address in ["", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:x"] {
+            jail.set_env("DHT_STORE", format!("memcached://{address}"));
+            refused(&join, &["store = memcached://", address, "DHT_STORE"]);
+        }
+        let group = [&by("memcached://127.0.0.1:11211")[..], &["--replicas", "3"]].concat();
+        refused(
+            &group,
+            &["store = memcached://", "a group", "replicas to 1"],
+        );
+    });
+}
+
+#[test]
 fn a_store_on_disk_needs_a_folder() {
     jailed(|jail| {
         let join = ["--join", "127.0.0.1:1"];

@@ -106,6 +106,10 @@ impl From<Failed> for Error {
                 "too_many_hops",
                 "the lookup took more hops than there should be nodes",
             ),
+            Failure::Store => Error::busy(
+                "store_unreachable",
+                "the store of the node that owns the key is out of reach: its /readyz says why",
+            ),
             Failure::Unknown => Error::new(
                 Status::GatewayTimeout,
                 "unknown_outcome",

@@ -66,6 +66,7 @@ pub(crate) fn nodeinfo(node: &Node) -> Json<Value> {
         "zone": node.zone,
         "groups": groups.collect::<Vec<_>>(),
         "fetches": fetches.collect::<Vec<_>>(),
+        "lost": node.driver().content().lost(),
         "memcached": node.memcached.get(),
         "version": env!("CARGO_PKG_VERSION"),
     }))
