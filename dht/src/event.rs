@@ -3,11 +3,13 @@
 //! Both are plain data. Whoever owns the node, a server, a simulator or a model checker, turns what
 //! happens into events and performs the actions, in the order in which they come.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Arc, Id};
+use crate::listed::table::{Change as ListChange, Member, Refusal};
 use crate::message::{LinkKind, Reply, Request, Routing};
 use crate::ownership::Ownership;
 use crate::peer::Peer;
@@ -52,6 +54,9 @@ pub enum Event<A> {
     /// Somebody is there: another life of a node that was asked, which goes before [`Event::Unanswered`], or
     /// a node that the driver was told of. It is a hint, for a node that has nobody left to ask.
     Met(Peer<A>),
+    /// Whoever keeps the list of members tells it, itself included: once, or whenever it changes, as the
+    /// node's configuration says. For a node of a ring it means nothing.
+    Listed(Vec<Member<A>>),
     /// A time has come: a scheduled one, or one that [`Action::Wait`] asked for.
     Elapsed(Timer<A>),
     /// The store has done what [`Action::Store`] asked for.
@@ -144,6 +149,8 @@ pub enum Call<A> {
     },
     /// Hand the content over and leave the ring.
     Leave,
+    /// Change the list of members; it returns when the content has moved.
+    Members(Box<ListChange<A>>),
 }
 
 /// What came of a [`Call`].
@@ -159,6 +166,8 @@ pub enum Returned<A> {
     Changed(Changed, u8, Vec<Hop<A>>),
     /// Of [`Call::Leave`]: number of records that others have taken over.
     Left(usize),
+    /// Of [`Call::Members`]: the version of the table that says so.
+    Members(u32),
     /// It could not be done.
     Failed(Failure<A>, Vec<Hop<A>>),
 }
@@ -184,6 +193,10 @@ pub enum Failure<A> {
     LastNode,
     /// No other node takes the content. It stays here, and so does the node.
     NoTaker,
+    /// The list of members can't be changed so. Nothing changed.
+    Members(Refusal),
+    /// This network keeps no list of members. Nothing changed.
+    NoList,
 }
 
 /// One node that a lookup asked.
@@ -299,6 +312,10 @@ pub enum Note<A> {
     Lost,
     /// It has left the ring.
     Left,
+    /// By the table of this version so many are members; and whether content moves.
+    Table(u32, usize, bool),
+    /// This member is gone before it has handed over what it kept: what others have no copy of is lost.
+    Abandoned(Peer<A>),
     /// The ids are the same, the addresses aren't: this peer claims the node's own identifier.
     Impostor(Peer<A>),
 }

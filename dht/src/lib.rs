@@ -53,7 +53,9 @@ extern crate std;
 
 pub mod event;
 pub mod id;
+pub mod listed;
 pub mod lookup;
+pub mod machine;
 pub mod message;
 pub mod node;
 pub mod ownership;
@@ -73,6 +75,8 @@ mod slots;
 
 pub use event::{Action, Event};
 pub use id::{Arc, Id};
+pub use listed::Listed;
+pub use machine::Machine;
 pub use node::{Config, Node};
 pub use ownership::Ownership;
 pub use peer::Peer;

@@ -264,6 +264,7 @@ impl<A: Address> Node<A> {
             receives: Vec::new(),
             groups: Vec::new(),
             fetches: Vec::new(),
+            table: None,
         };
         let is_replicated = config.replicas > 1;
         Node {
@@ -401,6 +402,8 @@ impl<A: Address> Node<A> {
                 }
             }
             Event::Met(peer) => self.is_there(peer),
+            // The ring keeps itself.
+            Event::Listed(_) => {}
             Event::Elapsed(timer) => self.elapsed(timer, actions),
             Event::Stored { ticket, outcome } => self.stored(ticket, outcome, actions),
             Event::Called { ticket, call } => self.called(ticket, call, actions),
@@ -428,6 +431,7 @@ impl<A: Address> Node<A> {
             Request::Change(key, change) => return self.change_for(ticket, key, change, out),
             // A group counts on its members also where these are out of the ring.
             Request::Group(request) => return self.group_asked(ticket, from, *request, out),
+            Request::Listed(_) => Reply::Gone,
             _ if self.view.phase == Phase::Left => Reply::Gone,
             Request::Ping => Reply::Pong,
             Request::State => self.state_for(&from),
@@ -637,6 +641,7 @@ impl<A: Address> Node<A> {
         match call {
             Call::Join(hints) => self.begin_join(ticket, hints, out),
             Call::Leave => self.begin_leave(ticket, out),
+            Call::Members(_) => fail(ticket, Failure::NoList, out),
             Call::Find { .. } | Call::Read { .. } | Call::Change { .. } => {
                 self.begin_operation(ticket, call, out);
             }

@@ -63,6 +63,7 @@ impl Traffic {
             Request::Read(_) => (&mut kinds.read, 20),
             Request::Change(_, change) => (&mut kinds.change, change_size(change)),
             Request::Group(request) => (&mut kinds.group, 52 + ask_size(&request.ask)),
+            Request::Listed(_) => unreachable!("the nodes of a ring keep no list"),
         };
         *count += 1;
         self.asked += 1;

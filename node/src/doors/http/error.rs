@@ -125,12 +125,42 @@ impl From<Failed> for Error {
                 "no_taker",
                 "no other node takes the content; this one stays and keeps it",
             ),
+            Failure::Members(refusal) => unlisted(refusal),
+            Failure::NoList => Error::new(
+                Status::Conflict,
+                "no_list",
+                "this network keeps itself: nodes join and leave it by themselves",
+            ),
         };
         if path.is_empty() {
             error
         } else {
             error.with("path", path_json(&path))
         }
+    }
+}
+
+/// The list of members can't be changed so.
+fn unlisted(refusal: dht::listed::table::Refusal) -> Error {
+    use dht::listed::table::{MEMBERS_MAX, Refusal};
+    match refusal {
+        Refusal::Present => taken("a member has this identifier already"),
+        Refusal::Unknown => Error::new(Status::NotFound, "no_member", "there is no such member"),
+        Refusal::NotLast => Error::new(
+            Status::Conflict,
+            "not_last",
+            "members are numbered, and only the last one can go",
+        ),
+        Refusal::Only => Error::new(
+            Status::Conflict,
+            "last_node",
+            "this is the only member: nobody could take over what it holds",
+        ),
+        Refusal::Full => Error::new(
+            Status::Conflict,
+            "too_many_members",
+            format!("there are at most {MEMBERS_MAX} members"),
+        ),
     }
 }
 

@@ -57,9 +57,11 @@ impl From<Failed> for Refusal {
             Failure::Unknown => {
                 "the owner did not answer in time: the change may have been made or not"
             }
-            Failure::Taken(_) | Failure::LastNode | Failure::NoTaker => {
-                "this node can't do that to an item"
-            }
+            Failure::Taken(_)
+            | Failure::LastNode
+            | Failure::NoTaker
+            | Failure::Members(_)
+            | Failure::NoList => "this node can't do that to an item",
         })
     }
 }

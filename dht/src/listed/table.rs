@@ -1,0 +1,419 @@
+//! Table: who is a member, where content belongs, and what changes at the moment. All members have the same
+//! one: each version is decided by those of the version before.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::Id;
+use crate::node::REPLICAS_MAX;
+use crate::peer::{Address, Peer};
+use crate::placement::{Placement, Scheme, Seat, deal};
+
+/// One node of the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member<A> {
+    /// Which node; in the life in which it was added. It is known by its identifier, so it may have been
+    /// started again since.
+    pub peer: Peer<A>,
+    /// What people call it.
+    pub name: String,
+    /// How much it should hold, compared to the others; 1 where the scheme knows no weights.
+    pub weight: u16,
+    /// Where it is: no two copies of a key lie in one zone as long as there are others.
+    pub zone: Option<u64>,
+}
+
+impl<A> Member<A> {
+    fn seat(&self) -> Seat {
+        Seat {
+            id: self.peer.id,
+            weight: self.weight,
+            zone: self.zone,
+        }
+    }
+}
+
+/// The list, and what follows from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "A: Deserialize<'de>"))]
+pub struct Table<A> {
+    /// Counts the tables of a network; 0 is a list that somebody was told, and that nobody has decided yet.
+    pub version: u32,
+    /// How keys are placed.
+    pub scheme: Scheme,
+    /// How many members keep each key, if there are so many; 1 to [`REPLICAS_MAX`].
+    pub replicas: u8,
+    /// The members, in the order in which they were added; up to [`MEMBERS_MAX`].
+    pub members: Vec<Member<A>>,
+    /// For each partition, where there are partitions, the places in the list of those that keep it, the owner
+    /// first. The place after the last is that of a member that is being added.
+    pub map: Vec<Vec<u16>>,
+    /// What changes at the moment.
+    pub change: Option<Underway<A>>,
+    /// The last lives of nodes that have left: whoever still lists them is behind.
+    pub left: Vec<(Id, u32)>,
+}
+
+/// A change of the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "A: Deserialize<'de>"))]
+pub enum Change<A> {
+    /// This node becomes a member.
+    Add(Member<A>),
+    /// This one is no member any more.
+    Remove {
+        /// Which.
+        id: Id,
+        /// Whether it leaves by its own will, so that this life of it is not to be added again.
+        leaves: bool,
+    },
+}
+
+impl<A> Change<A> {
+    /// Whom it is about.
+    pub fn subject(&self) -> Id {
+        match self {
+            Change::Add(member) => member.peer.id,
+            Change::Remove { id, .. } => *id,
+        }
+    }
+}
+
+/// A change that has been decided, while content moves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "A: Deserialize<'de>"))]
+pub struct Underway<A> {
+    /// What.
+    pub change: Change<A>,
+    /// Partitions that are still to move, one after the other, and who keeps each of them then.
+    pub moves: Vec<(u16, Vec<u16>)>,
+    /// The node that was to be added is gone: what it got goes to the others.
+    pub is_undone: bool,
+}
+
+/// Why the list is not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// A member has this identifier already.
+    Present,
+    /// There is no such member.
+    Unknown,
+    /// Members are numbered, and only the last one can go.
+    NotLast,
+    /// It is the only member: nobody would be left.
+    Only,
+    /// There are [`MEMBERS_MAX`] members.
+    Full,
+}
+
+/// Where keys belong by one table.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    placement: Arc<dyn Placement>,
+    ids: Vec<Id>,
+    copies: usize,
+}
+
+impl Layout {
+    /// Those that keep a key, the owner first.
+    pub fn replicas(&self, key: Id) -> Vec<Id> {
+        let places = self.placement.replicas(key, self.copies).into_iter();
+        places.map(|place| self.ids[place]).collect()
+    }
+}
+
+impl<A: Address> Table<A> {
+    /// A list that nobody has decided yet.
+    pub(crate) fn told(members: Vec<Member<A>>, scheme: Scheme, replicas: u8) -> Table<A> {
+        Table {
+            version: 0,
+            scheme,
+            replicas,
+            members,
+            map: Vec::new(),
+            change: None,
+            left: Vec::new(),
+        }
+    }
+
+    /// The first table of a network, of those that the list names.
+    pub(crate) fn founded(&self, seed: u64) -> Table<A> {
+        let mut first = self.clone();
+        first.version = 1;
+        if let Scheme::Partitions { count } = self.scheme {
+            let nobody = alloc::vec![Vec::new(); count.into()];
+            first.map = deal(&nobody, &self.seats(), None, self.replicas.into(), seed);
+        }
+        first
+    }
+
+    /// The table with which a change begins.
+    pub(crate) fn begun(&self, change: Change<A>, seed: u64) -> Result<Table<A>, Refusal> {
+        self.refuse(&change)?;
+        let mut next = self.clone();
+        next.version += 1;
+        let gone = match &change {
+            Change::Add(_) => None,
+            Change::Remove { id, .. } => self.place(*id),
+        };
+        next.change = Some(Underway {
+            change,
+            moves: Vec::new(),
+            is_undone: false,
+        });
+        next.plan(gone, seed);
+        Ok(next)
+    }
+
+    /// Why a change can't be made.
+    pub(crate) fn refuse(&self, change: &Change<A>) -> Result<(), Refusal> {
+        let place = self.place(change.subject());
+        match (change, place) {
+            (Change::Add(_), Some(_)) => Err(Refusal::Present),
+            (Change::Add(_), None) if self.members.len() >= MEMBERS_MAX => Err(Refusal::Full),
+            (Change::Add(_), None) => Ok(()),
+            (Change::Remove { .. }, None) => Err(Refusal::Unknown),
+            (Change::Remove { .. }, Some(_)) if self.members.len() == 1 => Err(Refusal::Only),
+            (Change::Remove { .. }, Some(place))
+                if self.scheme == Scheme::Jump && place + 1 < self.members.len() =>
+            {
+                Err(Refusal::NotLast)
+            }
+            (Change::Remove { .. }, Some(_)) => Ok(()),
+        }
+    }
+
+    /// The table in which the one that was being added gives back what it got.
+    pub(crate) fn undone(&self, seed: u64) -> Table<A> {
+        let mut next = self.clone();
+        next.version += 1;
+        if let Some(underway) = &mut next.change {
+            underway.is_undone = true;
+        }
+        next.plan(Some(self.members.len()), seed);
+        next
+    }
+
+    /// The table in which the change has ended where it is, since nobody can go on with it. A member that was to
+    /// go stays with what it has left; one that was being added is a member, if it has got partitions already.
+    pub(crate) fn stopped(&self) -> Table<A> {
+        let mut next = self.clone();
+        next.version += 1;
+        if let Some(Underway {
+            change: Change::Add(member),
+            ..
+        }) = next.change.take()
+            && !self.map.is_empty()
+        {
+            next.members.push(member);
+        }
+        next
+    }
+
+    /// What is to move of partitions, if there are any.
+    fn plan(&mut self, gone: Option<usize>, seed: u64) {
+        let goal = match self.map.is_empty() {
+            true => Vec::new(),
+            false => deal(&self.map, &self.seats(), gone, self.replicas.into(), seed),
+        };
+        let moves = (0..).zip(goal).zip(&self.map);
+        let moves = moves.filter(|((_, new), old)| new != *old);
+        let moves = moves.map(|(goal, _)| goal).collect();
+        if let Some(underway) = &mut self.change {
+            underway.moves = moves;
+        }
+    }
+
+    /// The table after the step that is under way.
+    pub(crate) fn advanced(&self) -> Table<A> {
+        let mut next = self.clone();
+        next.version += 1;
+        let Some(mut underway) = next.change.take() else {
+            return next;
+        };
+        if !underway.moves.is_empty() {
+            let (partition, row) = underway.moves.remove(0);
+            next.map[usize::from(partition)] = row;
+        }
+        if !underway.moves.is_empty() {
+            next.change = Some(underway);
+            return next;
+        }
+        match underway.change {
+            Change::Add(_) if underway.is_undone => {}
+            Change::Add(member) => next.members.push(member),
+            Change::Remove { id, leaves } => next.remove(id, leaves),
+        }
+        next
+    }
+
+    fn remove(&mut self, id: Id, leaves: bool) {
+        let Some(place) = self.place(id) else {
+            return;
+        };
+        let gone = self.members.remove(place);
+        for seat in self.map.iter_mut().flatten() {
+            *seat -= u16::from(usize::from(*seat) > place);
+        }
+        if leaves {
+            if self.left.len() == LEFT_MAX {
+                self.left.remove(0);
+            }
+            self.left.push((id, gone.peer.incarnation));
+        }
+    }
+
+    /// The place of a member in the list.
+    pub(crate) fn place(&self, id: Id) -> Option<usize> {
+        self.members.iter().position(|member| member.peer.id == id)
+    }
+
+    /// The member of this identifier.
+    pub fn member(&self, id: Id) -> Option<&Member<A>> {
+        self.place(id).map(|place| &self.members[place])
+    }
+
+    /// The one that is being added, if one is.
+    pub(crate) fn joiner(&self) -> Option<&Member<A>> {
+        match &self.change.as_ref()?.change {
+            Change::Add(member) => Some(member),
+            Change::Remove { .. } => None,
+        }
+    }
+
+    /// Members, and the one that is being added.
+    pub(crate) fn everyone(&self) -> impl Iterator<Item = &Member<A>> {
+        self.members.iter().chain(self.joiner())
+    }
+
+    fn seats(&self) -> Vec<Seat> {
+        self.everyone().map(Member::seat).collect()
+    }
+
+    /// Where keys belong. It takes a while to work out, so it is for many keys.
+    pub fn layout(&self) -> Layout {
+        let everyone: Vec<Id> = self.everyone().map(|member| member.peer.id).collect();
+        let mut seats = self.seats();
+        if self.map.is_empty() {
+            // Who is being added keeps nothing yet, but where partitions have moved to it.
+            seats.truncate(self.members.len());
+        }
+        Layout {
+            placement: self.scheme.place(&seats, &self.map),
+            ids: everyone,
+            copies: self.replicas.into(),
+        }
+    }
+
+    /// Where they belong after the step that is under way, if there is one.
+    pub(crate) fn goal(&self) -> Option<Layout> {
+        self.change.as_ref()?;
+        Some(self.advanced().layout())
+    }
+
+    /// Number of partitions that each member owns, in the order of the list; nothing where there are none.
+    pub fn owned(&self) -> Option<Vec<usize>> {
+        if self.map.is_empty() {
+            return None;
+        }
+        let mut owned = alloc::vec![0; self.everyone().count()];
+        for row in &self.map {
+            owned[usize::from(row[0])] += 1;
+        }
+        Some(owned)
+    }
+
+    /// Members that have a part in the step that is under way, as those that have what moves.
+    pub(crate) fn sources(&self) -> Vec<Id> {
+        let everyone: Vec<Id> = self.everyone().map(|member| member.peer.id).collect();
+        let step = self.change.as_ref().and_then(|change| change.moves.first());
+        match step {
+            Some((partition, _)) => {
+                let row = self.map[usize::from(*partition)].iter();
+                row.map(|seat| everyone[usize::from(*seat)]).collect()
+            }
+            // Nothing moves of partitions, or back.
+            None if !self.map.is_empty() || self.is_undone() => Vec::new(),
+            None => everyone[..self.members.len()].to_vec(),
+        }
+    }
+
+    /// Those that are to have it after that step.
+    pub(crate) fn heirs(&self) -> Vec<Id> {
+        let change = self.change.as_ref();
+        let everyone = self.everyone().map(|member| member.peer.id);
+        match change.and_then(|change| change.moves.first()) {
+            Some((_, row)) => {
+                let everyone: Vec<Id> = everyone.collect();
+                row.iter()
+                    .map(|seat| everyone[usize::from(*seat)])
+                    .collect()
+            }
+            None if !self.map.is_empty() || self.is_undone() => Vec::new(),
+            None => {
+                let goes = change.filter(|_| self.joiner().is_none());
+                let goes = goes.map(|underway| underway.change.subject());
+                everyone.filter(|id| Some(*id) != goes).collect()
+            }
+        }
+    }
+
+    fn is_undone(&self) -> bool {
+        self.change
+            .as_ref()
+            .is_some_and(|underway| underway.is_undone)
+    }
+
+    /// Whether `id` keeps something by this table that it does not keep by `newer`.
+    pub(crate) fn is_given_up(&self, newer: &Table<A>, id: Id) -> bool {
+        if self.map.is_empty() || self.map.len() != newer.map.len() {
+            return self.members != newer.members;
+        }
+        let place = |table: &Table<A>| {
+            let mut everyone = table.everyone();
+            everyone.position(|member| member.peer.id == id)
+        };
+        let (old, new) = (place(self), place(newer));
+        let has = |row: &Vec<u16>, place: Option<usize>| {
+            place.is_some_and(|place| row.contains(&(place as u16)))
+        };
+        let mut rows = self.map.iter().zip(&newer.map);
+        rows.any(|(before, after)| has(before, old) && !has(after, new))
+    }
+
+    /// Whether it can be what somebody has decided, and not something that was made up.
+    pub(crate) fn is_sound(&self) -> bool {
+        let mut ids: Vec<Id> = self.everyone().map(|member| member.peer.id).collect();
+        let everyone = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        let is_row = |row: &Vec<u16>| {
+            !row.is_empty() && row.iter().all(|seat| usize::from(*seat) < everyone)
+        };
+        let moves = self.change.iter().flat_map(|change| &change.moves);
+        let count = match self.scheme {
+            Scheme::Ring { positions: 0, .. } | Scheme::Partitions { count: 0 } => return false,
+            Scheme::Partitions { count } if self.version > 0 => usize::from(count),
+            _ => 0,
+        };
+        !self.members.is_empty()
+            && ids.len() == everyone
+            && everyone <= MEMBERS_MAX
+            && (1..=REPLICAS_MAX).contains(&self.replicas)
+            && self.left.len() <= LEFT_MAX
+            && self.map.len() == count
+            && self.map.iter().all(is_row)
+            && moves
+                .clone()
+                .all(|(partition, row)| usize::from(*partition) < count && is_row(row))
+    }
+}
+
+/// The longest list: each change of it is told to all.
+pub const MEMBERS_MAX: usize = 1_024;
+
+/// Lives of nodes that have left which are remembered.
+const LEFT_MAX: usize = 64;
