@@ -414,6 +414,10 @@ impl<A: Address> Listed<A> {
             (About::Operation(operation), told) => {
                 self.operation_told(operation, question.to, told, micros, out);
             }
+            (about @ (About::Copy(_) | About::Write(..) | About::Sweep(_)), Told::Refused(_)) => {
+                let question = Question { about, ..question };
+                self.untold(question, Cause::Refused, out);
+            }
             (About::Copy(gather), Told::Record(record)) => {
                 self.copy_told(gather, Some(record), out)
             }
@@ -459,6 +463,7 @@ impl<A: Address> Listed<A> {
     fn stored(&mut self, errand: Errand<A>, outcome: Outcome, out: &mut Vec<Action<A>>) {
         match (errand, outcome) {
             (Errand::Discard, _) => {}
+            (errand, Outcome::Failed) => self.store_failed(errand, out),
             (Errand::Say(ticket, told), _) => tell(ticket, told, out),
             (Errand::Voted(ballot, accepts), _) => self.voted(ballot, accepts, out),
             (Errand::Copy(ticket), Outcome::Record(record)) => {
@@ -468,16 +473,8 @@ impl<A: Address> Listed<A> {
                 self.kept(ticket, &sent, here, out);
             }
             (Errand::Offer(ticket, items), Outcome::Records(here)) => {
-                let has = |(key, version): &(Id, Version)| {
-                    let same = |(other, record): &(Id, Option<Record>)| {
-                        other == key
-                            && record
-                                .as_ref()
-                                .is_some_and(|record| record.version >= *version)
-                    };
-                    here.iter().any(same)
-                };
-                let wanted = items.iter().filter(|item| !has(item)).map(|(key, _)| *key);
+                let wanted = items.iter().filter(|item| !has(&here, item));
+                let wanted = wanted.map(|(key, _)| *key);
                 tell(ticket, Told::Wanted(wanted.collect()), out);
             }
             (Errand::Own(gather), Outcome::Record(record)) => self.own_read(gather, record, out),
@@ -490,6 +487,20 @@ impl<A: Address> Listed<A> {
                 self.page_read(number, records, out);
             }
             (errand, outcome) => panic!("the store answered {errand:?} with {outcome:?}"),
+        }
+    }
+
+    /// The store is out of reach: others that have copies are to be asked instead.
+    fn store_failed(&mut self, errand: Errand<A>, out: &mut Vec<Action<A>>) {
+        match errand {
+            Errand::Copy(ticket) | Errand::Keep(ticket, _) | Errand::Offer(ticket, _) => {
+                tell(ticket, Told::Refused(Refused::Store), out);
+            }
+            Errand::Own(gather) => self.own_unreadable(gather, out),
+            Errand::Change(write) => self.unchanged(write, out),
+            Errand::Written(write, attempt) => self.written(write, attempt, None, out),
+            Errand::Page(number) => self.page_unreadable(number),
+            errand => panic!("what needs no content has failed: {errand:?}"),
         }
     }
 
@@ -653,7 +664,10 @@ impl<A: Address> Listed<A> {
     /// Answers whoever wanted to read or to change something.
     fn deliver(&mut self, key: Id, asker: Asker, done: Done, out: &mut Vec<Action<A>>) {
         match asker {
-            Asker::Client(operation) => self.operation_done(operation, done, out),
+            Asker::Client(operation) => {
+                let by = self.view.me.clone();
+                self.operation_done(operation, &by, done, out);
+            }
             Asker::Member(ticket) => {
                 let told = match done {
                     Done::Record(record) => Told::Record(record),
@@ -672,7 +686,7 @@ impl<A: Address> Listed<A> {
                         Reply::Elsewhere(Elsewhere::At(owner))
                     }
                     Done::Refused(Refused::Unsure) => Reply::Elsewhere(Elsewhere::Unsure),
-                    Done::Refused(Refused::Alone | Refused::Overloaded) => {
+                    Done::Refused(Refused::Alone | Refused::Overloaded | Refused::Store) => {
                         Reply::Elsewhere(Elsewhere::Overloaded)
                     }
                 };
@@ -688,6 +702,13 @@ enum Done {
     Record(Option<Record>),
     Changed(Changed, u8),
     Refused(Refused),
+}
+
+/// Whether what is here has a record of this version, or a newer one.
+fn has(here: &[(Id, Option<Record>)], (key, version): &(Id, Version)) -> bool {
+    let is_same_or_newer = |record: &Record| record.version >= *version;
+    here.iter()
+        .any(|(other, record)| other == key && record.as_ref().is_some_and(is_same_or_newer))
 }
 
 fn reply<A>(ticket: Ticket, reply: Reply<A>, out: &mut Vec<Action<A>>) {

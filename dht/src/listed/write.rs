@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use crate::event::{Action, Ticket};
 use crate::id::Id;
 use crate::listed::message::{Refused, Told, What};
-use crate::listed::{About, Done, Errand, Listed, tell};
+use crate::listed::{About, Done, Errand, Listed, has, tell};
 use crate::peer::Address;
 use crate::record::{Change, Changed, Record, Version};
 use crate::store::Command;
@@ -144,6 +144,11 @@ impl<A: Address> Listed<A> {
                 self.deliver(key, asker, Done::Changed(changed, 1), out);
             }
         }
+    }
+
+    /// The own store could not make it.
+    pub(super) fn unchanged(&mut self, ticket: Ticket, out: &mut Vec<Action<A>>) {
+        self.end(ticket, |_| Done::Refused(Refused::Store), out);
     }
 
     /// What it has made of it is to be at the others.
@@ -321,9 +326,9 @@ impl<A: Address> Listed<A> {
         for (_, version) in &sent {
             self.tick(*version);
         }
+        self.merge(records, out);
         let keys = sent.iter().map(|(key, _)| *key).collect();
         self.store(Command::Collect(keys), Errand::Keep(ticket, sent), out);
-        self.merge(records, out);
     }
 
     /// It is kept, but for what is newer here.
@@ -334,6 +339,10 @@ impl<A: Address> Listed<A> {
         here: Vec<(Id, Option<Record>)>,
         out: &mut Vec<Action<A>>,
     ) {
+        // A store that was out of reach has not kept all of it.
+        if !sent.iter().all(|item| has(&here, item)) {
+            return tell(ticket, Told::Refused(Refused::Store), out);
+        }
         let mut newer: Vec<(Id, Record)> = Vec::new();
         let mut bytes = 0;
         for (key, record) in here {
