@@ -535,6 +535,10 @@ impl<A: Address> Listed<A> {
         let is_first = old.as_ref().is_none_or(|old| old.version == 0);
         self.begin_votes(out);
         self.course.renew();
+        let former = old.iter().flat_map(|old| old.everyone());
+        let former = former.map(|member| member.peer.id);
+        let former = former.filter(|id| table.everyone().all(|member| member.peer.id != *id));
+        self.course.former = former.filter_map(|id| self.peer(id)).collect();
         self.presence.keep_only(&table);
         let known: Vec<Id> = table.members.iter().map(|member| member.peer.id).collect();
         self.owed.retain(|id| known.contains(id));

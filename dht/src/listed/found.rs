@@ -121,7 +121,8 @@ impl<A: Address> Listed<A> {
         }
     }
 
-    fn greet(&mut self, to: Id, out: &mut Vec<Action<A>>) {
+    /// Asks one what it knows.
+    pub(super) fn greet(&mut self, to: Id, out: &mut Vec<Action<A>>) {
         self.ask(to, What::Greet, About::Greeting, out);
     }
 

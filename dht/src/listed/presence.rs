@@ -94,11 +94,13 @@ impl<A: Address> Listed<A> {
                 due.push(*id);
             }
         }
-        // Who leads a change is looked after by all others.
-        let leader = self.leader().filter(|leader| *leader != self.me);
-        due.extend(leader.filter(|_| self.is_changing()));
         for to in due {
             self.probe(to, out);
+        }
+        // Who leads a change is looked after by all others; and who is no member any more hears of it so.
+        let leader = self.leader().filter(|leader| *leader != self.me);
+        if let Some(leader) = leader.filter(|_| self.is_changing()) {
+            self.greet(leader, out);
         }
     }
 

@@ -4,6 +4,7 @@
 //! is there leads it, whoever began it: when those that have what moves have handed it over, and all know the
 //! present table, the next one is proposed, until nothing is left to do.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
@@ -11,8 +12,8 @@ use crate::event::{Action, Failure, Note, Returned, Ticket};
 use crate::id::Id;
 use crate::listed::message::What;
 use crate::listed::table::{Change, Member, Refusal, Table};
-use crate::listed::{About, Listed, fail};
-use crate::peer::Address;
+use crate::listed::{About, Listed, Question, fail};
+use crate::peer::{Address, Peer};
 use crate::view::Phase;
 
 /// How far the changes are that are wanted.
@@ -20,6 +21,8 @@ use crate::view::Phase;
 pub(super) struct Course<A> {
     /// What clients of this node wait for.
     wishes: Vec<Wish<A>>,
+    /// Those that were members before the present table, and are no more.
+    pub(super) former: Vec<Peer<A>>,
     /// Those that know the present table.
     pub(super) informed: BTreeSet<Id>,
     /// Those that have handed over what moves in its step.
@@ -51,6 +54,7 @@ impl<A> Course<A> {
     pub(super) const fn new() -> Course<A> {
         Course {
             wishes: Vec::new(),
+            former: Vec::new(),
             informed: BTreeSet::new(),
             swept: BTreeSet::new(),
             reported: None,
@@ -327,6 +331,14 @@ impl<A: Address> Listed<A> {
     pub(super) fn announce(&mut self, out: &mut Vec<Action<A>>) {
         for other in self.uninformed() {
             self.install(other, out);
+        }
+        let Some(table) = self.decided().cloned() else {
+            return;
+        };
+        for to in core::mem::take(&mut self.course.former) {
+            let what = Some(What::Install(Box::new(Table::clone(&table))));
+            let about = About::Install;
+            self.ask_again(Question { to, what, about }, out);
         }
     }
 
