@@ -74,7 +74,8 @@ impl<A: Address> Listed<A> {
         let Some(table) = table.filter(Table::is_sound) else {
             return;
         };
-        let acceptor = note(ACCEPTOR).and_then(|bytes| postcard::from_bytes(bytes).ok());
+        let acceptor: Option<(u32, _)> =
+            note(ACCEPTOR).and_then(|bytes| postcard::from_bytes(bytes).ok());
         if let Some((version, acceptor)) = acceptor
             && table.version == version
         {

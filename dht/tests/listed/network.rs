@@ -21,6 +21,8 @@ pub struct Network {
     pub returned: BTreeMap<Ticket, Returned<Address>>,
     /// Of a hundred questions, and of a hundred answers, so many never arrive.
     pub lost: u64,
+    /// Those whose stores are out of reach.
+    pub stranded: BTreeSet<Address>,
     queue: BTreeMap<(u64, u64), Delivery>,
     open: BTreeMap<Ticket, Open>,
     random: u64,
@@ -61,6 +63,7 @@ pub fn member(address: Address) -> Member<Address> {
             incarnation: 1,
         },
         name: format!("n{address}"),
+        label: format!("n{address}"),
         weight: 1,
         zone: None,
     }
@@ -75,6 +78,7 @@ impl Network {
             hosts: BTreeMap::new(),
             returned: BTreeMap::new(),
             lost: 0,
+            stranded: BTreeSet::new(),
             queue: BTreeMap::new(),
             open: BTreeMap::new(),
             random: seed,
@@ -412,7 +416,10 @@ impl Network {
                     self.push(delay, Delivery::Event(at, life, event));
                     return None;
                 }
-                let outcome = perform(&mut self.host(at).store, command);
+                let outcome = match self.stranded.contains(&at) && needs_content(&command) {
+                    true => Outcome::Failed,
+                    false => perform(&mut self.host(at).store, command),
+                };
                 return Some(Event::Stored { ticket, outcome });
             }
             Action::Wait { timer, delay } => {
@@ -437,6 +444,15 @@ impl Network {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         low + (z ^ (z >> 31)) % (high - low + 1)
+    }
+}
+
+/// Whether a store that is out of reach can't do it.
+fn needs_content(command: &Command) -> bool {
+    match command {
+        Command::Write { put, merge, .. } => !put.is_empty() || !merge.is_empty(),
+        Command::Note(_) | Command::Discard(_) | Command::Sync => false,
+        _ => true,
     }
 }
 
