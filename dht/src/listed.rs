@@ -142,8 +142,8 @@ enum About {
     Operation(Ticket),
     /// A copy for a reader.
     Copy(Ticket),
-    /// A copy of a write, in this attempt.
-    Write(Ticket, u32),
+    /// A copy of a write, in this attempt, of this key.
+    Write(Ticket, u32, Id),
     /// Something of the sweep of this number.
     Sweep(u32),
     /// That one has been offered all that it may have missed.
@@ -421,7 +421,7 @@ impl<A: Address> Listed<A> {
             (About::Copy(gather), Told::Record(record)) => {
                 self.copy_told(gather, Some(record), out)
             }
-            (About::Write(write, attempt), Told::Kept(newer)) => {
+            (About::Write(write, attempt, _), Told::Kept(newer)) => {
                 self.write_kept(write, attempt, to, newer, out);
             }
             (About::Sweep(number), told) => self.sweep_told(number, to, told, out),
@@ -445,7 +445,9 @@ impl<A: Address> Listed<A> {
                 self.operation_missed(operation, question.to, cause, out);
             }
             About::Copy(gather) => self.copy_told(gather, None, out),
-            About::Write(write, attempt) => self.write_missed(write, attempt, to, out),
+            About::Write(write, attempt, key) => {
+                self.write_missed(write, attempt, (to, key), out);
+            }
             About::Sweep(number) => self.sweep_missed(number, to, out),
         }
     }

@@ -28,8 +28,8 @@ pub(super) struct Sweeping {
     pub(super) is_due: bool,
     /// Whether all that moves in the present step has been handed over.
     pub(super) is_done: bool,
-    /// Members that have missed something.
-    behind: BTreeSet<Id>,
+    /// Members that have missed something: what, as long as that is little.
+    behind: BTreeMap<Id, Missed>,
     /// Beats before the next sweep.
     rest: u32,
     /// Beats since the last repair.
@@ -38,10 +38,32 @@ pub(super) struct Sweeping {
     pub(super) moved: usize,
 }
 
+/// What a member has missed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Missed {
+    /// These keys, up to [`MISSED_MAX`].
+    Keys(BTreeSet<Id>),
+    /// Nobody knows what.
+    Anything,
+}
+
+impl Missed {
+    fn add(&mut self, missed: Missed) {
+        match (&mut *self, missed) {
+            (Missed::Keys(keys), Missed::Keys(more)) if keys.len() + more.len() <= MISSED_MAX => {
+                keys.extend(more);
+            }
+            _ => *self = Missed::Anything,
+        }
+    }
+}
+
 /// One way through all that is here.
 #[derive(Clone, Debug)]
 struct Sweep {
     kind: Kind,
+    /// All that is to be looked at, where that is known.
+    keys: Option<Vec<Id>>,
     after: Option<Id>,
     /// Whether the next page waits for a beat.
     is_paused: bool,
@@ -62,7 +84,7 @@ enum Kind {
     /// What moves, and what does not belong here.
     Step,
     /// Copies for these, which have missed something.
-    CatchUp(BTreeSet<Id>),
+    CatchUp(BTreeMap<Id, Missed>),
     /// Copies for all others.
     Repair,
 }
@@ -74,7 +96,7 @@ impl Sweeping {
             number: 0,
             is_due: false,
             is_done: false,
-            behind: BTreeSet::new(),
+            behind: BTreeMap::new(),
             rest: 0,
             age: 0,
             moved: 0,
@@ -91,10 +113,10 @@ impl<A: Address> Listed<A> {
         self.sweeping.is_due = was_due || is_source || loses;
         self.sweeping
             .behind
-            .retain(|id| table.member(*id).is_some());
+            .retain(|id, _| table.member(*id).is_some());
         // Whatever it was, it went by another table.
         match self.sweeping.sweep.take().map(|sweep| sweep.kind) {
-            Some(Kind::CatchUp(others)) => self.sweeping.behind.extend(others),
+            Some(Kind::CatchUp(others)) => self.fall_behind(others),
             Some(Kind::Step) => self.sweeping.is_due = true,
             Some(Kind::Repair) | None => {}
         }
@@ -102,11 +124,25 @@ impl<A: Address> Listed<A> {
         self.keep_sweeping_now(out);
     }
 
-    /// A member has missed something.
+    /// A member has missed something, and nobody knows what.
     pub(super) fn falls_behind(&mut self, id: Id) {
-        let copies = self.table.as_ref().map_or(1, |table| table.replicas);
-        if id != self.me && copies > 1 {
-            self.sweeping.behind.insert(id);
+        self.fall_behind([(id, Missed::Anything)]);
+    }
+
+    /// A member has missed this key.
+    pub(super) fn misses(&mut self, id: Id, key: Id) {
+        self.fall_behind([(id, Missed::Keys([key].into()))]);
+    }
+
+    fn fall_behind(&mut self, others: impl IntoIterator<Item = (Id, Missed)>) {
+        if self.table.as_ref().is_none_or(|table| table.replicas == 1) {
+            return;
+        }
+        for (id, missed) in others.into_iter().filter(|(id, _)| *id != self.me) {
+            let known = self.sweeping.behind.entry(id);
+            known
+                .or_insert_with(|| Missed::Keys(BTreeSet::new()))
+                .add(missed);
         }
     }
 
@@ -133,12 +169,13 @@ impl<A: Address> Listed<A> {
             return;
         }
         let copies = self.table.as_ref().map_or(1, |table| table.replicas);
-        let back: BTreeSet<Id> = sweeping.behind.iter().copied().collect();
-        let back: BTreeSet<Id> = back.into_iter().filter(|id| !self.is_absent(*id)).collect();
+        let behind = sweeping.behind.iter();
+        let back = behind.filter(|(id, _)| !self.is_absent(**id));
+        let back: BTreeMap<Id, Missed> = back.map(|(id, missed)| (*id, missed.clone())).collect();
         let kind = if sweeping.is_due {
             Kind::Step
         } else if !back.is_empty() {
-            self.sweeping.behind.retain(|id| !back.contains(id));
+            self.sweeping.behind.retain(|id, _| !back.contains_key(id));
             Kind::CatchUp(back)
         } else if copies > 1 && sweeping.age >= REPAIR {
             Kind::Repair
@@ -150,8 +187,13 @@ impl<A: Address> Listed<A> {
         }
         self.sweeping.number = self.sweeping.number.wrapping_add(1);
         self.sweeping.is_due = false;
+        let keys = match &kind {
+            Kind::CatchUp(behind) => keys_of(behind),
+            Kind::Step | Kind::Repair => None,
+        };
         self.sweeping.sweep = Some(Sweep {
             kind,
+            keys,
             after: None,
             is_paused: false,
             records: BTreeMap::new(),
@@ -164,15 +206,22 @@ impl<A: Address> Listed<A> {
     }
 
     fn next_page(&mut self, out: &mut Vec<Action<A>>) {
-        let Some(sweep) = &self.sweeping.sweep else {
+        let page = self.config.page as usize;
+        let Some(sweep) = &mut self.sweeping.sweep else {
             return;
         };
-        let command = Command::Scan {
-            arc: Arc::WHOLE,
-            after: sweep.after,
-            limit: Limit {
-                records: self.config.page as usize,
-                bytes: PAGE_BYTES,
+        let command = match &mut sweep.keys {
+            Some(keys) => {
+                let rest = keys.split_off(page.min(keys.len()));
+                Command::Collect(core::mem::replace(keys, rest))
+            }
+            None => Command::Scan {
+                arc: Arc::WHOLE,
+                after: sweep.after,
+                limit: Limit {
+                    records: page,
+                    bytes: PAGE_BYTES,
+                },
             },
         };
         self.store(command, Errand::Page(self.sweeping.number), out);
@@ -251,9 +300,10 @@ impl<A: Address> Listed<A> {
         let heirs = self.heirs(key).unwrap_or_default();
         let mut others = match (now.contains(&self.me), &sweep.kind) {
             (true, Kind::Step) => heirs.into_iter().filter(|id| !now.contains(id)).collect(),
-            (true, Kind::CatchUp(behind)) => {
-                now.into_iter().filter(|id| behind.contains(id)).collect()
-            }
+            (true, Kind::CatchUp(behind)) => now
+                .into_iter()
+                .filter(|id| behind.contains_key(id))
+                .collect(),
             (true, Kind::Repair) => now,
             (false, Kind::Step) if !heirs.contains(&self.me) => {
                 sweep.strays.insert(key, (0, now.len() / 2 + 1));
@@ -371,12 +421,12 @@ impl<A: Address> Listed<A> {
                 }
             }
             Kind::CatchUp(behind) if sweep.has_failed => {
-                self.sweeping.behind.extend(behind);
+                self.fall_behind(behind);
                 self.sweeping.rest = REST;
             }
             Kind::CatchUp(behind) => {
                 // Now they have all that this node had when they came back.
-                for to in behind {
+                for to in behind.into_keys() {
                     let what = What::Offer {
                         items: Vec::new(),
                         is_owed: false,
@@ -391,6 +441,21 @@ impl<A: Address> Listed<A> {
         }
     }
 }
+
+/// All keys that these have missed; nothing where nobody knows that of one.
+fn keys_of(behind: &BTreeMap<Id, Missed>) -> Option<Vec<Id>> {
+    let mut all = BTreeSet::new();
+    for missed in behind.values() {
+        match missed {
+            Missed::Keys(keys) => all.extend(keys),
+            Missed::Anything => return None,
+        }
+    }
+    Some(all.into_iter().collect())
+}
+
+/// Keys that are remembered of what one member has missed: for more of them it is as good to go through all.
+const MISSED_MAX: usize = 1_024;
 
 /// Bytes that are read at a time.
 const PAGE_BYTES: usize = 256 * 1024;

@@ -190,7 +190,7 @@ impl<A: Address> Listed<A> {
             .filter(|id| !self.is_absent(*id))
             .collect();
         for away in to.difference(&there) {
-            self.falls_behind(*away);
+            self.misses(*away, key);
         }
         if let Some(write) = self.writes.find(ticket) {
             write.waits.clone_from(&there);
@@ -200,7 +200,7 @@ impl<A: Address> Listed<A> {
                 self.store(Command::Sync, Errand::Synced(ticket, attempt), out);
             } else {
                 let what = What::Put([(key, record.clone())].into());
-                self.ask(other, what, About::Write(ticket, attempt), out);
+                self.ask(other, what, About::Write(ticket, attempt, key), out);
             }
         }
         self.acknowledge(ticket, out);
@@ -265,14 +265,15 @@ impl<A: Address> Listed<A> {
         &mut self,
         ticket: Ticket,
         attempt: u32,
-        by: Id,
+        (by, key): (Id, Id),
         out: &mut Vec<Action<A>>,
     ) {
+        // It may have been acknowledged already, since others have it.
+        self.misses(by, key);
         if let Some(write) = self.writes.find(ticket)
             && write.attempt == attempt
         {
             write.waits.remove(&by);
-            self.falls_behind(by);
             self.acknowledge(ticket, out);
         }
     }
