@@ -5,6 +5,7 @@
 
 mod draft;
 mod environment;
+mod listed;
 mod member;
 
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -17,6 +18,9 @@ use dht::message::Routing;
 use dht::node::{REPLICAS_MAX, SUCCESSORS_MAX};
 use dht::ownership::Ownership;
 
+pub use self::listed::{
+    Listed, Listing, Membership, Placement, Source, placement_name, scheme_flags,
+};
 pub use self::member::{Member, NotAMember};
 use crate::Peer;
 use crate::args::Args;
@@ -60,7 +64,7 @@ pub struct Config {
 }
 
 /// How a node gets into a ring.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Entry {
     /// As a member of an ideal ring of these, itself included.
     Ring(Vec<Peer>),
@@ -69,6 +73,8 @@ pub enum Entry {
     Again(Vec<Peer>),
     /// Through the first of these members that answers: host and port.
     Join(Vec<String>),
+    /// Not at all: somebody lists who is a member.
+    Listed(Listed),
 }
 
 /// Where a node keeps its content.
@@ -158,7 +164,8 @@ fn check_replicas(draft: &Draft) -> Result<(), Error> {
         format!("it must be 1 to {REPLICAS_MAX}")
     } else if replicas > 1 && draft.values.ownership == Ownership::Predecessor {
         "copies lie on successors, so with ownership = predecessor only 1 is possible".to_owned()
-    } else if replicas > 1 && replicas > successors {
+    } else if replicas > successors && draft.values.membership == Membership::Chord && replicas > 1
+    {
         format!(
             "a node knows only {successors} successors to keep copies: set successors to it, too"
         )
@@ -227,18 +234,19 @@ fn name(draft: &Draft, address: &str) -> Result<String, Error> {
 /// Where the node stands, and how it gets there.
 fn place(draft: &Draft, name: &str, address: SocketAddr) -> Result<(Peer, Entry), Error> {
     let values = &draft.values;
+    let me = || Peer {
+        id: Id::of(name.as_bytes()),
+        address,
+        incarnation: values.incarnation.unwrap_or_else(seconds_since_1970),
+    };
+    if let Some(listed) = listed::listed(draft, name, address)? {
+        return Ok((me(), Entry::Listed(listed)));
+    }
     match (&values.ring[..], &values.again[..], &values.join[..]) {
         ([], [], []) => Err(Error::Entry(
             "a node needs a ring: `--join` one of its members, or start a new one by `--ring`",
         )),
-        ([], [], _) => {
-            let me = Peer {
-                id: Id::of(name.as_bytes()),
-                address,
-                incarnation: values.incarnation.unwrap_or_else(seconds_since_1970),
-            };
-            Ok((me, Entry::Join(hosts(draft)?)))
-        }
+        ([], [], _) => Ok((me(), Entry::Join(hosts(draft)?))),
         (members, [], []) => {
             let (me, ring) = ring(draft, "ring", members, name, address)?;
             Ok((me, Entry::Ring(ring)))
@@ -339,9 +347,10 @@ fn storage(draft: &Draft) -> Result<Storage, Error> {
 fn in_memcached(draft: &Draft, server: &str) -> Result<Storage, Error> {
     let reason = match resolve(server) {
         Err(reason) => reason,
-        Ok(_) if draft.values.replicas > 1 => {
+        Ok(_) if draft.values.replicas > 1 && draft.values.membership == Membership::Chord => {
             "memcached forgets when it likes to, and a member of a group must have all that was \
-             acknowledged: set replicas to 1, or keep the content in memory or on disk"
+             acknowledged: set replicas to 1, or membership to static or consul, or keep the content in \
+             memory or on disk"
                 .to_owned()
         }
         Ok(_) => return Ok(Storage::Memcached(server.to_owned())),

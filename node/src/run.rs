@@ -5,24 +5,26 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use dht::Id;
+use dht::listed;
 use dht::store::Store as _;
 use dht::trace::Birth;
 use tracing::{info, warn};
 
 use crate::args::Args;
-use crate::config::{Config, Entry, Storage};
+use crate::config::{Config, Entry, Membership, Storage};
 use crate::content::Content;
 use crate::doors::memcached::Door;
 use crate::driver::{Driver, Trace};
 use crate::entry::{enter, seek};
 use crate::exit::{End, Signals, leave};
+use crate::introduction::{own_member, zone_number};
+use crate::members::{follow, sign_off};
 use crate::peers::Peers;
 use crate::schedule::{BEAT, Maintenance};
 use crate::server::{self, Server};
 use crate::service::Service;
 use crate::store::{self, DiskStore, MemcachedStore};
-use crate::{Address, config, entry, exit, log, schedule};
+use crate::{Address, Machine, config, entry, exit, log, members, schedule};
 
 /// Runs a node until it is told to stop. Exit codes: 0 it has left its ring or stopped, 1 it failed, 2 it can't
 /// be configured so; an error stands on standard error.
@@ -62,6 +64,8 @@ enum Error {
     #[error(transparent)]
     Entry(#[from] entry::Error),
     #[error(transparent)]
+    Members(#[from] members::Error),
+    #[error(transparent)]
     Exit(#[from] exit::Error),
 }
 
@@ -82,8 +86,8 @@ async fn live(config: &Config) -> Result<(), Error> {
         peers = peers.with_faults();
     }
     let content = content(config)?;
-    let birth = birth(config, &content);
-    let driver = Driver::new(birth.node(), peers, content, trace(config, birth)?);
+    let (node, trace) = machine(config, &content)?;
+    let driver = Driver::new(node, peers, content, trace);
     let service = Arc::new(Service::new(driver, config));
     // Listening comes first: a port that is taken is the end of it, and members call back.
     let rocket = server::build(service.clone(), config.workers);
@@ -105,20 +109,42 @@ async fn live(config: &Config) -> Result<(), Error> {
     let end = tokio::select! {
         () = service.has_left() => End::Asked,
         () = signals.next() => End::Signal,
-        never = seek(&service, config) => match never {},
+        failed = look_out(&service, config) => return Err(failed.into()),
     };
     let left = match end {
         End::Asked => Ok(()),
-        End::Signal if service.driver().content().outlasts() => {
+        End::Signal if stays(&service, config) => {
             info!("stops; what it holds stays on disk");
             Ok(())
         }
         End::Signal => leave(&service, &mut signals).await,
     };
+    if let Entry::Listed(listed) = &config.entry {
+        sign_off(config, listed).await;
+    }
     drop(memcached);
     server.stop().await;
     service.driver().content().close();
     Ok(left?)
+}
+
+/// Sees to it that the node hears of others. Ends only where that can come to nothing.
+async fn look_out(service: &Service, config: &Config) -> members::Error {
+    let failed = match &config.entry {
+        Entry::Listed(listed) => follow(service, config, listed).await,
+        Entry::Ring(_) | Entry::Again(_) | Entry::Join(_) => Ok(seek(service, config).await),
+    };
+    match failed {
+        Err(error) => error,
+        Ok(never) => match never {},
+    }
+}
+
+/// Whether a node that is told to end is still a member then, and will be back with what it holds. Whom Consul
+/// does not list is none.
+fn stays(service: &Service, config: &Config) -> bool {
+    let is_followed = config.entry.membership() == Membership::Consul;
+    service.driver().content().outlasts() && !is_followed
 }
 
 /// Lets clients of memcached in, if so configured.
@@ -133,7 +159,23 @@ async fn memcached(service: &Arc<Service>, config: &Config) -> Result<Option<Doo
     Ok(Some(door))
 }
 
-/// How the node begins.
+/// The state machine, and where all that happens to it is written down, if anywhere.
+fn machine(config: &Config, content: &Content) -> Result<(Machine, Option<Trace>), Error> {
+    if let Entry::Listed(listed) = &config.entry {
+        let settings = listed::Config {
+            scheme: listed.scheme,
+            replicas: config.replicas,
+            follows: config.entry.membership() == Membership::Consul,
+            ..listed::Config::default()
+        };
+        let node = dht::Listed::new(own_member(config), settings, &content.notes());
+        return Ok((Machine::Listed(node), None));
+    }
+    let birth = birth(config, content);
+    Ok((Machine::Ring(birth.node()), trace(config, birth)?))
+}
+
+/// How a node of a ring begins.
 fn birth(config: &Config, content: &Content) -> Birth<Address> {
     Birth {
         me: config.me,
@@ -148,7 +190,7 @@ fn birth(config: &Config, content: &Content) -> Birth<Address> {
         },
         ring: match &config.entry {
             Entry::Ring(ring) | Entry::Again(ring) => Some(ring.clone()),
-            Entry::Join(_) => None,
+            Entry::Join(_) | Entry::Listed(_) => None,
         },
         again: matches!(config.entry, Entry::Again(_)),
         notes: content.notes(),
@@ -159,12 +201,6 @@ fn birth(config: &Config, content: &Content) -> Birth<Address> {
 fn per_beat(kilobytes: u32) -> u32 {
     let bytes = u128::from(kilobytes) * 1_000 * BEAT.as_millis() / 1_000;
     bytes.try_into().unwrap_or(u32::MAX)
-}
-
-/// What nodes call a zone among themselves.
-fn zone_number(name: &str) -> u64 {
-    let bytes = Id::of(name.as_bytes()).as_bytes()[..8].try_into();
-    u64::from_be_bytes(bytes.expect("an identifier is longer"))
 }
 
 /// What it has kept, if it keeps anything.

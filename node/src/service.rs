@@ -12,18 +12,24 @@ use std::sync::{Arc, OnceLock};
 
 use dht::Id;
 use dht::event::Hop;
+use dht::listed::message as listed;
 use dht::message::{Declined, Elsewhere, LinkKind, Routing, State};
 use dht::ownership::Ownership;
+use dht::placement::Scheme;
 use dht::record::{Change, Changed, Record};
 use dht::replication::message::Told;
-use dht::view::{Decision, Phase};
+use dht::view::{Decision, Phase, Range};
 use tokio::sync::{Notify, oneshot};
 
 use crate::clock::now_ms;
+use crate::config::Membership;
 use crate::driver::Driver;
+use crate::introduction::own_member;
 use crate::peers::Missed;
 use crate::service::acquaintances::Acquaintances;
-use crate::{Call, Config, Failure, Path, Peer, Reply, Request, Returned, Timer, View};
+use crate::{
+    Call, Config, Failure, MembersChange, Path, Peer, Reply, Request, Returned, Timer, View,
+};
 
 /// What a node does for its clients and for other nodes.
 #[derive(Debug)]
@@ -37,6 +43,14 @@ pub struct Service {
     pub replicas: u8,
     /// Where it runs, if that matters to where copies go.
     pub zone: Option<String>,
+    /// Where members are told of.
+    pub membership: Membership,
+    /// How keys are placed on listed members; nothing where the ring keeps itself.
+    pub scheme: Option<Scheme>,
+    /// What is hashed for its place, where that is not its identifier.
+    pub label: String,
+    /// How much it should hold compared to other listed members.
+    pub weight: u16,
     /// How lookups go unless they say otherwise.
     pub routing: Routing,
     /// Where it is reached, as text.
@@ -57,12 +71,17 @@ pub struct Failed(pub Failure, pub Path);
 impl Service {
     /// The service of a node.
     pub fn new(driver: Arc<Driver>, config: &Config) -> Service {
+        let member = own_member(config);
         Service {
             driver,
             name: config.name.clone(),
             network: config.network.clone(),
             replicas: config.replicas,
             zone: config.zone.clone(),
+            membership: config.entry.membership(),
+            scheme: config.entry.scheme(),
+            label: member.label,
+            weight: member.weight,
             routing: config.routing,
             address: config.me.address.to_string(),
             memcached: OnceLock::new(),
@@ -80,6 +99,46 @@ impl Service {
     /// The node as it is at this moment.
     pub fn view(&self) -> arc_swap::Guard<Arc<View>> {
         self.driver.view()
+    }
+
+    /// The identifier of a key of the key-value store.
+    pub fn identify(&self, key: &[u8]) -> Id {
+        match self.scheme {
+            Some(scheme) => scheme.identify(key),
+            None => Id::of_key(key),
+        }
+    }
+
+    /// Where content lies that clients are shown: all of it where members are listed.
+    pub fn shows(&self) -> Vec<Range> {
+        match self.scheme {
+            Some(_) => vec![Range {
+                arc: dht::Arc::WHOLE,
+                epoch: 0,
+            }],
+            None => self.view().serves.clone(),
+        }
+    }
+
+    /// Whether the list of the network's members is known that all of them have decided on.
+    pub fn has_table(&self) -> bool {
+        let view = self.view();
+        view.table.as_ref().is_some_and(|table| table.version > 0)
+    }
+
+    /// Those that keep a key, the owner first, where members are listed; nobody while the list is not known.
+    pub fn keepers(&self, key: Id) -> Option<Vec<Peer>> {
+        self.scheme?;
+        let table = self.view().table.clone();
+        let Some(table) = table.filter(|table| table.version > 0) else {
+            return Some(Vec::new());
+        };
+        let keepers = table.layout().replicas(key).into_iter();
+        let present = |id| match self.view().me {
+            me if me.id == id => Some(me),
+            _ => table.member(id).map(|member| member.peer),
+        };
+        Some(keepers.filter_map(present).collect())
     }
 
     /// The value under a key, if this node answers for it at this moment. What has expired is missing.
@@ -168,10 +227,10 @@ impl Service {
     }
 
     /// Waits until the changes that this node has made are durable, before anyone hears of them: with one copy
-    /// on disk, for groups see to that themselves. False if they never will be.
+    /// on disk, for groups and listed members see to that themselves. False if they never will be.
     pub async fn keep(&self) -> bool {
         let content = self.driver.content();
-        if self.replicas > 1 || content.is_durable_at_once() {
+        if self.replicas > 1 || self.scheme.is_some() || content.is_durable_at_once() {
             return true;
         }
         let (told, kept) = oneshot::channel();
@@ -202,6 +261,14 @@ impl Service {
     pub async fn leave(&self) -> Result<usize, Failed> {
         match self.driver.called(Call::Leave).await {
             Returned::Left(moved) => Ok(moved),
+            other => Err(failed(other)),
+        }
+    }
+
+    /// Changes the list of members, and waits until content has moved. Returns the version of the list then.
+    pub async fn change_members(&self, change: MembersChange) -> Result<u32, Failed> {
+        match self.driver.called(Call::Members(Box::new(change))).await {
+            Returned::Members(version) => Ok(version),
             other => Err(failed(other)),
         }
     }
@@ -280,6 +347,15 @@ impl Service {
             }
             Request::Transfer(_) if self.visit(from).await.is_err() => {
                 Some(Reply::Declined(Declined::Full))
+            }
+            Request::Listed(_) if self.visit(from).await.is_err() => {
+                Some(Reply::Listed(Box::new(listed::Told::Behind(0))))
+            }
+            Request::Listed(ask) => {
+                let is_change = matches!(ask.what, listed::What::Change(..));
+                let is_refused = is_change && self.driver.content().refusal().is_some();
+                let refused = listed::Told::Refused(listed::Refused::Store);
+                is_refused.then(|| Reply::Listed(Box::new(refused)))
             }
             _ => None,
         }

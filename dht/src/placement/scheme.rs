@@ -66,6 +66,17 @@ impl Scheme {
         matches!(self, Scheme::Ring { .. } | Scheme::Rendezvous)
     }
 
+    /// Whether members are placed by their labels, so that no two may have the same.
+    pub fn is_labelled(self) -> bool {
+        matches!(
+            self,
+            Scheme::Ring {
+                hash: Hash::Murmur3,
+                ..
+            }
+        )
+    }
+
     /// The placement for this list, which is not empty. `map` is that of the partitions, if there are any.
     pub fn place(self, seats: &[Seat], map: &[Vec<u16>]) -> Arc<dyn Placement> {
         match self {

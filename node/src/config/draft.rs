@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use dht::message::Routing;
 use dht::ownership::Ownership;
+use dht::placement::Hash;
 use figment::error::Kind;
 use figment::providers::{Format as _, Serialized, Toml};
 use figment::{Figment, Metadata};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::args::Args;
 use crate::config::Error;
 use crate::config::environment::{Environment, variable};
+use crate::config::listed::{Membership, Placement};
 
 /// Values, and where each of them comes from.
 pub(super) struct Draft {
@@ -31,6 +33,16 @@ pub(super) struct Values {
     pub(super) ring: Vec<String>,
     pub(super) again: Vec<String>,
     pub(super) join: Vec<String>,
+    pub(super) membership: Membership,
+    pub(super) members: Vec<String>,
+    pub(super) consul: Option<String>,
+    pub(super) service: Option<String>,
+    pub(super) placement: Option<Placement>,
+    pub(super) partitions: Option<u16>,
+    pub(super) positions: Option<u16>,
+    pub(super) hash: Option<Hash>,
+    pub(super) label: Option<String>,
+    pub(super) weight: Option<u16>,
     pub(super) ownership: Ownership,
     pub(super) routing: Routing,
     pub(super) successors: u8,
@@ -59,6 +71,16 @@ impl Default for Values {
             ring: Vec::new(),
             again: Vec::new(),
             join: Vec::new(),
+            membership: Membership::Chord,
+            members: Vec::new(),
+            consul: None,
+            service: None,
+            placement: None,
+            partitions: None,
+            positions: None,
+            hash: None,
+            label: None,
+            weight: None,
             ownership: Ownership::Successor,
             routing: Routing::Finger,
             successors: 4,
@@ -129,7 +151,7 @@ pub(super) enum Form {
 }
 
 /// Every key of [`Values`].
-pub(super) const KEYS: [(&str, Form); 23] = [
+pub(super) const KEYS: [(&str, Form); 33] = [
     ("address", Form::Text),
     ("name", Form::Text),
     ("network", Form::Text),
@@ -137,6 +159,16 @@ pub(super) const KEYS: [(&str, Form); 23] = [
     ("ring", Form::List),
     ("again", Form::List),
     ("join", Form::List),
+    ("membership", Form::Text),
+    ("members", Form::List),
+    ("consul", Form::Text),
+    ("service", Form::Text),
+    ("placement", Form::Text),
+    ("partitions", Form::Number),
+    ("positions", Form::Number),
+    ("hash", Form::Text),
+    ("label", Form::Text),
+    ("weight", Form::Number),
     ("ownership", Form::Text),
     ("routing", Form::Text),
     ("successors", Form::Number),

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use clap::{Args as _, Command, FromArgMatches as _};
+use dht::placement::{Hash, Scheme};
 use figment::Jail;
 
 use super::*;
@@ -108,7 +109,7 @@ fn flags_win_over_the_environment_over_the_file_over_defaults() {
         jail.set_env("DHT_STABILIZE_MS", "60");
         let config = load(&["--stabilize-ms", "70"]);
         assert_eq!(config.network, "file");
-        assert_eq!(config.entry, Entry::Join(vec!["h:1".into(), "h:2".into()]));
+        assert!(matches!(config.entry, Entry::Join(members) if members == ["h:1", "h:2"]));
         assert_eq!(config.successors, 6);
         assert_eq!(config.intervals.stabilize.as_millis(), 70);
     });
@@ -381,6 +382,148 @@ fn names_are_bounded_and_printable() {
                 &["--join", "h:1", "--network", name],
                 &["network", "1 to 255"],
             );
+        }
+    });
+}
+
+#[test]
+fn a_static_membership_needs_a_list_with_the_node_itself() {
+    jailed(|_| {
+        let base = ["--membership", "static", "--address", "127.0.0.1:1"];
+        let with = |rest: &[&'static str]| [&base[..], rest].concat();
+        refused(&with(&[]), &["--members"]);
+        refused(
+            &with(&["--members", "127.0.0.1:2"]),
+            &["members", "not among them"],
+        );
+        let twice = "127.0.0.1:1,a@127.0.0.1:1";
+        refused(&with(&["--members", twice]), &["members", "twice"]);
+        for wrong in ["127.0.0.1", "@127.0.0.1:1", "127.0.0.1:0", ""] {
+            refused(&with(&["--members", wrong]), &["members"]);
+        }
+        let list = "127.0.0.1:1,b@127.0.0.1:2";
+        let Entry::Listed(listed) = load(&with(&["--members", list])).entry else {
+            panic!("its members are listed");
+        };
+        let Source::Static(members) = listed.source else {
+            panic!("by a list");
+        };
+        assert_eq!(members[1].name.as_deref(), Some("b"));
+        let ring = Scheme::Ring {
+            positions: 128,
+            hash: Hash::Sha1,
+        };
+        assert_eq!((listed.scheme, listed.weight), (ring, 1));
+    });
+}
+
+#[test]
+fn the_members_may_be_those_of_a_service_in_consul() {
+    jailed(|jail| {
+        let base = ["--membership", "consul"];
+        let with = |rest: &[&'static str]| [&base[..], rest].concat();
+        let source = |flags: &[&str]| match load(flags).entry {
+            Entry::Listed(Listed {
+                source: Source::Consul { consul, service },
+                ..
+            }) => (consul.url().to_owned(), service),
+            entry => panic!("{entry:?}"),
+        };
+        let at = |url: &str, service: &str| (url.to_owned(), service.to_owned());
+        assert_eq!(source(&base), at("http://127.0.0.1:8500", "dht"));
+        jail.set_env("CONSUL_HTTP_ADDR", "c:1");
+        assert_eq!(source(&with(&["--service", "kv"])), at("http://c:1", "kv"));
+        assert_eq!(
+            source(&with(&["--consul", "http://d:2"])),
+            at("http://d:2", "dht")
+        );
+        refused(
+            &with(&["--consul", "https://d:2"]),
+            &["consul", "without encryption"],
+        );
+        refused(
+            &with(&["--service", "a b"]),
+            &["service", "letters, digits"],
+        );
+        refused(&with(&["--members", "127.0.0.1:1"]), &["members", "static"]);
+        refused(&with(&["--placement", "jump"]), &["placement", "numbered"]);
+        jail.set_env("CONSUL_HTTP_ADDR", "nowhere");
+        refused(&base, &["CONSUL_HTTP_ADDR", "HOST:PORT"]);
+    });
+}
+
+#[test]
+fn placements_know_what_they_know() {
+    jailed(|_| {
+        let base = [
+            "--membership",
+            "static",
+            "--address",
+            "127.0.0.1:1",
+            "--members",
+            "127.0.0.1:1",
+        ];
+        let with = |rest: &[&'static str]| [&base[..], rest].concat();
+        let scheme = |rest: &[&'static str]| load(&with(rest)).entry.scheme();
+        assert_eq!(
+            scheme(&["--placement", "partitions"]),
+            Some(Scheme::Partitions { count: 200 })
+        );
+        assert_eq!(
+            scheme(&["--placement", "rendezvous", "--weight", "3"]),
+            Some(Scheme::Rendezvous)
+        );
+        assert_eq!(scheme(&["--placement", "jump"]), Some(Scheme::Jump));
+        for placement in ["partitions", "jump"] {
+            let flags = with(&["--placement", placement, "--weight", "2"]);
+            refused(&flags, &["weight", placement]);
+        }
+        refused(&with(&["--weight", "101"]), &["weight", "1 to 100"]);
+        refused(&with(&["--partitions", "7"]), &["partitions", "ring"]);
+        refused(
+            &with(&["--placement", "jump", "--positions", "7"]),
+            &["positions", "jump"],
+        );
+    });
+}
+
+#[test]
+fn what_a_ring_and_a_list_have_no_use_for_is_refused() {
+    jailed(|_| {
+        let ring = ["--join", "h:1"];
+        for (flag, value) in [
+            ("--placement", "partitions"),
+            ("--placement", "rendezvous"),
+            ("--placement", "jump"),
+            ("--partitions", "7"),
+            ("--positions", "7"),
+            ("--weight", "2"),
+            ("--members", "h:1"),
+            ("--consul", "h:1"),
+            ("--service", "dht"),
+        ] {
+            let flags = [&ring[..], &[flag, value]].concat();
+            refused(&flags, &[&flag[2..], "complete list of members"]);
+        }
+        assert_eq!(
+            load(&["--join", "h:1", "--placement", "ring"])
+                .entry
+                .scheme(),
+            None
+        );
+        let list = ["--membership", "static", "--members", "127.0.0.1:10001"];
+        for (flag, value) in [
+            ("--ring", "a@127.0.0.1:1#1"),
+            ("--again", "a@127.0.0.1:1#1"),
+            ("--join", "h:1"),
+            ("--ownership", "predecessor"),
+            ("--trace", "file"),
+            ("--fetch-rate", "1"),
+            ("--consul", "h:1"),
+            ("--service", "dht"),
+        ] {
+            let flags = [&list[..], &[flag, value]].concat();
+            refused(&flags, &[&flag[2..].replace('-', "_")]);
         }
     });
 }

@@ -14,6 +14,7 @@ mod json;
 mod kv;
 mod lab;
 mod line;
+mod members;
 mod peer;
 mod target;
 
@@ -54,6 +55,10 @@ pub fn mount(rocket: Rocket<Build>, service: Arc<Service>) -> Rocket<Build> {
         health::readyz,
         faults::faults,
         faults::put_faults,
+        members::members,
+        members::here,
+        members::put,
+        members::delete,
     ];
     rocket
         .mount("/", lab)

@@ -25,7 +25,7 @@ use node::peers::Peers;
 use node::schedule::Maintenance;
 use node::server::{self, Server};
 use node::service::Service;
-use node::{Node, Peer};
+use node::{Machine, Node, Peer};
 use rocket::local::asynchronous::{Client, LocalResponse};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
@@ -88,6 +88,7 @@ pub async fn loner_by(ownership: Ownership, name: &str) -> TestNode {
 }
 
 async fn start(node: Node, config: &Config) -> TestNode {
+    let node = Machine::Ring(node);
     let driver = Driver::new(node, Peers::new(&config.network), Content::default(), None);
     let service = Arc::new(Service::new(driver, config));
     let rocket = server::build(service.clone(), config.workers);

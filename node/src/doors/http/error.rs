@@ -145,6 +145,11 @@ fn unlisted(refusal: dht::listed::table::Refusal) -> Error {
     use dht::listed::table::{MEMBERS_MAX, Refusal};
     match refusal {
         Refusal::Present => taken("a member has this identifier already"),
+        Refusal::Label => Error::new(
+            Status::Conflict,
+            "label_taken",
+            "a member has this label already, and would have the same place: start the node with another --label",
+        ),
         Refusal::Unknown => Error::new(Status::NotFound, "no_member", "there is no such member"),
         Refusal::NotLast => Error::new(
             Status::Conflict,

@@ -22,13 +22,19 @@ pub(crate) fn readyz(node: &Node) -> Result<Json<Value>, Error> {
         return Err(read_only(reason));
     }
     let view = node.view();
+    let is_listed = node.scheme.is_some();
     let reason = match view.phase {
+        _ if is_listed && view.is_ready() => return Ok(Json(json!({"status": "ready"}))),
+        Phase::Joining | Phase::Member if is_listed && !node.has_table() => {
+            "it does not know the list of members yet: who is on it has not answered"
+        }
+        Phase::Joining | Phase::Member if is_listed => "it is not on the list of members",
         Phase::Member if !node.is_settled() => "its neighbours do not all listen yet",
         Phase::Member if view.is_ready() => return Ok(Json(json!({"status": "ready"}))),
         Phase::Member => "it does not serve all of its arc yet",
         Phase::Joining => "it has not joined a ring yet",
         Phase::Leaving => "it is leaving",
-        Phase::Left => "it has left its ring",
+        Phase::Left => "it has left its network",
         Phase::Lost => "it has lost its place in the ring, and joins again",
     };
     Err(Error::busy("not_ready", reason))
