@@ -197,6 +197,28 @@ impl Call {
         }
     }
 
+    /// Telling a node of one that is to be a member beside it.
+    pub(crate) fn admit(name: &str, address: &str) -> Call {
+        Call {
+            body: Some(
+                json!({ "name": name, "address": address })
+                    .to_string()
+                    .into(),
+            ),
+            content_type: "application/json",
+            patience_ms: LEAVE_MS_MAX,
+            ..Call::new(Method::PUT, "/members")
+        }
+    }
+
+    /// Telling a node that another one is to be a member no more.
+    pub(crate) fn dismiss(name: &str) -> Call {
+        Call {
+            patience_ms: LEAVE_MS_MAX,
+            ..Call::delete(format!("/members/{}", segment(name.as_bytes())))
+        }
+    }
+
     /// Telling a node to leave.
     pub(crate) fn leave() -> Call {
         Call {

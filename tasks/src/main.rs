@@ -14,6 +14,7 @@ mod failure;
 mod grow;
 mod interrupt;
 mod item;
+mod listed;
 mod load;
 mod nodeinfo;
 mod printer;

@@ -47,10 +47,11 @@ pub struct Listing {
 }
 
 /// Where members are told of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Membership {
     /// Nowhere: the ring keeps itself, and each node knows a few.
+    #[default]
     Chord,
     /// In a list that each node is started with.
     Static,
@@ -374,6 +375,12 @@ fn hash_name(hash: Hash) -> &'static str {
     match hash {
         Hash::Sha1 => "sha1",
         Hash::Murmur3 => "murmur3",
+    }
+}
+
+impl fmt::Display for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(name_of(*self))
     }
 }
 

@@ -70,6 +70,12 @@ fn the_defaults_are_those_that_the_help_names() {
             ),
             ("store", "memory".to_owned()),
             ("data", "nowhere".to_owned()),
+            ("membership", config.entry.membership().to_string()),
+            ("service", "dht".to_owned()),
+            ("placement", "ring".to_owned()),
+            ("partitions", "200".to_owned()),
+            ("positions", "128".to_owned()),
+            ("weight", "1".to_owned()),
             ("workers", config.workers.to_string()),
             ("fault_injection", config.fault_injection.to_string()),
             (

@@ -29,6 +29,7 @@ pub(crate) fn readyz(node: &Node) -> Result<Json<Value>, Error> {
             "it does not know the list of members yet: who is on it has not answered"
         }
         Phase::Joining | Phase::Member if is_listed => "it is not on the list of members",
+        Phase::Lost if is_listed => "it was taken off the list of members",
         Phase::Member if !node.is_settled() => "its neighbours do not all listen yet",
         Phase::Member if view.is_ready() => return Ok(Json(json!({"status": "ready"}))),
         Phase::Member => "it does not serve all of its arc yet",

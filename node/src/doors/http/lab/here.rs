@@ -19,6 +19,7 @@ use crate::doors::http::guard::{self, Native, SameNetwork, Writable};
 use crate::doors::http::json::put_bytes;
 use crate::doors::http::lab::store::writing;
 use crate::service::Failed;
+use crate::store::memcached::Unreachable;
 use crate::{Address, Failure, Reply, Request};
 
 /// A value, as text or in base64.
