@@ -4,6 +4,7 @@
 //! moment, and the tests of the disk count on theirs.
 
 mod engine;
+mod listed;
 mod node;
 #[path = "../../src/store/random.rs"]
 #[expect(unreachable_pub, reason = "it is the unit tests' own")]

@@ -34,18 +34,18 @@ async fn ring<const N: usize>(servers: [&Memcached; N]) -> [Process; N] {
     nodes
 }
 
-fn start(address: SocketAddr, server: SocketAddr, flags: &[&str]) -> Process {
+pub(crate) fn start(address: SocketAddr, server: SocketAddr, flags: &[&str]) -> Process {
     let store = format!("memcached://{server}");
     Process::start(address, &[flags, &["--store", &store]].concat())
 }
 
-async fn put(node: &Process, key: &str, value: &str) -> (u16, Value) {
+pub(crate) async fn put(node: &Process, key: &str, value: &str) -> (u16, Value) {
     let put = node.send(Method::PUT, &format!("/kv/{key}"), value).await;
     put.expect("it listens")
 }
 
 /// Status and body, which is no JSON where there is a value.
-async fn get(node: &Process, path: &str) -> (u16, String) {
+pub(crate) async fn get(node: &Process, path: &str) -> (u16, String) {
     let client = reqwest::Client::builder().no_proxy().build();
     let url = format!("http://{}{path}", node.address);
     let response = client.expect("a client").get(url).send().await;
@@ -56,11 +56,11 @@ async fn get(node: &Process, path: &str) -> (u16, String) {
     )
 }
 
-async fn json(node: &Process, path: &str) -> Value {
+pub(crate) async fn json(node: &Process, path: &str) -> Value {
     node.get(path).await.expect("it listens").1
 }
 
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so().await {
         assert!(Instant::now() < deadline, "it takes too long until {what}");
