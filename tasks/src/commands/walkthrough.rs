@@ -3,6 +3,7 @@
 
 pub(super) mod stage;
 
+mod memcached;
 mod partitions;
 
 use std::process::ExitCode;
@@ -25,10 +26,13 @@ pub(crate) struct Args {
 enum Story {
     /// A datastore with virtual nodes: 200 partitions and 10,000 users on 4 nodes, then 5, then 4 again
     Partitions,
+    /// A hash table over memcached: servers on a ring, 50 keys, one server goes, one comes, one dies
+    Memcached,
 }
 
 pub(super) async fn run(args: Args, cluster: &Cluster, printer: Printer) -> Result<ExitCode> {
     match args.story {
+        Story::Memcached => Stage::play("memcached", cluster, printer, memcached::play).await,
         Story::Partitions => Stage::play("partitions", cluster, printer, partitions::play).await,
     }
 }
