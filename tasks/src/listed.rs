@@ -29,7 +29,7 @@ pub(crate) struct Listed {
 /// What is needed of a list.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct List {
-    version: u64,
+    pub(crate) version: u64,
     members: Vec<Entry>,
     moving: bool,
 }
@@ -66,6 +66,7 @@ pub(crate) async fn enter(cluster: &Cluster, node: &mut Spawned) -> Result<Fate>
     let client = &cluster.client;
     let network = cluster.network()?;
     if network.settings.membership != Membership::Static {
+        resize(cluster, &network.settings).await?;
         return node.wait(client).await;
     }
     let Fate::Ready = node.wait_to_listen(client).await? else {
@@ -90,7 +91,7 @@ pub(crate) async fn enter(cluster: &Cluster, node: &mut Spawned) -> Result<Fate>
 /// Takes a node off the list that is dead, if that is ours to do, so that others make up for it.
 pub(crate) async fn dismiss(cluster: &Cluster, settings: &Settings, name: &str) -> Result<()> {
     if settings.membership != Membership::Static {
-        return Ok(());
+        return resize(cluster, settings).await;
     }
     let (answer, _) = cluster
         .client
@@ -109,6 +110,11 @@ pub(crate) async fn expect(settings: &Settings, count: usize) -> Result<()> {
         consul.set_cluster_size(count).await?;
     }
     Ok(())
+}
+
+/// The same, of as many as there are.
+pub(crate) async fn resize(cluster: &Cluster, settings: &Settings) -> Result<()> {
+    expect(settings, cluster.network()?.processes.len()).await
 }
 
 /// What a node says of the list; the error is one line for people.

@@ -2,6 +2,7 @@
 //! that come later get the same.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args as _, FromArgMatches as _};
 use dht::Id;
 use dht::message::Routing;
 use dht::ownership::Ownership;
@@ -177,6 +178,11 @@ pub(crate) struct Settings {
     #[serde(default)]
     pub(crate) trace: bool,
 
+    /// Let clients of memcached in at each node, at a port that the system gives: `tasks nodeinfo` names it
+    #[arg(long)]
+    #[serde(default)]
+    pub(crate) memcached: bool,
+
     /// Let each node take faults at /faults, for experiments such as `tasks prove --faults partition`: lets
     /// anyone who reaches a node cut it off
     #[arg(long)]
@@ -216,6 +222,7 @@ impl Settings {
             ("--positions", self.positions.map(|count| count.to_string())),
             ("--consul", self.consul.clone()),
             ("--service", self.service.clone()),
+            ("--memcached-port", self.memcached.then(|| "0".to_owned())),
         ];
         [
             ("--membership", self.membership.to_string()),
@@ -265,6 +272,15 @@ impl Settings {
         let successors = usize::from(self.successors);
         let spare = members.saturating_sub(successors + 1);
         spare.min(successors - 1)
+    }
+}
+
+impl Default for Settings {
+    /// What the command line has where nothing is typed.
+    fn default() -> Settings {
+        let command = Settings::augment_args(clap::Command::new("settings"));
+        let typed = command.get_matches_from(["settings"]);
+        Settings::from_arg_matches(&typed).expect("all settings have defaults")
     }
 }
 
@@ -325,6 +341,7 @@ pub(crate) mod tests {
             predecessor_ms: 2_000,
             self_check_ms: 30_000,
             trace: false,
+            memcached: false,
             fault_injection: false,
         }
     }

@@ -428,3 +428,135 @@ pub const MEMBERS_MAX: usize = 1_024;
 
 /// Lives of nodes that have left which are remembered.
 const LEFT_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(number: u8) -> Member<u8> {
+        Member {
+            peer: Peer {
+                id: Id::from_number(number.into()),
+                address: number,
+                incarnation: 1,
+            },
+            name: String::new(),
+            weight: 1,
+            zone: None,
+        }
+    }
+
+    fn founded(scheme: Scheme, members: u8) -> Table<u8> {
+        let members = (0..members).map(member).collect();
+        Table::told(members, scheme, 1).founded(7)
+    }
+
+    fn remove(number: u8, leaves: bool) -> Change<u8> {
+        let id = Id::from_number(number.into());
+        Change::Remove { id, leaves }
+    }
+
+    const PARTITIONS: Scheme = Scheme::Partitions { count: 200 };
+
+    /// All tables of a change, the first and the last included.
+    fn carried_out(table: &Table<u8>, change: Change<u8>) -> Vec<Table<u8>> {
+        let mut tables = Vec::from([table.begun(change, 8).expect("it makes sense")]);
+        while let Some(last) = tables.last().filter(|table| table.change.is_some()) {
+            tables.push(last.advanced());
+        }
+        assert!(tables.iter().all(Table::is_sound));
+        tables
+    }
+
+    #[test]
+    fn partitions_move_one_by_one_and_only_to_who_comes() {
+        let four = founded(PARTITIONS, 4);
+        assert_eq!(four.owned(), Some(Vec::from([50; 4])));
+        let tables = carried_out(&four, Change::Add(member(4)));
+        assert_eq!(tables.len(), 1 + 40);
+        for pair in tables.windows(2) {
+            let rows = pair[0].map.iter().zip(&pair[1].map);
+            let moved: Vec<_> = rows.filter(|(before, after)| before != after).collect();
+            assert!(
+                matches!(moved[..], [(_, after)] if after[..] == [4]),
+                "{moved:?}"
+            );
+        }
+        let five = &tables[40];
+        assert_eq!(five.owned(), Some(Vec::from([40; 5])));
+        let tables = carried_out(five, remove(1, false));
+        assert_eq!(tables[40].owned(), Some(Vec::from([50; 4])));
+    }
+
+    #[test]
+    fn without_partitions_all_moves_at_once() {
+        let three = founded(Scheme::Rendezvous, 3);
+        let tables = carried_out(&three, Change::Add(member(3)));
+        assert_eq!(tables.len(), 2);
+        let goal = tables[0].goal().expect("it is under way");
+        for key in (0..100_u8).map(|n| Id::of(&[n])) {
+            assert_eq!(
+                tables[0].layout().replicas(key),
+                three.layout().replicas(key)
+            );
+            assert_eq!(tables[1].layout().replicas(key), goal.replicas(key));
+        }
+    }
+
+    #[test]
+    fn a_life_that_has_left_is_remembered() {
+        let three = founded(Scheme::Rendezvous, 3);
+        let left = carried_out(&three, remove(1, true));
+        assert_eq!(left[1].left, [(Id::from_number(1), 1)]);
+        let removed = carried_out(&three, remove(1, false));
+        assert_eq!(removed[1].left, []);
+    }
+
+    #[test]
+    fn what_is_stopped_leaves_everything_where_it_is() {
+        let four = founded(PARTITIONS, 4);
+        let tables = carried_out(&four, Change::Add(member(4)));
+        let stopped = tables[10].stopped();
+        assert_eq!((stopped.members.len(), &stopped.change), (5, &None));
+        assert_eq!(stopped.map, tables[10].map);
+        // What comes next makes it even again.
+        let tables = carried_out(&stopped, remove(4, false));
+        assert_eq!(
+            tables.last().and_then(Table::owned),
+            Some(Vec::from([50; 4]))
+        );
+        let going = carried_out(&four, remove(3, false));
+        assert_eq!(going[10].stopped().members, four.members);
+    }
+
+    #[test]
+    fn what_is_undone_goes_back_to_the_others() {
+        let four = founded(PARTITIONS, 4);
+        let tables = carried_out(&four, Change::Add(member(4)));
+        let mut table = tables[10].undone(9);
+        while table.change.is_some() {
+            table = table.advanced();
+        }
+        assert_eq!(table.members, four.members);
+        assert_eq!(table.owned(), Some(Vec::from([50; 4])));
+    }
+
+    #[test]
+    fn a_table_that_was_made_up_is_not_sound() {
+        let sound = founded(PARTITIONS, 3);
+        assert!(sound.is_sound());
+        let spoiled: [fn(&mut Table<u8>); 6] = [
+            |table| table.members.clear(),
+            |table| table.members[1] = table.members[0].clone(),
+            |table| table.map[7].clear(),
+            |table| table.map[7] = [3].into(),
+            |table| drop(table.map.pop()),
+            |table| table.replicas = 0,
+        ];
+        for spoil in spoiled {
+            let mut table = sound.clone();
+            spoil(&mut table);
+            assert!(!table.is_sound(), "{table:?}");
+        }
+    }
+}

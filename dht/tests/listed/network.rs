@@ -23,6 +23,8 @@ pub struct Network {
     pub lost: u64,
     /// Those whose stores are out of reach.
     pub stranded: BTreeSet<Address>,
+    /// Nothing comes to these nodes, or from them, though they are up.
+    pub cut: BTreeSet<Address>,
     queue: BTreeMap<(u64, u64), Delivery>,
     open: BTreeMap<Ticket, Open>,
     random: u64,
@@ -79,6 +81,7 @@ impl Network {
             returned: BTreeMap::new(),
             lost: 0,
             stranded: BTreeSet::new(),
+            cut: BTreeSet::new(),
             queue: BTreeMap::new(),
             open: BTreeMap::new(),
             random: seed,
@@ -324,6 +327,9 @@ impl Network {
     }
 
     fn arrive(&mut self, open: Open, from: Peer<Address>, request: Request<Address>) {
+        if self.cut.contains(&open.to.address) || self.cut.contains(&open.asker) {
+            return;
+        }
         let host = &self.hosts[&open.to.address];
         let there = host.member.peer;
         if host.is_up && there == open.to {
@@ -394,7 +400,8 @@ impl Network {
                     .open
                     .remove(&ticket)
                     .expect("it answers what was asked, once");
-                if self.draw(0, 99) >= self.lost {
+                let is_cut = self.cut.contains(&at) || self.cut.contains(&open.asker);
+                if self.draw(0, 99) >= self.lost && !is_cut {
                     let event = Event::Answered {
                         ticket: open.ticket,
                         from,

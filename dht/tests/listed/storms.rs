@@ -105,7 +105,7 @@ fn storm(scheme: Scheme, replicas: u8, seed: u64) {
     for _ in 0..6 {
         run(&mut network, &mut clients, 500);
         let members = network.up().len() as u64;
-        match network.draw(0, 3) {
+        match network.draw(0, 4) {
             0 => {
                 // Two at once, at two nodes.
                 let at = [0, 1].map(|n: usize| network.up()[n].address);
@@ -140,13 +140,19 @@ fn storm(scheme: Scheme, replicas: u8, seed: u64) {
                 let has_disk = network.draw(0, 1) == 0;
                 network.restart(dead, has_disk);
             }
+            3 => {
+                let place = network.draw(0, members - 1) as usize;
+                let cut = network.up()[place].address;
+                network.cut.insert(cut);
+                run(&mut network, &mut clients, 3_000);
+                network.cut.clear();
+            }
             _ => {}
         }
         run(&mut network, &mut clients, 500);
         // The next death comes when all copies are there again.
         network.lost = 0;
         clients.forget_open();
-        println!("seed {seed}: {scheme:?}, {} s", network.now_us / 1_000_000);
         network.settle(300);
         network.lost = network.draw(0, 5);
     }
@@ -162,16 +168,24 @@ fn run(network: &mut Network, clients: &mut Clients, ms: u64) {
     }
 }
 
+/// As many as the environment asks for, to look further than each run of the tests does.
+fn seeds() -> std::ops::Range<u64> {
+    let asked = std::env::var("STORMS")
+        .ok()
+        .and_then(|count| count.parse().ok());
+    0..asked.unwrap_or(SEEDS)
+}
+
 #[test]
 fn nothing_acknowledged_is_lost_with_one_copy() {
-    for seed in 0..SEEDS {
+    for seed in seeds() {
         storm(SCHEMES[seed as usize % SCHEMES.len()], 1, seed);
     }
 }
 
 #[test]
 fn nothing_acknowledged_is_lost_with_three_copies() {
-    for seed in 0..SEEDS {
+    for seed in seeds() {
         storm(SCHEMES[seed as usize % SCHEMES.len()], 3, seed);
     }
 }
@@ -235,6 +249,55 @@ fn where_the_only_copy_is_out_of_reach_nobody_says_that_there_is_none() {
     }
     network.stranded.clear();
     assert_eq!(network.read(0, key).as_deref(), Some("value"));
+}
+
+#[test]
+fn a_member_whose_content_is_nowhere_else_is_waited_for_or_removed() {
+    for scheme in SCHEMES {
+        let config = Config {
+            scheme,
+            replicas: 1,
+            ..Config::default()
+        };
+        let mut network = Network::of(4, config, 3);
+        network.settle(20);
+        let mut clients = Clients::new();
+        run(&mut network, &mut clients, 500);
+        let dead = network.table(0).expect("there is one").members[3]
+            .peer
+            .address;
+        let at = if dead == 0 { 1 } else { 0 };
+        network.kill(dead);
+        let new = network.start(4, at);
+        let ticket = network.change(at, Change::Add(new.clone()));
+        let returned = network.returned(ticket, 120);
+        // Where partitions have come to it already, it is a member with those.
+        let is_member = |network: &Network| {
+            let table = network.table(at).expect("there is one");
+            table.member(new.peer.id).is_some()
+        };
+        let is_failed = matches!(returned, Returned::Failed(..));
+        assert_ne!(is_failed, is_member(&network), "{scheme:?}: {returned:?}");
+        if scheme == Scheme::Jump {
+            continue;
+        }
+        let ticket = network.change(at, remove(dead));
+        let returned = network.returned(ticket, 120);
+        assert!(
+            matches!(returned, Returned::Members(_)),
+            "{scheme:?}: {returned:?}"
+        );
+        if is_failed {
+            let ticket = network.change(at, Change::Add(new.clone()));
+            let returned = network.returned(ticket, 120);
+            assert!(
+                matches!(returned, Returned::Members(_)),
+                "{scheme:?}: {returned:?}"
+            );
+        }
+        assert!(is_member(&network));
+        network.settle(60);
+    }
 }
 
 #[test]

@@ -40,7 +40,9 @@ pub(super) async fn follow(
     let mut roster = Roster::default();
     let mut told: Option<Vec<Member>> = None;
     loop {
-        match look(&mut watch, roster.next_loss()).await {
+        // The list may come to be known by others who are there.
+        let soon = told.is_none().then(|| Instant::now() + PAUSE);
+        match look(&mut watch, roster.next_loss().or(soon)).await {
             None => {}
             Some(Ok(instances)) => {
                 let members = instances

@@ -7,6 +7,7 @@
     reason = "each test file uses its own part of this"
 )]
 
+pub mod consul;
 pub mod memcached;
 pub mod process;
 

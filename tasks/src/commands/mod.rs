@@ -63,7 +63,7 @@ pub(crate) async fn run(command: Command, place: &Place, printer: Printer) -> Re
         Command::Get(args) => get::run(args, &cluster, printer).await,
         Command::Del(args) => del::run(args, &cluster, printer).await,
         Command::Leave(args) => leave::run(args, &cluster, printer).await,
-        Command::Kill(args) => kill::run(args, &cluster, printer),
+        Command::Kill(args) => kill::run(args, &cluster, printer).await,
         Command::Pause(args) => pause::run(args, &cluster, printer),
         Command::Resume(args) => resume::run(args, &cluster, printer),
         Command::KillAll => killall::run(&cluster, printer),
