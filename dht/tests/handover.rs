@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dht::event::{Call, Event, Failure, Note, Returned, Ticket};
 use dht::message::{Claimed, Reply, Request, Routing, Transfer};
+use dht::node::BEAT_MS;
 use dht::record::{Change, Condition, Record};
 use dht::store::{Outcome, Store};
 use dht::{Arc, Config, Id, Ownership};
@@ -581,4 +582,31 @@ fn what_is_too_much_for_one_batch_comes_in_many() {
     let returned = network.wait_for(1, Call::Leave);
     assert_eq!(returned, Returned::Left(moved));
     assert_eq!(network.hosts[&0].store.len(), stayed + moved);
+}
+
+/// No faster than it may, and a leaver that makes progress is not taken for stuck, however long it takes.
+#[test]
+fn an_arc_moves_no_faster_than_its_giver_may_send_it() {
+    let bytes_per_beat = 10_000;
+    let config = Config {
+        fetch: Some(bytes_per_beat),
+        ..Config::default()
+    };
+    let mut network = Network::ring(2, config, 8);
+    network.is_exclusive = true;
+    let value = "x".repeat(1_000);
+    for number in 0..1_000_u32 {
+        network.write(0, Id::of(&number.to_be_bytes()), &value);
+    }
+    let moved = network.hosts[&1].store.len();
+    let began_us = network.now_us;
+    let returned = network.wait_for(1, Call::Leave);
+    assert_eq!(returned, Returned::Left(moved));
+    let ms = (network.now_us - began_us) / 1_000;
+    let least_ms = (moved as u64 - 20) * 1_000 * u64::from(BEAT_MS) / u64::from(bytes_per_beat);
+    assert!(least_ms > 10_000, "it takes a while: {moved} records");
+    assert!(
+        (least_ms..2 * least_ms).contains(&ms),
+        "{ms} ms, at least {least_ms}"
+    );
 }

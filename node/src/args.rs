@@ -154,8 +154,8 @@ pub struct Args {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
 
-    /// Kilobytes a second, at most, that it fetches from other members of groups, so that clients do not wait
-    /// where it joins or comes back [env: DHT_FETCH_RATE] [default: no limit]
+    /// Kilobytes a second, at most, that it fetches from other members of groups, or hands over where there is
+    /// one copy, so that clients do not wait where nodes join, leave or come back [env: DHT_FETCH_RATE] [default: no limit]
     #[arg(long, value_name = "KB", value_parser = clap::value_parser!(u32).range(1..))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fetch_rate: Option<u32>,
