@@ -441,6 +441,7 @@ mod tests {
                 incarnation: 1,
             },
             name: String::new(),
+            label: String::new(),
             weight: 1,
             zone: None,
         }
