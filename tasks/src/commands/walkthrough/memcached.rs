@@ -16,7 +16,7 @@ use crate::item::key_path;
 use crate::printer::Line;
 use crate::table;
 
-/// Tells it: 4 servers, 3, 4 again, and 3 of 4.
+/// Tells it: 5 servers, 4, 5 again, and one of them dies.
 pub(super) async fn play(stage: &mut Stage) -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a folder for logs")?;
     let mut pairs = boot(stage, &folder).await?;
@@ -217,5 +217,5 @@ fn value(number: usize) -> String {
     format!("value {number}")
 }
 
-const SERVERS: usize = 4;
+const SERVERS: usize = 5;
 const KEYS: usize = 50;
