@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::client::Call;
 use crate::commands::walkthrough::memcached::homes::{Homes, found};
-use crate::commands::walkthrough::memcached::pair::{Pair, free_address};
+use crate::commands::walkthrough::memcached::pair::{Addresses, Pair};
 use crate::commands::walkthrough::stage::Stage;
 use crate::item::key_path;
 use crate::printer::Line;
@@ -19,7 +19,8 @@ use crate::table;
 /// Tells it: 5 servers, 4, 5 again, and one of them dies.
 pub(super) async fn play(stage: &mut Stage) -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a folder for logs")?;
-    let mut pairs = boot(stage, &folder).await?;
+    let mut free = Addresses::default();
+    let mut pairs = boot(stage, &folder, &mut free).await?;
     store(stage, &pairs).await?;
     let booted = state(stage, "booted", &pairs).await?;
     read(stage, &pairs, Readers::InTurn).await?;
@@ -41,7 +42,8 @@ pub(super) async fn play(stage: &mut Stage) -> Result<()> {
     read(stage, &pairs, Readers::InTurn).await?;
 
     let via = [pairs[0].address];
-    let new = Pair::start(&folder, SERVERS + 1, free_address()?, &via)?;
+    let address = free.take()?;
+    let new = Pair::start(&folder, &mut free, SERVERS + 1, address, &via)?;
     new.listens(&stage.cluster.client).await?;
     let address = new.address.to_string();
     change(stage, &pairs[0], &Call::admit(&new.name, &address)).await?;
@@ -68,11 +70,12 @@ pub(super) async fn play(stage: &mut Stage) -> Result<()> {
     read(stage, &pairs, Readers::All).await
 }
 
-async fn boot(stage: &mut Stage, folder: &TempDir) -> Result<Vec<Pair>> {
-    let addresses = (0..SERVERS).map(|_| free_address());
+async fn boot(stage: &mut Stage, folder: &TempDir, free: &mut Addresses) -> Result<Vec<Pair>> {
+    let addresses = (0..SERVERS).map(|_| free.take());
     let addresses = addresses.collect::<Result<Vec<_>>>()?;
     let pairs = (1..).zip(&addresses);
-    let pairs = pairs.map(|(number, address)| Pair::start(folder, number, *address, &addresses));
+    let pairs =
+        pairs.map(|(number, address)| Pair::start(folder, free, number, *address, &addresses));
     let pairs = pairs.collect::<Result<Vec<_>>>()?;
     for pair in &pairs {
         pair.is_ready(&stage.cluster.client).await?;

@@ -1,5 +1,6 @@
 //! Pair: a memcached server and the node beside it. Both end with this.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -34,11 +35,12 @@ impl Pair {
     /// Starts both. The node listens at `address`, and knows of these members.
     pub(super) fn start(
         folder: &TempDir,
+        free: &mut Addresses,
         number: usize,
         address: SocketAddr,
         members: &[SocketAddr],
     ) -> Result<Pair> {
-        let (server, port) = memcached()?;
+        let (server, port) = memcached(free)?;
         let name = format!("node{number}");
         let log = folder.path().join(&name);
         let out = File::create(&log).context("cannot write a log")?;
@@ -140,9 +142,9 @@ impl Drop for Running {
 }
 
 /// Starts a memcached at a port that was free, and waits until it listens.
-fn memcached() -> Result<(Running, u16)> {
+fn memcached(free: &mut Addresses) -> Result<(Running, u16)> {
     for _ in 0..STARTS_MAX {
-        let address = free_address()?;
+        let address = free.take()?;
         let child = Command::new("memcached")
             .args([
                 "-l",
@@ -175,10 +177,23 @@ fn memcached() -> Result<(Running, u16)> {
     bail!("memcached does not start: try `memcached -vv`")
 }
 
-/// An address that was free a moment ago.
-pub(super) fn free_address() -> Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
-    Ok(listener.local_addr()?)
+/// Addresses that were free a moment ago. The system may name one again as soon as nobody listens there, so
+/// those that were given are kept in mind.
+#[derive(Default)]
+pub(super) struct Addresses(BTreeSet<SocketAddr>);
+
+impl Addresses {
+    /// Another one.
+    pub(super) fn take(&mut self) -> Result<SocketAddr> {
+        loop {
+            let listener =
+                TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
+            let address = listener.local_addr()?;
+            if self.0.insert(address) {
+                return Ok(address);
+            }
+        }
+    }
 }
 
 const STARTS_MAX: usize = 5;
