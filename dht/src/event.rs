@@ -188,6 +188,8 @@ pub enum Failure<A> {
     Unreachable,
     /// The lookup took more hops than there should be nodes. Nothing changed.
     TooManyHops,
+    /// What keeps the content of the owner is out of reach. Nothing changed.
+    Store,
     /// The owner was asked to make the change and did not answer: it may have happened or not.
     Unknown,
     /// This living node already has the identifier. Nothing changed.

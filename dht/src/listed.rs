@@ -243,6 +243,7 @@ impl<A: Address> Listed<A> {
     fn stored(&mut self, errand: Errand<A>, outcome: Outcome, out: &mut Vec<Action<A>>) {
         match (errand, outcome) {
             (Errand::Discard, _) => {}
+            (errand, Outcome::Failed) => self.store_failed(errand, out),
             (Errand::Say(ticket, told), _) => tell(ticket, told, out),
             (Errand::Voted(ballot, accepts), _) => self.voted(ballot, accepts, out),
             (Errand::Copy(ticket), Outcome::Record(record)) => {
@@ -267,6 +268,20 @@ impl<A: Address> Listed<A> {
                 self.page_read(number, records, out);
             }
             (errand, outcome) => panic!("the store answered {errand:?} with {outcome:?}"),
+        }
+    }
+
+    /// The store is out of reach: others that have copies are to be asked instead.
+    fn store_failed(&mut self, errand: Errand<A>, out: &mut Vec<Action<A>>) {
+        match errand {
+            Errand::Copy(ticket) | Errand::Keep(ticket, _) | Errand::Offer(ticket, _) => {
+                tell(ticket, Told::Refused(Refused::Store), out);
+            }
+            Errand::Own(gather) => self.own_unreadable(gather, out),
+            Errand::Change(write) => self.unchanged(write, out),
+            Errand::Written(write, attempt) => self.written(write, attempt, None, out),
+            Errand::Page(number) => self.page_unreadable(number),
+            errand => panic!("what needs no content has failed: {errand:?}"),
         }
     }
 

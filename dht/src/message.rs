@@ -278,7 +278,7 @@ pub enum Elsewhere<A> {
     At(Option<Peer<A>>),
     /// It moves right now: ask again soon (503).
     Moving,
-    /// Too much is going on here: ask again later (503).
+    /// Too much is going on here, or the store is out of reach: ask again later (503).
     Overloaded,
     /// It led the group of the key when the change came, and does no more: the change may have been made
     /// or not (504).

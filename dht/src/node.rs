@@ -63,8 +63,8 @@ pub struct Config {
     /// Records of an arc that are fetched, or forgotten, at a time.
     #[serde(default = "page")]
     pub page: u32,
-    /// Bytes of records that it fetches of other members on each beat; nothing where they come as fast as they
-    /// can.
+    /// Bytes of records that it fetches of other members on each beat, or hands over in as much time; nothing
+    /// where they move as fast as they can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fetch: Option<u32>,
 }
@@ -97,6 +97,9 @@ impl Default for Config {
 
 /// The largest groups: more copies would cost more than they are worth, and a write waits for a majority.
 pub const REPLICAS_MAX: u8 = 7;
+
+/// Milliseconds between two beats of groups: a leader that is silent for four of them is taken for gone.
+pub const BEAT_MS: u32 = 250;
 
 /// The longest successor list: twice log2 of 65,536 nodes, which the papers find ample.
 pub const SUCCESSORS_MAX: u8 = 32;
@@ -585,6 +588,7 @@ impl<A: Address> Node<A> {
             return;
         };
         match (errand, outcome) {
+            (errand, store::Outcome::Failed) => self.store_failed(errand, out),
             (Errand::Read(reader), store::Outcome::Record(record)) => {
                 self.finish_reading(reader, record, out);
             }

@@ -7,6 +7,7 @@
 
 mod deal;
 mod jump;
+mod murmur;
 mod partitions;
 mod rendezvous;
 mod ring;
@@ -30,9 +31,11 @@ use crate::id::Id;
 
 /// A member of a list, as far as placements are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seat {
+pub struct Seat<'a> {
     /// Who sits there.
     pub id: Id,
+    /// What is hashed for it, where it is not the identifier; no two have the same.
+    pub label: &'a str,
     /// How much it should hold, compared to the others; at least 1.
     pub weight: u16,
     /// Where it is: no two copies of a key lie in one zone as long as there are others. Nothing where that
@@ -40,11 +43,12 @@ pub struct Seat {
     pub zone: Option<u64>,
 }
 
-impl From<Id> for Seat {
-    /// One like all others.
-    fn from(id: Id) -> Seat {
+impl From<Id> for Seat<'_> {
+    /// One like all others, without a label.
+    fn from(id: Id) -> Self {
         Seat {
             id,
+            label: "",
             weight: 1,
             zone: None,
         }

@@ -125,6 +125,19 @@ pub struct Args {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub positions: Option<u16>,
 
+    /// What gives places on the ring to listed members and keys, the same in the whole network: sha1 of
+    /// identifiers, or murmur3 as usual among clients of memcached, of labels and keys [env: DHT_HASH]
+    /// [default: sha1]
+    #[arg(long, value_parser = ["sha1", "murmur3"])]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+
+    /// What murmur3 hashes for this member, with a number behind it [env: DHT_LABEL] [default: its memcached
+    /// server as `('HOST', PORT)`, or its name]
+    #[arg(long, value_name = "TEXT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+
     /// How much this listed member should hold compared to others, with `--placement ring` or rendezvous
     /// [env: DHT_WEIGHT] [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -164,8 +177,8 @@ pub struct Args {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
 
-    /// Kilobytes a second, at most, that it fetches from other members of groups, so that clients do not wait
-    /// where it joins or comes back [env: DHT_FETCH_RATE] [default: no limit]
+    /// Kilobytes a second, at most, that it fetches from other members of groups, or hands over where there is
+    /// one copy, so that clients do not wait where nodes join, leave or come back [env: DHT_FETCH_RATE] [default: no limit]
     #[arg(long, value_name = "KB", value_parser = clap::value_parser!(u32).range(1..))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fetch_rate: Option<u32>,
@@ -192,9 +205,10 @@ pub struct Args {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub self_check_ms: Option<u64>,
 
-    /// What keeps the content: memory, as long as the node runs, or a disk [env: DHT_STORE] [default:
-    /// memory]
-    #[arg(long, value_parser = ["memory", "disk"])]
+    /// What keeps the content: memory, as long as the node runs; disk; or a memcached server, as long as that
+    /// keeps it, which promises nothing: it evicts values when it is full, and all are gone when it or the node
+    /// ends. Several nodes may share one [env: DHT_STORE] [default: memory]
+    #[arg(long, value_name = "memory|disk|memcached://HOST:PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
 

@@ -88,6 +88,8 @@ pub enum Storage {
     Memory,
     /// On disk, in this folder.
     Disk(PathBuf),
+    /// In the memcached server at this host and port, as long as that keeps it.
+    Memcached(String),
 }
 
 /// How often the ring is looked after.
@@ -247,7 +249,7 @@ fn place(draft: &Draft, name: &str, address: SocketAddr) -> Result<(Peer, Entry)
     if let Some(causal) = causal::causal(draft, address)? {
         return Ok((me(), Entry::Causal(causal)));
     }
-    if let Some(listed) = listed::listed(draft, address)? {
+    if let Some(listed) = listed::listed(draft, name, address)? {
         return Ok((me(), Entry::Listed(listed)));
     }
     match (&values.ring[..], &values.again[..], &values.join[..]) {
@@ -344,11 +346,26 @@ fn intervals(draft: &Draft) -> Result<Intervals, Error> {
 }
 
 fn storage(draft: &Draft) -> Result<Storage, Error> {
-    match (draft.values.store, &draft.values.data) {
+    match (&draft.values.store, &draft.values.data) {
         (Engine::Memory, _) => Ok(Storage::Memory),
         (Engine::Disk, Some(folder)) => Ok(Storage::Disk(folder.clone())),
         (Engine::Disk, None) => Err(draft.refuse("store", "disk", "it needs a folder: `data`")),
+        (Engine::Memcached(server), _) => in_memcached(draft, server),
     }
+}
+
+fn in_memcached(draft: &Draft, server: &str) -> Result<Storage, Error> {
+    let reason = match resolve(server) {
+        Err(reason) => reason,
+        Ok(_) if draft.values.replicas > 1 && draft.values.membership == Membership::Chord => {
+            "memcached forgets when it likes to, and a member of a group must have all that was \
+             acknowledged: set replicas to 1, or membership to static or consul, or keep the content in \
+             memory or on disk"
+                .to_owned()
+        }
+        Ok(_) => return Ok(Storage::Memcached(server.to_owned())),
+    };
+    Err(draft.refuse("store", String::from(draft.values.store.clone()), reason))
 }
 
 fn memcached(draft: &Draft, address: SocketAddr) -> Result<Option<SocketAddr>, Error> {

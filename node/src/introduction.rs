@@ -27,6 +27,7 @@ pub(crate) struct NodeInfo {
     replicas: u8,
     membership: Membership,
     scheme: Option<Scheme>,
+    label: String,
     weight: u16,
     zone: Option<String>,
 }
@@ -92,6 +93,7 @@ impl NodeInfo {
         Member {
             peer: self.peer(),
             name: self.name.clone(),
+            label: self.label.clone(),
             weight: self.weight,
             zone: self.zone.as_deref().map(zone_number),
         }
@@ -131,13 +133,15 @@ impl NodeInfo {
 
 /// This node as a member of a list.
 pub(crate) fn own_member(config: &Config) -> Member {
+    let (label, weight) = match &config.entry {
+        Entry::Listed(listed) => (&listed.label, listed.weight),
+        Entry::Ring(_) | Entry::Again(_) | Entry::Join(_) | Entry::Causal(_) => (&config.name, 1),
+    };
     Member {
         peer: config.me,
         name: config.name.clone(),
-        weight: match &config.entry {
-            Entry::Listed(listed) => listed.weight,
-            Entry::Ring(_) | Entry::Again(_) | Entry::Join(_) | Entry::Causal(_) => 1,
-        },
+        label: label.clone(),
+        weight,
         zone: config.zone.as_deref().map(zone_number),
     }
 }

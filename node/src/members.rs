@@ -28,7 +28,9 @@ pub(crate) enum Error {
         found: String,
     },
     /// Two of them can't be told apart.
-    #[error("two of the listed members are called `{0}`: start one of them with another `--name`")]
+    #[error(
+        "two of the listed members are called `{0}`: start one of them with another `--name`, or `--label`"
+    )]
     Twice(String),
 }
 

@@ -1,6 +1,6 @@
 //! Run: the life of a node process, from its flags to its exit code.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,7 +23,7 @@ use crate::peers::Peers;
 use crate::schedule::{BEAT, Maintenance};
 use crate::server::{self, Server};
 use crate::service::Service;
-use crate::store::{self, DiskStore};
+use crate::store::{self, DiskStore, MemcachedStore};
 use crate::{Address, Machine, config, entry, exit, log, members, schedule};
 
 /// Runs a node until it is told to stop. Exit codes: 0 it has left its ring or stopped, 1 it failed, 2 it can't
@@ -54,7 +54,9 @@ enum Error {
     #[error("cannot write the trace {0:?}: {1}")]
     Trace(PathBuf, std::io::Error),
     #[error(transparent)]
-    Store(#[from] store::disk::Error),
+    Disk(#[from] store::disk::Error),
+    #[error(transparent)]
+    Memcached(#[from] store::memcached::Error),
     #[error(transparent)]
     Server(#[from] server::Error),
     #[error(transparent)]
@@ -220,9 +222,22 @@ fn per_beat(kilobytes: u32) -> u32 {
 
 /// What it has kept, if it keeps anything.
 fn content(config: &Config) -> Result<Content, Error> {
-    let Storage::Disk(folder) = &config.storage else {
-        return Ok(Content::default());
-    };
+    match &config.storage {
+        Storage::Memory => Ok(Content::default()),
+        Storage::Disk(folder) => on_disk(config, folder),
+        Storage::Memcached(server) => {
+            let store = MemcachedStore::open(server, config.me.id)?;
+            warn!(
+                server,
+                "values are kept in memcached, which promises nothing: what it evicts is gone, and all \
+                 of it when memcached or this node ends"
+            );
+            Ok(Content::Memcached(store))
+        }
+    }
+}
+
+fn on_disk(config: &Config, folder: &Path) -> Result<Content, Error> {
     let began = Instant::now();
     let store = DiskStore::open(folder, config.me.incarnation)?;
     let (values, number) = (store.len(), store.number());

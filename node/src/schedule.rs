@@ -10,6 +10,7 @@ mod ticker;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dht::node::BEAT_MS;
 use rand::RngExt as _;
 
 use crate::Timer;
@@ -79,8 +80,8 @@ impl Maintenance {
     }
 }
 
-/// Between two beats of groups: a leader that is silent for four of them is taken for gone.
-pub(crate) const BEAT: Duration = Duration::from_millis(250);
+/// Between two beats of groups.
+pub(crate) const BEAT: Duration = Duration::from_millis(BEAT_MS as u64);
 
 /// Between two looks for what has expired.
 const PURGE: Duration = Duration::from_secs(1);

@@ -49,6 +49,8 @@ pub struct Service {
     pub membership: Membership,
     /// How keys are placed on listed members; nothing where the ring keeps itself.
     pub scheme: Option<Scheme>,
+    /// What is hashed for its place, where that is not its identifier.
+    pub label: String,
     /// How much it should hold compared to other listed members.
     pub weight: u16,
     /// How lookups go unless they say otherwise.
@@ -73,6 +75,7 @@ pub struct Failed(pub Failure, pub Path);
 impl Service {
     /// The service of a node.
     pub fn new(driver: Arc<Driver>, config: &Config) -> Service {
+        let member = own_member(config);
         Service {
             driver,
             name: config.name.clone(),
@@ -81,7 +84,8 @@ impl Service {
             zone: config.zone.clone(),
             membership: config.entry.membership(),
             scheme: config.entry.scheme(),
-            weight: own_member(config).weight,
+            label: member.label,
+            weight: member.weight,
             routing: config.routing,
             address: config.me.address.to_string(),
             causal_wait: match &config.entry {
@@ -157,7 +161,7 @@ impl Service {
         let (Decision::Serve(_), true) = (view.decide(key), view.groups.is_empty()) else {
             return None;
         };
-        let record = self.driver.content().read(key);
+        let record = self.driver.content().read(key).ok()?;
         // What was read is good if the node answered for it all the while.
         Arc::ptr_eq(&view, &self.driver.view()).then_some(record)
     }
@@ -168,7 +172,8 @@ impl Service {
             return Some(record);
         }
         let has_copy = self.view().has_copy(key);
-        has_copy.then(|| live(self.driver.content().read(key)))
+        let record = has_copy.then(|| self.driver.content().read(key))?;
+        record.ok().map(live)
     }
 
     /// The value under a key, wherever it is. The last hop that is ok answers for it. What has expired is
@@ -358,7 +363,7 @@ impl Service {
             Request::Listed(ask) => {
                 let is_change = matches!(ask.what, listed::What::Change(..));
                 let is_refused = is_change && self.driver.content().refusal().is_some();
-                let refused = listed::Told::Refused(listed::Refused::Overloaded);
+                let refused = listed::Told::Refused(listed::Refused::Store);
                 is_refused.then(|| Reply::Listed(Box::new(refused)))
             }
             _ => None,

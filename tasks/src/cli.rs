@@ -310,6 +310,7 @@ Takes less than half a minute, and leaves nothing behind.")]
 Examples:
   tasks walkthrough partitions           10,000 users in 200 partitions on 4 nodes, 5, and 4 again
   tasks walkthrough partitions --json    the numbers, checked
+  tasks walkthrough memcached            servers on a ring by murmur3: one goes, one comes, one dies
 
 Real processes, a network of their own, and nothing left behind. Exit code 1 if a step is not as it must
 be.")]

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use crate::event::{Action, Cause, Delay, Note, Timer};
 use crate::id::{Arc, Id};
 use crate::message::{Declined, Reply, Request, Transfer};
-use crate::node::{Errand, Node, Question, note, wait};
+use crate::node::{BEAT_MS, Errand, Node, Question, note, wait};
 use crate::peer::{Address, Peer};
 use crate::ranges;
 use crate::record::Record;
@@ -35,6 +35,8 @@ pub(crate) struct Outgoing<A> {
     next: u32,
     /// Records that the receiver keeps now.
     sent: usize,
+    /// Whether the next batch waits, so that the arc moves no faster than it may.
+    is_held_back: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +73,7 @@ impl<A: Address> Node<A> {
             batch: None,
             next: 0,
             sent: 0,
+            is_held_back: false,
         }));
         let sent = 0;
         self.view_mut().handover = Some(Handover {
@@ -87,7 +90,11 @@ impl<A: Address> Node<A> {
         let Some(outgoing) = &mut self.outgoing else {
             return;
         };
-        let (arc, limit) = (outgoing.arc, BATCH);
+        let mut limit = BATCH;
+        if let Some(bytes_per_beat) = self.config.fetch {
+            limit.bytes = limit.bytes.min(bytes_per_beat as usize);
+        }
+        let arc = outgoing.arc;
         let command = match outgoing.stage {
             Stage::Copy(after) => Command::Scan { arc, after, limit },
             Stage::Follow(_) | Stage::Drain | Stage::Rest => {
@@ -165,12 +172,30 @@ impl<A: Address> Node<A> {
             handover.sent = sent;
         }
         if batch.serve {
-            self.complete_handover(out);
-        } else if matches!(self.stage(), Some(Stage::Copy(_) | Stage::Rest)) {
-            self.fetch_batch(out);
-        } else {
-            self.follow(out);
+            return self.complete_handover(out);
         }
+        match self.stage() {
+            Some(Stage::Copy(_)) => self.go_on_copying(&batch, out),
+            Some(Stage::Rest) => self.fetch_batch(out),
+            _ => self.follow(out),
+        }
+    }
+
+    /// The next batch, once the last one has taken the time that it may not be faster than. What is sent
+    /// while nobody serves the arc never waits for that.
+    fn go_on_copying(&mut self, last: &Transfer, out: &mut Vec<Action<A>>) {
+        let (Some(outgoing), Some(bytes_per_beat)) = (&mut self.outgoing, self.config.fetch) else {
+            return self.fetch_batch(out);
+        };
+        let records = last
+            .records
+            .iter()
+            .filter_map(|(_, record)| record.as_ref());
+        let bytes: u64 = records.map(|record| record.bytes() as u64).sum();
+        let ms = bytes * u64::from(BEAT_MS) / u64::from(bytes_per_beat.max(1));
+        outgoing.is_held_back = true;
+        let ms = ms.min(HOLD_BACK_MS_MAX.into()) as u32;
+        self.handover_later(Delay::exactly(ms), out);
     }
 
     /// The copying is done: catch up with what changed, then stop serving.
@@ -244,9 +269,16 @@ impl<A: Address> Node<A> {
         };
         match serial {
             Some(_) if self.questions.iter().any(is_open) => {}
+            Some(_) if self.ends_holding_back() => self.fetch_batch(out),
             Some(_) => self.send_batch(out),
             None => self.reconcile(out),
         }
+    }
+
+    /// Whether the next batch has waited until now.
+    fn ends_holding_back(&mut self) -> bool {
+        let outgoing = self.outgoing.as_mut();
+        outgoing.is_some_and(|outgoing| core::mem::take(&mut outgoing.is_held_back))
     }
 
     /// Goes on with a handover after a while, by one timer at a time.
@@ -289,6 +321,17 @@ impl<A: Address> Node<A> {
         if self.view.phase == Phase::Leaving {
             self.reconcile(out);
         }
+    }
+
+    /// The store could not fetch the next batch. Nobody was told to serve the arc, so it is served here as
+    /// before, and given anew. Returns whether this handover was still under way.
+    pub(crate) fn drop_handover(&mut self, serial: u32, out: &mut Vec<Action<A>>) -> bool {
+        let Some(outgoing) = self.outgoing.take_if(|outgoing| outgoing.serial == serial) else {
+            return false;
+        };
+        self.end_handover();
+        note(Note::HandoverFailed(outgoing.arc, outgoing.to), out);
+        true
     }
 
     fn end_handover(&mut self) {
@@ -374,6 +417,9 @@ const BATCH: Limit = Limit {
     records: 256,
     bytes: 256 * 1024,
 };
+
+/// However large a record is, the next batch comes before the giver, if it is a leaver, is taken for stuck.
+const HOLD_BACK_MS_MAX: u32 = 2_000;
 
 /// Batches of changes that are sent while more may come; after that a giver stops serving, however
 /// fast its clients write.

@@ -34,6 +34,7 @@ impl<A: Address> Table<A> {
         let place = self.place(change.subject());
         match (change, place) {
             (Change::Add(_), Some(_)) => Err(Refusal::Present),
+            (Change::Add(member), None) if self.has_label(&member.label) => Err(Refusal::Label),
             (Change::Add(_), None) if self.members.len() >= MEMBERS_MAX => Err(Refusal::Full),
             (Change::Add(_), None) => Ok(()),
             (Change::Remove { .. }, None) => Err(Refusal::Unknown),
@@ -45,6 +46,11 @@ impl<A: Address> Table<A> {
             }
             (Change::Remove { .. }, Some(_)) => Ok(()),
         }
+    }
+
+    /// Whether places are those of labels, and a member has this one.
+    fn has_label(&self, label: &str) -> bool {
+        self.scheme.is_labelled() && self.members.iter().any(|member| member.label == label)
     }
 
     /// The table in which the one that was being added gives back what it got.
@@ -208,6 +214,7 @@ mod tests {
                 incarnation: 1,
             },
             name: String::new(),
+            label: String::new(),
             weight: 1,
             zone: None,
         }

@@ -199,6 +199,10 @@ impl<A: Address> Listed<A> {
             (About::Operation(operation), told) => {
                 self.operation_told(operation, question.to, told, micros, out);
             }
+            (about @ (About::Copy(_) | About::Write(..) | About::Sweep(_)), Told::Refused(_)) => {
+                let question = Question { about, ..question };
+                self.untold(question, Cause::Refused, out);
+            }
             (About::Copy(gather), Told::Record(record)) => {
                 self.copy_told(gather, Some(record), out)
             }
@@ -293,7 +297,10 @@ impl<A: Address> Listed<A> {
     /// Answers whoever wanted to read or to change something.
     pub(super) fn deliver(&mut self, key: Id, asker: Asker, done: Done, out: &mut Vec<Action<A>>) {
         match asker {
-            Asker::Client(operation) => self.operation_done(operation, done, out),
+            Asker::Client(operation) => {
+                let by = self.view.me.clone();
+                self.operation_done(operation, &by, done, out);
+            }
             Asker::Member(ticket) => {
                 let told = match done {
                     Done::Record(record) => Told::Record(record),
@@ -312,7 +319,7 @@ impl<A: Address> Listed<A> {
                         Reply::Elsewhere(Elsewhere::At(owner))
                     }
                     Done::Refused(Refused::Unsure) => Reply::Elsewhere(Elsewhere::Unsure),
-                    Done::Refused(Refused::Alone | Refused::Overloaded) => {
+                    Done::Refused(Refused::Alone | Refused::Overloaded | Refused::Store) => {
                         Reply::Elsewhere(Elsewhere::Overloaded)
                     }
                 };

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::event::{Action, Ticket};
 use crate::id::Id;
 use crate::listed::exchange::tell;
-use crate::listed::message::Told;
+use crate::listed::message::{Refused, Told};
 use crate::listed::{Errand, Listed};
 use crate::peer::Address;
 use crate::record::{Record, Version};
@@ -27,9 +27,9 @@ impl<A: Address> Listed<A> {
         for (_, version) in &sent {
             self.tick(*version);
         }
+        self.merge(records, out);
         let keys = sent.iter().map(|(key, _)| *key).collect();
         self.store(Command::Collect(keys), Errand::Keep(ticket, sent), out);
-        self.merge(records, out);
     }
 
     /// It is kept, but for what is newer here.
@@ -41,6 +41,14 @@ impl<A: Address> Listed<A> {
         out: &mut Vec<Action<A>>,
     ) {
         let sent: BTreeMap<Id, Version> = sent.iter().copied().collect();
+        let is_kept = |(key, record): &(Id, Option<Record>)| {
+            let version = record.as_ref().map(|record| record.version);
+            version.is_some_and(|version| sent.get(key).is_none_or(|sent| *sent <= version))
+        };
+        // A store that was out of reach has not kept all of it.
+        if !here.iter().all(is_kept) {
+            return tell(ticket, Told::Refused(Refused::Store), out);
+        }
         let mut newer: Vec<(Id, Record)> = Vec::new();
         let mut bytes = 0;
         for (key, record) in here {

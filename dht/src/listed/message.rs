@@ -44,11 +44,11 @@ pub enum What<A> {
     Read(Id),
     /// Make a change: [`Told::Changed`], or [`Told::Refused`].
     Change(Id, record::Change),
-    /// Your own copy of this: [`Told::Record`].
+    /// Your own copy of this: [`Told::Record`], or [`Told::Refused`].
     Copy(Id),
-    /// Keep these unless you have newer ones: [`Told::Kept`].
+    /// Keep these unless you have newer ones: [`Told::Kept`], or [`Told::Refused`].
     Put(Vec<(Id, Record)>),
-    /// I have these: which of them do you lack? [`Told::Wanted`].
+    /// I have these: which of them do you lack? [`Told::Wanted`], or [`Told::Refused`].
     Offer {
         /// Keys and versions, up to some hundreds; none once you have been offered all that you may lack since
         /// you were away.
@@ -86,7 +86,7 @@ pub enum Told<A> {
     Kept(Vec<(Id, Record)>),
     /// To [`What::Offer`].
     Wanted(Vec<Id>),
-    /// To [`What::Read`] and [`What::Change`].
+    /// To whatever concerns content.
     Refused(Refused),
 }
 
@@ -99,6 +99,8 @@ pub enum Refused {
     Alone,
     /// Too much is going on here. Nothing changed.
     Overloaded,
+    /// The store is out of reach. Nothing changed, but of many records some may be kept.
+    Store,
     /// The change may have been made or not.
     Unsure,
 }
@@ -134,9 +136,9 @@ impl<A> Ask<A> {
             What::Accept(..) => matches!(told, Told::Accepted | Told::Outbid(_)),
             What::Read(_) => matches!(told, Told::Record(_) | Told::Refused(_)),
             What::Change(..) => matches!(told, Told::Changed(..) | Told::Refused(_)),
-            What::Copy(_) => matches!(told, Told::Record(_)),
-            What::Put(_) => matches!(told, Told::Kept(_)),
-            What::Offer { .. } => matches!(told, Told::Wanted(_)),
+            What::Copy(_) => matches!(told, Told::Record(_) | Told::Refused(_)),
+            What::Put(_) => matches!(told, Told::Kept(_) | Told::Refused(_)),
+            What::Offer { .. } => matches!(told, Told::Wanted(_) | Told::Refused(_)),
         }
     }
 }

@@ -115,21 +115,28 @@ impl<A: Address> Listed<A> {
         let Some(operation) = self.operations.find(ticket) else {
             return;
         };
-        operation.path.push(hop(from, micros, true));
+        operation.path.push(hop(from.clone(), micros, true));
         let done = match told {
             Told::Record(record) => Done::Record(record),
             Told::Changed(changed, copies) => Done::Changed(changed, copies),
             Told::Refused(refused) => Done::Refused(refused),
             _ => return,
         };
-        self.operation_done(ticket, done, out);
+        self.operation_done(ticket, &from, done, out);
     }
 
     /// A replica, maybe this node itself, has done it or has not.
-    pub(super) fn operation_done(&mut self, ticket: Ticket, done: Done, out: &mut Vec<Action<A>>) {
+    pub(super) fn operation_done(
+        &mut self,
+        ticket: Ticket,
+        by: &Peer<A>,
+        done: Done,
+        out: &mut Vec<Action<A>>,
+    ) {
         let failure = match done {
             Done::Refused(Refused::NotMine | Refused::Alone) => Failure::Unreachable,
             Done::Refused(Refused::Overloaded) => Failure::Overloaded,
+            Done::Refused(Refused::Store) => return self.pass_on(ticket, by, out),
             Done::Refused(Refused::Unsure) => return self.give_up(ticket, Failure::Unknown, out),
             done => {
                 let Some(operation) = self.operations.take(ticket) else {
@@ -146,6 +153,22 @@ impl<A: Address> Listed<A> {
             }
         };
         self.stuck(ticket, failure, out);
+    }
+
+    /// A replica can't reach its store: the next one may do it.
+    fn pass_on(&mut self, ticket: Ticket, by: &Peer<A>, out: &mut Vec<Action<A>>) {
+        let Some(operation) = self.operations.find(ticket) else {
+            return;
+        };
+        operation.tried.push(by.id);
+        if let Some(hop) = operation.path.last_mut().filter(|hop| hop.node == *by) {
+            hop.ok = hop.why == LinkKind::Start;
+        }
+        let (key, tried) = (operation.key, operation.tried.clone());
+        match self.next_replica(key, &tried) {
+            Some(_) => self.advance(ticket, out),
+            None => self.give_up(ticket, Failure::Store, out),
+        }
     }
 
     /// A replica has not answered.

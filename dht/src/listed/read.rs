@@ -107,6 +107,13 @@ impl<A: Address> Listed<A> {
         }
     }
 
+    /// The own copy can't be read.
+    pub(super) fn own_unreadable(&mut self, ticket: Ticket, out: &mut Vec<Action<A>>) {
+        if let Some(Gather { key, asker, .. }) = self.gathers.take(ticket) {
+            self.deliver(key, asker, Done::Refused(Refused::Store), out);
+        }
+    }
+
     /// Another replica has shown its copy; nothing where it did not answer.
     pub(super) fn copy_told(
         &mut self,

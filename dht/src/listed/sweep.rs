@@ -236,6 +236,15 @@ impl<A: Address> Listed<A> {
         }
     }
 
+    /// The page can't be read now: it is tried again with the next beat.
+    pub(super) fn page_unreadable(&mut self, number: u32) {
+        if number == self.sweeping.number
+            && let Some(sweep) = &mut self.sweeping.sweep
+        {
+            sweep.is_paused = true;
+        }
+    }
+
     /// Whether one gets what it is to have when it is back, since nobody needs its copy now.
     fn is_passed_over(&self, id: Id, kind: &Kind) -> bool {
         let table = self.table.as_ref();

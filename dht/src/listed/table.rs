@@ -20,6 +20,8 @@ pub struct Member<A> {
     pub peer: Peer<A>,
     /// What people call it.
     pub name: String,
+    /// What is hashed for its place, where that is not the identifier: mostly its name.
+    pub label: String,
     /// How much it should hold, compared to the others; 1 where the scheme knows no weights.
     pub weight: u16,
     /// Where it is: no two copies of a key lie in one zone as long as there are others.
@@ -27,9 +29,10 @@ pub struct Member<A> {
 }
 
 impl<A> Member<A> {
-    fn seat(&self) -> Seat {
+    fn seat(&self) -> Seat<'_> {
         Seat {
             id: self.peer.id,
+            label: &self.label,
             weight: self.weight,
             zone: self.zone,
         }
@@ -99,6 +102,8 @@ pub struct Underway<A> {
 pub enum Refusal {
     /// A member has this identifier already.
     Present,
+    /// A member has this label already, and its place with it.
+    Label,
     /// There is no such member.
     Unknown,
     /// Members are numbered, and only the last one can go.
@@ -173,7 +178,7 @@ impl<A: Address> Table<A> {
         self.members.iter().chain(self.joiner())
     }
 
-    pub(super) fn seats(&self) -> Vec<Seat> {
+    pub(super) fn seats(&self) -> Vec<Seat<'_>> {
         self.everyone().map(Member::seat).collect()
     }
 

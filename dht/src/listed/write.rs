@@ -150,6 +150,11 @@ impl<A: Address> Listed<A> {
         }
     }
 
+    /// The own store could not make it.
+    pub(super) fn unchanged(&mut self, ticket: Ticket, out: &mut Vec<Action<A>>) {
+        self.end(ticket, |_| Done::Refused(Refused::Store), out);
+    }
+
     /// What it has made of it is to be at the others.
     pub(super) fn written(
         &mut self,

@@ -60,7 +60,8 @@ impl Placement for Jump {
     fn replicas(&self, key: Id, count: usize) -> Vec<usize> {
         let key = low(key);
         let mut seen = alloc::vec![false; self.nodes];
-        let others = (1..=TRIES * self.nodes as u64).map(|n| land(mix(key.wrapping_add(n)), self.nodes));
+        let others =
+            (1..=TRIES * self.nodes as u64).map(|n| land(mix(key.wrapping_add(n)), self.nodes));
         // Whoever is never landed on, which is next to impossible, comes last.
         let order = iter::once(land(key, self.nodes))
             .chain(others)

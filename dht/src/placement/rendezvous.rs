@@ -75,7 +75,7 @@ mod tests {
 
     use super::*;
 
-    fn seats(weights: &[u16]) -> Vec<Seat> {
+    fn seats(weights: &[u16]) -> Vec<Seat<'static>> {
         let seat = |(n, weight): (u8, &u16)| Seat {
             weight: *weight,
             ..Seat::from(Id::of(&[n]))

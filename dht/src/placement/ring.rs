@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 
 use super::zones::Zones;
-use super::{Placement, Seat};
+use super::{Placement, Seat, murmur};
 use crate::id::{Arc, Id};
 
 /// Nodes on a ring.
@@ -22,6 +22,19 @@ impl Ring {
     /// These nodes, each at `positions` places times its weight: its identifier, and SHA-1 of that and a
     /// number.
     pub fn new(seats: &[Seat], positions: u16) -> Ring {
+        Ring::by(seats, positions, |seat, number| point(seat.id, number))
+    }
+
+    /// The same, but at places that begin with the MurmurHash3 of the node's label and a number. Keys belong
+    /// where clients of memcached look for them if their identifiers begin with the hash of the key, see
+    /// [`Scheme::identify`](super::Scheme::identify).
+    pub fn murmur3(seats: &[Seat], positions: u16) -> Ring {
+        Ring::by(seats, positions, |seat, number| {
+            murmur::point(seat.label, number)
+        })
+    }
+
+    fn by(seats: &[Seat], positions: u16, point: impl Fn(&Seat, u16) -> Id) -> Ring {
         assert!(
             !seats.is_empty() && positions > 0,
             "a ring needs a node, and each node a position"
@@ -29,9 +42,10 @@ impl Ring {
         let mut points: Vec<(Id, u32)> = Vec::new();
         for (place, seat) in (0..).zip(seats) {
             let count = positions.saturating_mul(seat.weight.max(1));
-            points.extend((0..count).map(|number| (point(seat.id, number), place)));
+            points.extend((0..count).map(|number| (point(seat, number), place)));
         }
-        points.sort_unstable();
+        // Whatever the order of the list.
+        points.sort_unstable_by_key(|(point, place)| (*point, seats[*place as usize].id));
         let zones = Zones::of(seats);
         Ring { points, zones }
     }
@@ -79,13 +93,17 @@ impl Ring {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+    use alloc::string::{String, ToString as _};
+
     use super::*;
+    use crate::placement::{Hash, Scheme};
 
     fn id(number: u8) -> Id {
         Id::from_bytes([number; Id::BYTES])
     }
 
-    fn seats(numbers: &[u8]) -> Vec<Seat> {
+    fn seats(numbers: &[u8]) -> Vec<Seat<'static>> {
         numbers.iter().map(|number| id(*number).into()).collect()
     }
 
@@ -109,6 +127,54 @@ mod tests {
                 assert_eq!(ring.owner(arc.start.next()), *owner);
             }
         }
+    }
+
+    /// As a ring of Python's mmh3 5.3 says: positions `"{server}-{number}"` for the numbers 0 to 9, a key's owner by
+    /// `bisect_left`, then the next two that are others.
+    #[test]
+    fn by_murmur3_keys_belong_where_clients_of_memcached_look_for_them() {
+        let labels = [11211, 11212, 11213, 11214].map(|port| format!("('localhost', {port})"));
+        let seats: Vec<Seat> = (0..)
+            .zip(&labels)
+            .map(|(number, label)| Seat {
+                label,
+                ..id(number).into()
+            })
+            .collect();
+        let ring = Ring::murmur3(&seats, 10);
+        let hash = Hash::Murmur3;
+        let scheme = Scheme::Ring {
+            positions: 10,
+            hash,
+        };
+        let replicas = |key: &str| ring.replicas(scheme.identify(key.as_bytes()), 3);
+        for (key, expected) in [
+            ("a", [0, 1, 2]),
+            ("b", [3, 2, 0]),
+            ("hello", [1, 2, 0]),
+            ("key-0", [0, 3, 1]),
+            ("key-1", [3, 2, 0]),
+            ("key-2", [1, 2, 0]),
+            ("key-3", [3, 1, 2]),
+            ("key-17", [2, 0, 1]),
+            ("Zoë", [3, 1, 2]),
+            ("", [2, 0, 3]),
+            // Behind the last position of all.
+            ("wrap-3", [2, 0, 3]),
+            ("wrap-59", [2, 0, 3]),
+        ] {
+            assert_eq!(replicas(key), expected, "{key}");
+        }
+        let mut owned = [0; 4];
+        let mut digits = String::new();
+        for number in 0..1_000 {
+            let replicas = replicas(&format!("key-{number}"));
+            owned[replicas[0]] += 1;
+            digits.extend(replicas.iter().map(usize::to_string));
+        }
+        assert_eq!(owned, [209, 243, 178, 370]);
+        let all = "7326167e134c46a5266a49a02e5562e40ad16af4";
+        assert_eq!(Id::of(digits.as_bytes()).to_string(), all);
     }
 
     #[test]

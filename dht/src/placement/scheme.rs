@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Jump, Partitions, Placement, Rendezvous, Ring, Seat};
+use super::{Jump, Partitions, Placement, Rendezvous, Ring, Seat, murmur};
 use crate::id::Id;
 
 /// How a network of listed members places keys.
@@ -37,19 +37,28 @@ pub enum Hash {
     /// SHA-1 of the member's identifier and a number.
     #[default]
     Sha1,
+    /// MurmurHash3 of 32 bits of the member's label, a hyphen and a number, as usual among clients of
+    /// memcached. Keys have identifiers that begin with the MurmurHash3 of the key.
+    Murmur3,
 }
 
 impl Scheme {
     /// The identifier of a key of the key-value API.
     ///
     /// With partitions a key that is written as a number is its own identifier, so that key `n` lies in
-    /// partition `n mod count`. All other keys have that of [`Id::of_key`].
+    /// partition `n mod count`. On a ring by [`Hash::Murmur3`] the first 32 bits are the hash of the key. In all
+    /// else it is that of [`Id::of_key`].
     pub fn identify(self, key: &[u8]) -> Id {
-        let number = match self {
-            Scheme::Partitions { .. } => number(key),
-            Scheme::Ring { .. } | Scheme::Rendezvous | Scheme::Jump => None,
-        };
-        number.map_or_else(|| Id::of_key(key), Id::from_number)
+        match self {
+            Scheme::Partitions { .. } => {
+                number(key).map_or_else(|| Id::of_key(key), Id::from_number)
+            }
+            Scheme::Ring {
+                hash: Hash::Murmur3,
+                ..
+            } => murmur::key(key),
+            Scheme::Ring { .. } | Scheme::Rendezvous | Scheme::Jump => Id::of_key(key),
+        }
     }
 
     /// Whether a member may have a weight of its own.
@@ -57,13 +66,24 @@ impl Scheme {
         matches!(self, Scheme::Ring { .. } | Scheme::Rendezvous)
     }
 
+    /// Whether members are placed by their labels, so that no two may have the same.
+    pub fn is_labelled(self) -> bool {
+        matches!(
+            self,
+            Scheme::Ring {
+                hash: Hash::Murmur3,
+                ..
+            }
+        )
+    }
+
     /// The placement for this list, which is not empty. `map` is that of the partitions, if there are any.
     pub fn place(self, seats: &[Seat], map: &[Vec<u16>]) -> Arc<dyn Placement> {
         match self {
-            Scheme::Ring { positions, hash } => {
-                let Hash::Sha1 = hash;
-                Arc::new(Ring::new(seats, positions))
-            }
+            Scheme::Ring { positions, hash } => Arc::new(match hash {
+                Hash::Sha1 => Ring::new(seats, positions),
+                Hash::Murmur3 => Ring::murmur3(seats, positions),
+            }),
             Scheme::Partitions { .. } => Arc::new(Partitions::new(map.to_vec())),
             Scheme::Rendezvous => Arc::new(Rendezvous::new(seats)),
             Scheme::Jump => Arc::new(Jump::new(seats)),

@@ -15,11 +15,18 @@ struct Kind {
     is_numbered: bool,
 }
 
-const KINDS: [Kind; 4] = [
+const KINDS: [Kind; 5] = [
     Kind {
         scheme: Scheme::Ring {
             positions: 128,
             hash: Hash::Sha1,
+        },
+        is_numbered: false,
+    },
+    Kind {
+        scheme: Scheme::Ring {
+            positions: 128,
+            hash: Hash::Murmur3,
         },
         is_numbered: false,
     },
@@ -79,10 +86,16 @@ impl Kind {
     }
 }
 
-fn seats(count: u32) -> Vec<Seat> {
-    let id = |n: u32| Id::of(&n.to_be_bytes());
-    (0..count).map(|n| id(n).into()).collect()
+fn seats(count: u32) -> Vec<Seat<'static>> {
+    let labels = LABELS.split(' ').take(count as usize);
+    let seat = |(n, label): (u32, _)| Seat {
+        label,
+        ..Id::of(&n.to_be_bytes()).into()
+    };
+    (0..count).zip(labels).map(seat).collect()
 }
+
+const LABELS: &str = "a b c d e f g h i j k l";
 
 fn keys() -> impl Iterator<Item = Id> {
     (0..10_000_u32).map(|n| Id::of_key(&n.to_be_bytes()))

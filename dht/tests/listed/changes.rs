@@ -10,10 +10,14 @@ use dht::record::Changed;
 
 use crate::network::{Address, Network, member};
 
-pub const SCHEMES: [Scheme; 4] = [
+pub const SCHEMES: [Scheme; 5] = [
     Scheme::Ring {
         positions: 32,
         hash: Hash::Sha1,
+    },
+    Scheme::Ring {
+        positions: 32,
+        hash: Hash::Murmur3,
     },
     Scheme::Partitions { count: 50 },
     Scheme::Rendezvous,

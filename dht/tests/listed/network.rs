@@ -21,6 +21,8 @@ pub struct Network {
     pub returned: BTreeMap<Ticket, Returned<Address>>,
     /// Of a hundred questions, and of a hundred answers, so many never arrive.
     pub lost: u64,
+    /// Those whose stores are out of reach.
+    pub stranded: BTreeSet<Address>,
     /// Nothing comes to these nodes, or from them, though they are up.
     pub cut: BTreeSet<Address>,
     queue: BTreeMap<(u64, u64), Delivery>,
@@ -63,6 +65,7 @@ pub fn member(address: Address) -> Member<Address> {
             incarnation: 1,
         },
         name: format!("n{address}"),
+        label: format!("n{address}"),
         weight: 1,
         zone: None,
     }
@@ -77,6 +80,7 @@ impl Network {
             hosts: BTreeMap::new(),
             returned: BTreeMap::new(),
             lost: 0,
+            stranded: BTreeSet::new(),
             cut: BTreeSet::new(),
             queue: BTreeMap::new(),
             open: BTreeMap::new(),
@@ -419,7 +423,10 @@ impl Network {
                     self.push(delay, Delivery::Event(at, life, event));
                     return None;
                 }
-                let outcome = perform(&mut self.host(at).store, command);
+                let outcome = match self.stranded.contains(&at) && needs_content(&command) {
+                    true => Outcome::Failed,
+                    false => perform(&mut self.host(at).store, command),
+                };
                 return Some(Event::Stored { ticket, outcome });
             }
             Action::Wait { timer, delay } => {
@@ -444,6 +451,15 @@ impl Network {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         low + (z ^ (z >> 31)) % (high - low + 1)
+    }
+}
+
+/// Whether a store that is out of reach can't do it.
+fn needs_content(command: &Command) -> bool {
+    match command {
+        Command::Write { put, merge, .. } => !put.is_empty() || !merge.is_empty(),
+        Command::Note(_) | Command::Discard(_) | Command::Sync => false,
+        _ => true,
     }
 }
 

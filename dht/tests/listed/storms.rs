@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use dht::event::{Call, Returned, Ticket};
+use dht::event::{Call, Failure, Returned, Ticket};
 use dht::listed::Config;
 use dht::listed::table::Change;
+use dht::message::Routing;
 use dht::placement::Scheme;
+use dht::store::Store as _;
 use dht::{Event, Id};
 
 use crate::changes::{SCHEMES, remove};
@@ -186,6 +188,67 @@ fn nothing_acknowledged_is_lost_with_three_copies() {
     for seed in seeds() {
         storm(SCHEMES[seed as usize % SCHEMES.len()], 3, seed);
     }
+}
+
+/// As with stores that are in other processes: one of them is away for some seconds, and may come back empty.
+#[test]
+fn nothing_is_lost_or_unreadable_while_one_store_of_three_is_out_of_reach() {
+    for seed in 0..SEEDS / 4 {
+        let config = Config {
+            scheme: SCHEMES[seed as usize % SCHEMES.len()],
+            replicas: 3,
+            page: 16,
+            ..Config::default()
+        };
+        let mut network = Network::of(5, config, seed);
+        network.settle(20);
+        let mut clients = Clients::new();
+        for _ in 0..3 {
+            run(&mut network, &mut clients, 500);
+            let at = network.draw(0, 4) as Address;
+            network.stranded.insert(at);
+            run(&mut network, &mut clients, 3_000);
+            clients.forget_open();
+            clients.check(&mut network, seed);
+            network.stranded.clear();
+            if network.draw(0, 1) == 0 {
+                for (key, _) in network.records(at) {
+                    network
+                        .hosts
+                        .get_mut(&at)
+                        .expect("it is there")
+                        .store
+                        .forget(key);
+                }
+                clients.check(&mut network, seed);
+            }
+            network.settle(300);
+        }
+        clients.check(&mut network, seed);
+    }
+}
+
+#[test]
+fn where_the_only_copy_is_out_of_reach_nobody_says_that_there_is_none() {
+    let mut network = Network::of(3, Config::default(), 1);
+    network.settle(20);
+    let key = Id::of(b"key");
+    let call = network.write(key, "value");
+    assert!(matches!(network.wait_for(0, call), Returned::Changed(..)));
+    network.stranded.extend([0, 1, 2]);
+    let routing = Routing::Finger;
+    let calls = [network.write(key, "new"), Call::Read { key, routing }];
+    for call in calls {
+        for at in 0..3 {
+            let returned = network.wait_for(at, call.clone());
+            assert!(
+                matches!(returned, Returned::Failed(Failure::Store, _)),
+                "{returned:?}"
+            );
+        }
+    }
+    network.stranded.clear();
+    assert_eq!(network.read(0, key).as_deref(), Some("value"));
 }
 
 #[test]

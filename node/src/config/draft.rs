@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use dht::message::Routing;
 use dht::ownership::Ownership;
+use dht::placement::Hash;
 use figment::error::Kind;
 use figment::providers::{Format as _, Serialized, Toml};
 use figment::{Figment, Metadata};
@@ -39,6 +40,8 @@ pub(super) struct Values {
     pub(super) placement: Option<Placement>,
     pub(super) partitions: Option<u16>,
     pub(super) positions: Option<u16>,
+    pub(super) hash: Option<Hash>,
+    pub(super) label: Option<String>,
     pub(super) weight: Option<u16>,
     pub(super) socket_address: Option<String>,
     pub(super) view: Vec<String>,
@@ -79,6 +82,8 @@ impl Default for Values {
             placement: None,
             partitions: None,
             positions: None,
+            hash: None,
+            label: None,
             weight: None,
             socket_address: None,
             view: Vec::new(),
@@ -105,12 +110,43 @@ impl Default for Values {
 }
 
 /// What keeps the content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub(super) enum Engine {
     Memory,
     Disk,
+    /// The rest of what is written: host and port.
+    Memcached(String),
 }
+
+impl TryFrom<String> for Engine {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Engine, String> {
+        match text.as_str() {
+            "memory" => Ok(Engine::Memory),
+            "disk" => Ok(Engine::Disk),
+            text => match text.strip_prefix(MEMCACHED) {
+                Some(address) => Ok(Engine::Memcached(address.to_owned())),
+                None => Err(format!(
+                    "it must be memory, disk or memcached://HOST:PORT, not {text}"
+                )),
+            },
+        }
+    }
+}
+
+impl From<Engine> for String {
+    fn from(engine: Engine) -> String {
+        match engine {
+            Engine::Memory => "memory".to_owned(),
+            Engine::Disk => "disk".to_owned(),
+            Engine::Memcached(address) => format!("{MEMCACHED}{address}"),
+        }
+    }
+}
+
+const MEMCACHED: &str = "memcached://";
 
 /// What kind of value a key has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +159,7 @@ pub(super) enum Form {
 }
 
 /// Every key of [`Values`].
-pub(super) const KEYS: [(&str, Form); 35] = [
+pub(super) const KEYS: [(&str, Form); 37] = [
     ("address", Form::Text),
     ("name", Form::Text),
     ("network", Form::Text),
@@ -138,6 +174,8 @@ pub(super) const KEYS: [(&str, Form); 35] = [
     ("placement", Form::Text),
     ("partitions", Form::Number),
     ("positions", Form::Number),
+    ("hash", Form::Text),
+    ("label", Form::Text),
     ("weight", Form::Number),
     ("socket_address", Form::Text),
     ("view", Form::List),

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use dht::placement::{Hash, Scheme};
 use serde::{Deserialize, Serialize};
 
-use crate::config::draft::Draft;
-use crate::config::{Entry, Error, resolve};
+use crate::config::draft::{Draft, Engine};
+use crate::config::{Entry, Error, NAME_BYTES_MAX, resolve};
 use crate::consul::Consul;
 
 /// How a node belongs to a list of members.
@@ -17,6 +17,8 @@ pub struct Listed {
     pub source: Source,
     /// How keys are placed; the same in the whole network.
     pub scheme: Scheme,
+    /// What is hashed for its place on a ring by murmur3.
+    pub label: String,
     /// How much this node should hold, compared to others; 1 where the scheme knows no weights.
     pub weight: u16,
 }
@@ -72,7 +74,7 @@ pub enum Placement {
 }
 
 /// What the values about listed members mean together; nothing where the ring keeps itself.
-pub(super) fn listed(draft: &Draft, me: SocketAddr) -> Result<Option<Listed>, Error> {
+pub(super) fn listed(draft: &Draft, name: &str, me: SocketAddr) -> Result<Option<Listed>, Error> {
     if draft.values.membership == Membership::Chord {
         return refuse_without_list(draft).map(|()| None);
     }
@@ -80,6 +82,7 @@ pub(super) fn listed(draft: &Draft, me: SocketAddr) -> Result<Option<Listed>, Er
     Ok(Some(Listed {
         source: source(draft, me)?,
         scheme: scheme(draft)?,
+        label: label(draft, name)?,
         weight: weight(draft)?,
     }))
 }
@@ -97,6 +100,8 @@ fn refuse_without_list(draft: &Draft) -> Result<(), Error> {
     let given = [
         ("partitions", values.partitions.map(|n| n.to_string())),
         ("positions", values.positions.map(|n| n.to_string())),
+        ("hash", values.hash.map(|hash| hash_name(hash).to_owned())),
+        ("label", values.label.clone()),
         ("weight", values.weight.map(|n| n.to_string())),
         (
             "members",
@@ -228,7 +233,12 @@ fn scheme(draft: &Draft) -> Result<Scheme, Error> {
         .partitions
         .filter(|_| placement != Placement::Partitions);
     let positions = values.positions.filter(|_| placement != Placement::Ring);
-    for (key, value) in [("partitions", partitions), ("positions", positions)] {
+    let hash = values.hash.filter(|_| placement != Placement::Ring);
+    for (key, value) in [
+        ("partitions", partitions.map(|count| count.to_string())),
+        ("positions", positions.map(|count| count.to_string())),
+        ("hash", hash.map(|hash| hash_name(hash).to_owned())),
+    ] {
         if let Some(value) = value {
             let reason = format!("placement = {} has none", name_of(placement));
             return Err(draft.refuse(key, value, reason));
@@ -250,7 +260,7 @@ fn scheme(draft: &Draft) -> Result<Scheme, Error> {
                 values.positions.unwrap_or(POSITIONS),
                 POSITIONS_MAX,
             )?,
-            hash: Hash::Sha1,
+            hash: values.hash.unwrap_or_default(),
         },
         Placement::Partitions => Scheme::Partitions {
             count: within(
@@ -262,6 +272,31 @@ fn scheme(draft: &Draft) -> Result<Scheme, Error> {
         Placement::Rendezvous => Scheme::Rendezvous,
         Placement::Jump => Scheme::Jump,
     })
+}
+
+/// What is hashed for the place of this node, where labels are.
+fn label(draft: &Draft, name: &str) -> Result<String, Error> {
+    let values = &draft.values;
+    let Some(label) = &values.label else {
+        return Ok(match &values.store {
+            Engine::Memcached(server) => python_label(server),
+            Engine::Memory | Engine::Disk => name.to_owned(),
+        });
+    };
+    let reason = if values.hash != Some(Hash::Murmur3) {
+        "only places on a ring by murmur3 go by it: set hash to murmur3".to_owned()
+    } else if !(1..=NAME_BYTES_MAX).contains(&label.len()) || label.chars().any(char::is_control) {
+        format!("it must be 1 to {NAME_BYTES_MAX} bytes without control characters")
+    } else {
+        return Ok(label.clone());
+    };
+    Err(draft.refuse("label", label, reason))
+}
+
+/// A server as Python writes the pair of its host and port, which is what clients there hash.
+fn python_label(server: &str) -> String {
+    let (host, port) = server.rsplit_once(':').unwrap_or((server, ""));
+    format!("('{host}', {port})")
 }
 
 fn weight(draft: &Draft) -> Result<u16, Error> {
@@ -329,14 +364,19 @@ pub fn placement_name(scheme: Scheme) -> &'static str {
 pub fn scheme_flags(scheme: Scheme) -> String {
     let name = placement_name(scheme);
     match scheme {
-        Scheme::Ring {
-            positions,
-            hash: Hash::Sha1,
-        } => {
-            format!("--placement {name} --positions {positions}")
+        Scheme::Ring { positions, hash } => {
+            let hash = hash_name(hash);
+            format!("--placement {name} --positions {positions} --hash {hash}")
         }
         Scheme::Partitions { count } => format!("--placement {name} --partitions {count}"),
         Scheme::Rendezvous | Scheme::Jump => format!("--placement {name}"),
+    }
+}
+
+fn hash_name(hash: Hash) -> &'static str {
+    match hash {
+        Hash::Sha1 => "sha1",
+        Hash::Murmur3 => "murmur3",
     }
 }
 

@@ -161,6 +161,72 @@ fn every_key_can_stand_in_the_environment() {
 }
 
 #[test]
+fn a_store_in_memcached_needs_an_address_and_keeps_no_group() {
+    jailed(|jail| {
+        let join = ["--join", "h:1"];
+        let by = |store: &'static str| [&join[..], &["--store", store]].concat();
+        let config = load(&by("memcached://127.0.0.1:11211"));
+        assert_eq!(
+            config.storage,
+            Storage::Memcached("127.0.0.1:11211".to_owned())
+        );
+        for address in ["", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:x"] {
+            jail.set_env("DHT_STORE", format!("memcached://{address}"));
+            refused(&join, &["store = memcached://", address, "DHT_STORE"]);
+        }
+        let group = [&by("memcached://127.0.0.1:11211")[..], &["--replicas", "3"]].concat();
+        refused(
+            &group,
+            &["store = memcached://", "a group", "replicas to 1"],
+        );
+    });
+}
+
+#[test]
+fn a_ring_by_murmur3_hashes_labels() {
+    jailed(|_| {
+        let listed = ["--membership", "static", "--members", "127.0.0.1:10001"];
+        let by = |flags: &[&'static str]| [&listed[..], flags].concat();
+        let label = |flags: &[&'static str]| match load(&by(flags)).entry {
+            Entry::Listed(listed) => (listed.label, listed.scheme),
+            other => panic!("{other:?}"),
+        };
+        let murmur3 = Scheme::Ring {
+            positions: 128,
+            hash: Hash::Murmur3,
+        };
+        let server = ["--store", "memcached://localhost:11211"];
+        let hash = ["--hash", "murmur3"];
+        for (flags, expected) in [
+            (hash.to_vec(), "127.0.0.1:10001"),
+            ([&hash[..], &["--name", "a"]].concat(), "a"),
+            ([&hash[..], &server].concat(), "('localhost', 11211)"),
+            ([&hash[..], &server, &["--label", "x"]].concat(), "x"),
+        ] {
+            assert_eq!(label(&flags), (expected.to_owned(), murmur3));
+        }
+        for (flags, words) in [
+            (&["--label", "x"][..], &["label = x", "hash to murmur3"][..]),
+            (
+                &["--hash", "murmur3", "--label", ""],
+                &["label", "1 to 255"],
+            ),
+            (
+                &["--hash", "sha1", "--placement", "jump"],
+                &["hash = sha1", "jump has none"],
+            ),
+        ] {
+            refused(&by(flags), words);
+        }
+        let chord = ["--join", "h:1", "--hash", "murmur3"];
+        refused(&chord, &["hash = murmur3", "membership to static"]);
+        // Listed members make up for what one has forgotten.
+        let copies = by(&["--replicas", "3", "--store", "memcached://127.0.0.1:11211"]);
+        assert_eq!(load(&copies).replicas, 3);
+    });
+}
+
+#[test]
 fn a_store_on_disk_needs_a_folder() {
     jailed(|jail| {
         let join = ["--join", "127.0.0.1:1"];

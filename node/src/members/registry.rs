@@ -143,10 +143,15 @@ fn registration(service: &Service, config: &Config, name: &str) -> Registration 
 /// What others have to know of this node.
 fn meta(service: &Service, config: &Config) -> BTreeMap<String, String> {
     let Member {
-        peer, name, weight, ..
+        peer,
+        name,
+        label,
+        weight,
+        ..
     } = own_member(config);
     let mut meta = BTreeMap::from([
         (NAME, name),
+        (LABEL, label),
         (INCARNATION, peer.incarnation.to_string()),
         (NETWORK, config.network.clone()),
         (WEIGHT, weight.to_string()),
@@ -194,6 +199,7 @@ fn member(config: &Config, instance: &Instance) -> Option<Member> {
             incarnation: meta(INCARNATION)?.parse().ok()?,
         },
         name,
+        label: meta(LABEL)?.to_owned(),
         weight: meta(WEIGHT)?.parse().ok()?,
         zone: meta(ZONE).map(zone_number),
     })
@@ -246,6 +252,7 @@ impl Roster {
 }
 
 const NAME: &str = "name";
+const LABEL: &str = "label";
 const INCARNATION: &str = "incarnation";
 const NETWORK: &str = "network";
 const WEIGHT: &str = "weight";
@@ -271,6 +278,7 @@ mod tests {
                 incarnation: 1,
             },
             name: name.to_owned(),
+            label: name.to_owned(),
             weight: 1,
             zone: None,
         }

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::time::Duration;
 
+use dht::placement::Scheme;
 use futures::future::join_all;
 use rand::RngExt as _;
 use tokio::time::{Instant, sleep};
@@ -29,7 +30,10 @@ pub(super) async fn call(
         let missing: Vec<usize> = (0..found.len()).filter(|i| found[*i].is_none()).collect();
         if missing.is_empty() {
             let members = found.into_iter().flatten().collect::<Vec<Member>>();
-            check_names(&members)?;
+            check_names(&members, |member| &member.name)?;
+            if service.scheme.is_some_and(Scheme::is_labelled) {
+                check_names(&members, |member| &member.label)?;
+            }
             info!(members = members.len(), "all listed members have answered");
             service.driver().listed(members);
             break;
@@ -91,8 +95,9 @@ fn check_name(listing: &Listing, found: &str) -> Result<(), Error> {
     }
 }
 
-fn check_names(members: &[Member]) -> Result<(), Error> {
-    let mut names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
+/// No two may be called the same, by name or label.
+fn check_names(members: &[Member], name: impl Fn(&Member) -> &String) -> Result<(), Error> {
+    let mut names: Vec<&str> = members.iter().map(|member| name(member).as_str()).collect();
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(Error::Twice(pair[0].to_owned())),

@@ -8,6 +8,7 @@
 )]
 
 pub mod consul;
+pub mod memcached;
 pub mod process;
 
 use std::collections::BTreeSet;

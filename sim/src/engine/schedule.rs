@@ -2,6 +2,7 @@
 
 use dht::Event;
 use dht::event::Timer;
+use dht::node::BEAT_MS;
 
 use super::parcel::Delivery;
 use super::{Address, Network, Status};
@@ -71,6 +72,5 @@ fn interval_us(schedule: &Schedule, duty: u8) -> u64 {
 
 const DUTIES: u8 = 5;
 
-/// The duty that only groups have, and how often: as real nodes do it.
+/// The duty that only groups have.
 const BEAT: u8 = 4;
-const BEAT_MS: u32 = 250;

@@ -3,6 +3,7 @@
 
 pub(super) mod stage;
 
+mod memcached;
 mod partitions;
 mod shards;
 
@@ -28,11 +29,14 @@ enum Story {
     Partitions,
     /// A causally consistent store: six nodes in two shards, a death, a return, a late joiner, three shards
     Shards,
+    /// A hash table over memcached: servers on a ring, 50 keys, one server goes, one comes, one dies
+    Memcached,
 }
 
 pub(super) async fn run(args: Args, cluster: &Cluster, printer: Printer) -> Result<ExitCode> {
     match args.story {
         Story::Shards => Stage::play("shards", cluster, printer, shards::play).await,
+        Story::Memcached => Stage::play("memcached", cluster, printer, memcached::play).await,
         Story::Partitions => Stage::play("partitions", cluster, printer, partitions::play).await,
     }
 }

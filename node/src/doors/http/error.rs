@@ -110,6 +110,10 @@ impl From<Failed> for Error {
                 "too_many_hops",
                 "the lookup took more hops than there should be nodes",
             ),
+            Failure::Store => Error::busy(
+                "store_unreachable",
+                "the store of the node that owns the key is out of reach: its /readyz says why",
+            ),
             Failure::Unknown => Error::new(
                 Status::GatewayTimeout,
                 "unknown_outcome",
@@ -145,6 +149,11 @@ fn unlisted(refusal: dht::listed::table::Refusal) -> Error {
     use dht::listed::table::{MEMBERS_MAX, Refusal};
     match refusal {
         Refusal::Present => taken("a member has this identifier already"),
+        Refusal::Label => Error::new(
+            Status::Conflict,
+            "label_taken",
+            "a member has this label already, and would have the same place: start the node with another --label",
+        ),
         Refusal::Unknown => Error::new(Status::NotFound, "no_member", "there is no such member"),
         Refusal::NotLast => Error::new(
             Status::Conflict,

@@ -18,8 +18,8 @@ pub(crate) fn healthz() -> Json<Value> {
 /// Ready: it is part of a ring, serves what is its own there, and can keep what it is given.
 #[get("/readyz")]
 pub(crate) fn readyz(node: &Node) -> Result<Json<Value>, Error> {
-    if let Some(cause) = node.driver().content().refusal() {
-        return Err(read_only(cause));
+    if let Some(reason) = node.driver().content().refusal() {
+        return Err(read_only(reason));
     }
     let view = node.view();
     let is_listed = node.scheme.is_some();

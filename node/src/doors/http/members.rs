@@ -191,6 +191,7 @@ fn member_json(member: &Member) -> Value {
         "address": member.peer.address,
         "incarnation": member.peer.incarnation,
         "name": member.name,
+        "label": member.label,
         "zone": member.zone.map(|zone| format!("{zone:016x}")),
         "weight": member.weight,
     })

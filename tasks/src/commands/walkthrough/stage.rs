@@ -56,11 +56,13 @@ impl Stage {
             Ok(Vec::new())
         };
         told?;
-        let nodes = table::nodes(cleared?.len());
+        let ended = match cleared?.len() {
+            // The story had processes of its own.
+            0 => String::new(),
+            count => format!("{} ended, ", table::nodes(count)),
+        };
         let ms = begun.elapsed().as_millis() as u64;
-        stage.say(format_args!(
-            "Clean-up: {nodes} ended, nothing left behind."
-        ))?;
+        stage.say(format_args!("Clean-up: {ended}nothing left behind."))?;
         stage.say(format_args!("All of it took {:.1} s.", ms as f64 / 1_000.0))?;
         stage.note("ms", json!(ms));
         printer.document(&stage.facts)?;

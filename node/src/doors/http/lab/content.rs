@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::clock::now_ms;
 use crate::doors::http::Node;
 use crate::doors::http::error::Error;
-use crate::doors::http::guard;
+use crate::doors::http::guard::{self, read_only};
 use crate::doors::http::lab::here::record_json;
 
 /// Items that this node serves, clockwise up to its own place in the ring; where members are listed, all that
@@ -47,6 +47,9 @@ pub(crate) fn content(
         Some(after) if after == end => Default::default(),
         after => content.page(&shown, after.unwrap_or(end), end, limit, now_ms),
     };
+    if let Some(reason) = content.refusal() {
+        return Err(read_only(reason));
+    }
     let next = items.last().filter(|_| more).map(|(key, _)| *key);
     let items = items.iter().map(|(key, record)| {
         let mut item = record_json(*key, record);

@@ -19,6 +19,7 @@ use crate::doors::http::guard::{self, Native, SameNetwork, Writable};
 use crate::doors::http::json::put_bytes;
 use crate::doors::http::lab::store::writing;
 use crate::service::Failed;
+use crate::store::memcached::Unreachable;
 use crate::{Address, Failure, Reply, Request};
 
 /// A value, as text or in base64.
@@ -84,7 +85,10 @@ pub(crate) async fn read(
     let me = node.view().me;
     let reply = match node.keepers(key) {
         None => node.answer(me, Request::Read(key)).await,
-        Some(keepers) if keepers.contains(&me) => Reply::Record(node.driver().content().read(key)),
+        Some(keepers) if keepers.contains(&me) => match node.driver().content().read(key) {
+            Ok(record) => Reply::Record(record),
+            Err(Unreachable) => return Err(Failed(Failure::Store, Vec::new()).into()),
+        },
         Some(keepers) => Reply::Elsewhere(Elsewhere::At(keepers.first().copied())),
     };
     match reply {

@@ -72,11 +72,13 @@ pub(crate) fn nodeinfo(node: &Node) -> Json<Value> {
         "membership": node.membership,
         "placement": node.scheme.map(placement_name),
         "scheme": node.scheme,
+        "label": node.label,
         "weight": node.weight,
         "table": table.map(|table| table.version),
         "partitions": partitions,
         "groups": groups.collect::<Vec<_>>(),
         "fetches": fetches.collect::<Vec<_>>(),
+        "lost": node.driver().content().lost(),
         "memcached": node.memcached.get(),
         "version": env!("CARGO_PKG_VERSION"),
     }))
