@@ -4,6 +4,7 @@
 //! written, this file what they mean together. An error names the place where the value stands.
 
 mod draft;
+mod endpoint;
 mod environment;
 mod member;
 
@@ -17,6 +18,7 @@ use dht::message::Routing;
 use dht::node::{REPLICAS_MAX, SUCCESSORS_MAX};
 use dht::ownership::Ownership;
 
+pub use self::endpoint::{Endpoint, NotAnEndpoint, Side};
 pub use self::member::{Member, NotAMember};
 use crate::Peer;
 use crate::args::Args;
@@ -51,6 +53,8 @@ pub struct Config {
     pub storage: Storage,
     /// Where clients of memcached are let in, if they are; port 0 is one that the system gives.
     pub memcached: Option<SocketAddr>,
+    /// Ways in for clients of ZeroMQ.
+    pub zeromq: Vec<Endpoint>,
     /// Threads.
     pub workers: NonZeroUsize,
     /// Where all that happens to it is written down, if anywhere.
@@ -142,6 +146,7 @@ impl Config {
             intervals: intervals(&draft)?,
             storage: storage(&draft)?,
             memcached: memcached(&draft, address)?,
+            zeromq: zeromq(&draft)?,
             workers: workers(&draft)?,
             trace: draft.values.trace,
             fault_injection: draft.values.fault_injection,
@@ -344,6 +349,19 @@ fn memcached(draft: &Draft, address: SocketAddr) -> Result<Option<SocketAddr>, E
     Ok(Some(SocketAddr::new(address.ip(), port)))
 }
 
+fn zeromq(draft: &Draft) -> Result<Vec<Endpoint>, Error> {
+    let texts = &draft.values.zeromq;
+    if texts.len() > ENDPOINTS_MAX {
+        let reason = format!("these are more than {ENDPOINTS_MAX}");
+        return Err(draft.refuse("zeromq", texts.join(","), reason));
+    }
+    let endpoint = |text: &String| {
+        let endpoint = text.parse();
+        endpoint.map_err(|error: NotAnEndpoint| draft.refuse("zeromq", text, error.to_string()))
+    };
+    texts.iter().map(endpoint).collect()
+}
+
 fn workers(draft: &Draft) -> Result<NonZeroUsize, Error> {
     let workers = draft.values.workers;
     NonZeroUsize::new(workers)
@@ -382,6 +400,8 @@ const INTERVAL_MS_MIN: u64 = 10;
 /// A day: beyond it the ring would not mend itself at all.
 const INTERVAL_MS_MAX: u64 = 86_400_000;
 const WORKERS_MAX: usize = 256;
+/// One for each interface or client that is known by its address; others come in at one.
+const ENDPOINTS_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests;

@@ -16,10 +16,12 @@ use dht::message::{Declined, Elsewhere, LinkKind, Routing, State};
 use dht::ownership::Ownership;
 use dht::record::{Change, Changed, Record};
 use dht::replication::message::Told;
+use dht::store::Limit;
 use dht::view::{Decision, Phase};
 use tokio::sync::{Notify, oneshot};
 
 use crate::clock::now_ms;
+use crate::config::Endpoint;
 use crate::driver::Driver;
 use crate::peers::Missed;
 use crate::service::acquaintances::Acquaintances;
@@ -43,6 +45,8 @@ pub struct Service {
     pub address: String,
     /// Where clients of memcached are let in, once they are.
     pub memcached: OnceLock<SocketAddr>,
+    /// Where clients of ZeroMQ are let in, once they are.
+    pub zeromq: OnceLock<Vec<Endpoint>>,
     acquaintances: Acquaintances,
     /// Whether its start is over.
     settled: AtomicBool,
@@ -66,6 +70,7 @@ impl Service {
             routing: config.routing,
             address: config.me.address.to_string(),
             memcached: OnceLock::new(),
+            zeromq: OnceLock::new(),
             acquaintances: Acquaintances::default(),
             settled: AtomicBool::new(false),
             left: Notify::new(),
@@ -106,6 +111,21 @@ impl Service {
         }
         let has_copy = self.view().has_copy(key);
         has_copy.then(|| live(self.driver.content().read(key)))
+    }
+
+    /// Up to `limit` items that this node serves, clockwise from the one after an identifier up to its own place
+    /// in the ring; and after which to go on, where there are more.
+    pub fn held(&self, after: Option<Id>, limit: Limit) -> (Vec<(Id, Record)>, Option<Id>) {
+        let view = self.driver.view();
+        // Neighbours come and go, but this end stays, so pages follow each other whatever happens.
+        let end = view.ownership.pick(view.me.id.previous(), view.me.id);
+        if after == Some(end) {
+            return Default::default();
+        }
+        let (start, content) = (after.unwrap_or(end), self.driver.content());
+        let (items, more) = content.page(&view.serves, start, end, limit, now_ms());
+        let next = items.last().filter(|_| more).map(|(key, _)| *key);
+        (items, next)
     }
 
     /// The value under a key, wherever it is. The last hop that is ok answers for it. What has expired is

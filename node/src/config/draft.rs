@@ -44,6 +44,7 @@ pub(super) struct Values {
     pub(super) store: Engine,
     pub(super) data: Option<PathBuf>,
     pub(super) memcached_port: Option<u16>,
+    pub(super) zeromq: Vec<String>,
     pub(super) workers: usize,
     pub(super) trace: Option<PathBuf>,
     pub(super) fault_injection: bool,
@@ -72,6 +73,7 @@ impl Default for Values {
             store: Engine::Memory,
             data: None,
             memcached_port: None,
+            zeromq: Vec::new(),
             workers: 1,
             trace: None,
             fault_injection: false,
@@ -98,7 +100,7 @@ pub(super) enum Form {
 }
 
 /// Every key of [`Values`].
-pub(super) const KEYS: [(&str, Form); 23] = [
+pub(super) const KEYS: [(&str, Form); 24] = [
     ("address", Form::Text),
     ("name", Form::Text),
     ("network", Form::Text),
@@ -119,6 +121,7 @@ pub(super) const KEYS: [(&str, Form); 23] = [
     ("store", Form::Text),
     ("data", Form::Text),
     ("memcached_port", Form::Number),
+    ("zeromq", Form::List),
     ("workers", Form::Number),
     ("trace", Form::Text),
     ("fault_injection", Form::Switch),

@@ -26,27 +26,19 @@ pub(crate) fn content(
             format!("limit is 1 to {LIMIT_MAX}"),
         )),
     })?;
-    // Neighbours come and go, but this end stays, so pages follow each other whatever happens.
-    let end = view.ownership.pick(view.me.id.previous(), view.me.id);
     let after = after.map(guard::id).transpose()?;
     let limit = Limit {
         records,
         bytes: PAGE_BYTES_MAX,
     };
-    let content = node.driver().content();
-    let now_ms = now_ms();
-    let (items, more) = match after {
-        Some(after) if after == end => Default::default(),
-        after => content.page(&view.serves, after.unwrap_or(end), end, limit, now_ms),
-    };
-    let next = items.last().filter(|_| more).map(|(key, _)| *key);
+    let (items, next) = node.held(after, limit);
     let items = items.iter().map(|(key, record)| {
         let mut item = record_json(*key, record);
         item.insert("role".to_owned(), "owner".into());
         item
     });
     Ok(Json(json!({
-        "count": content.count(&view.serves, now_ms),
+        "count": node.driver().content().count(&view.serves, now_ms()),
         "items": items.collect::<Vec<_>>(),
         "next": next,
     })))

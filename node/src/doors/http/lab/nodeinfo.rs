@@ -45,6 +45,8 @@ pub(crate) fn nodeinfo(node: &Node) -> Json<Value> {
             "percent": fetching.percent,
         })
     });
+    let zeromq = node.zeromq.get().into_iter().flatten();
+    let zeromq = zeromq.map(ToString::to_string);
     let successor = (view.phase != Phase::Joining).then(|| view.successor());
     Json(json!({
         "name": node.name,
@@ -67,6 +69,7 @@ pub(crate) fn nodeinfo(node: &Node) -> Json<Value> {
         "groups": groups.collect::<Vec<_>>(),
         "fetches": fetches.collect::<Vec<_>>(),
         "memcached": node.memcached.get(),
+        "zeromq": zeromq.collect::<Vec<_>>(),
         "version": env!("CARGO_PKG_VERSION"),
     }))
 }
