@@ -23,6 +23,7 @@
 
 pub mod args;
 pub mod config;
+pub mod consul;
 pub mod content;
 pub mod doors;
 pub mod driver;

@@ -300,6 +300,16 @@ Examples:
 Takes less than half a minute, and leaves nothing behind.")]
     Demo(Demo),
 
+    /// Tell one of the stories that this program grew out of, step by step, and check each step
+    #[command(after_help = "\
+Examples:
+  tasks walkthrough partitions           10,000 users in 200 partitions on 4 nodes, 5, and 4 again
+  tasks walkthrough partitions --json    the numbers, checked
+
+Real processes, a network of their own, and nothing left behind. Exit code 1 if a step is not as it must
+be.")]
+    Walkthrough(crate::commands::walkthrough::Args),
+
     /// Show the log of a node
     #[command(after_help = "\
 Examples:

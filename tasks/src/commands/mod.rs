@@ -34,6 +34,7 @@ mod storemany;
 pub(crate) mod swarm;
 mod trace;
 mod users;
+pub(crate) mod walkthrough;
 
 use std::process::ExitCode;
 
@@ -76,6 +77,7 @@ pub(crate) async fn run(command: Command, place: &Place, printer: Printer) -> Re
         Command::Trace(args) => trace::run(args, &cluster, printer).await,
         Command::Monitor(args) => monitor::run(args, &cluster, printer).await,
         Command::Demo(args) => demo::run(args, &cluster, printer).await,
+        Command::Walkthrough(args) => walkthrough::run(args, &cluster, printer).await,
         Command::Logs(args) => logs::run(args, &cluster, printer).await,
         Command::Prove(args) => prove::run(*args, place, printer).await,
         Command::Simulate(args) => simulate::run(*args, printer).await,
