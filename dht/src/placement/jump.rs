@@ -2,28 +2,42 @@
 //!
 //! Lamping and Veach, *A Fast, Minimal Memory, Consistent Hash Algorithm* (2014): nothing to keep but
 //! the number of nodes, and as even as chance can be; but nodes are numbered, and only the last one
-//! can go.
+//! can go. A copy is where the key would be if it were another one.
 
-use super::{Placement, low};
+use alloc::vec::Vec;
+use core::iter;
+
+use super::zones::Zones;
+use super::{Placement, Seat, low, mix};
 use crate::id::Id;
 
 /// Nodes that are numbered from zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Jump {
     nodes: usize,
+    zones: Zones,
 }
 
 impl Jump {
-    /// So many nodes, at least one.
-    pub fn new(nodes: usize) -> Jump {
-        assert!(nodes > 0, "a key has to land somewhere");
-        Jump { nodes }
+    /// These nodes, at least one, numbered by their places.
+    pub fn new(seats: &[Seat]) -> Jump {
+        assert!(!seats.is_empty(), "a key has to land somewhere");
+        Jump {
+            nodes: seats.len(),
+            zones: Zones::of(seats),
+        }
     }
-}
 
-impl Placement for Jump {
-    fn owner(&self, key: Id) -> usize {
-        let mut state = low(key);
+    /// So many nodes, at least one, of which nobody says where they are.
+    pub fn of(nodes: usize) -> Jump {
+        assert!(nodes > 0, "a key has to land somewhere");
+        Jump {
+            nodes,
+            zones: Zones::unknown(nodes),
+        }
+    }
+
+    fn land(&self, mut state: u64) -> usize {
         let (mut at, mut next) = (0, 0);
         while next < self.nodes {
             at = next;
@@ -37,14 +51,33 @@ impl Placement for Jump {
     }
 }
 
+impl Placement for Jump {
+    fn replicas(&self, key: Id, count: usize) -> Vec<usize> {
+        let key = low(key);
+        let mut seen = alloc::vec![false; self.nodes];
+        let others = (1..=TRIES * self.nodes as u64).map(|n| self.land(mix(key.wrapping_add(n))));
+        // Whoever is never landed on, which is next to impossible, comes last.
+        let order = iter::once(self.land(key))
+            .chain(others)
+            .chain(0..self.nodes);
+        let order = order.filter(|node| !core::mem::replace(&mut seen[*node], true));
+        self.zones.spread(order, count)
+    }
+
+    fn owner(&self, key: Id) -> usize {
+        self.land(low(key))
+    }
+}
+
+/// Jumps for each node, after which all of more than some nodes have been landed on.
+const TRIES: u64 = 16;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn key(number: u64) -> Id {
-        let mut bytes = [0; Id::BYTES];
-        bytes[Id::BYTES - 8..].copy_from_slice(&number.to_be_bytes());
-        Id::from_bytes(bytes)
+        Id::from_number(number)
     }
 
     #[test]
@@ -57,11 +90,8 @@ mod tests {
             (10_863_919_174_838_991, 11, 6),
             (2_016_238_256_797_177_309, 11, 3),
         ] {
-            assert_eq!(
-                Jump::new(nodes).owner(key(number)),
-                owner,
-                "{number} of {nodes}"
-            );
+            let jump = Jump::of(nodes);
+            assert_eq!(jump.owner(key(number)), owner, "{number} of {nodes}");
         }
     }
 
@@ -70,7 +100,7 @@ mod tests {
         for number in 0..500 {
             let mut owner = 0;
             for nodes in 1..50 {
-                let next = Jump::new(nodes).owner(key(number));
+                let next = Jump::of(nodes).owner(key(number));
                 assert!(next == owner || next == nodes - 1);
                 owner = next;
             }
