@@ -419,6 +419,25 @@ Examples:
 pipe: exit code 1 if a line could not be done.")]
     Shell(Shell),
 
+    /// Put and get over ZeroMQ, with the keys spread over servers by this client
+    #[command(
+        name = "zeromq",
+        after_help = "\
+Examples:
+  tasks node --address 127.0.0.1:9001 --name a --ring a@127.0.0.1:9001#1 --zeromq tcp://127.0.0.1:5551
+  tasks zeromq put greeting hello --servers tcp://127.0.0.1:5551,tcp://127.0.0.1:5552
+  tasks zeromq get greeting --servers tcp://127.0.0.1:5551,tcp://127.0.0.1:5552
+  tasks zeromq all --servers tcp://127.0.0.1:2000,tcp://127.0.0.1:2001 --bind
+  tasks zeromq put point '{\"x\":1}' --as-json --sharding rendezvous --consul http://127.0.0.1:8500
+  tasks zeromq all --consul http://127.0.0.1:8500 --json | jq .servers
+
+The same servers and the same --sharding find a key again, in whatever order they are named. With --bind this
+client listens, and nodes that were started with `--zeromq connect:tcp://127.0.0.1:2000` come to it. `get` ends
+with exit code 3 if there is nothing, and 4 if the server does not answer. In a network of its own rules any
+node has any key, and `all` shows each item once, whichever way the keys are spread here."
+    )]
+    ZeroMq(crate::commands::zeromq::Args),
+
     /// Print a script that completes commands in your shell
     #[command(after_help = "\
 Examples:

@@ -21,6 +21,7 @@ mod resolve;
 mod restart;
 mod ring;
 mod settings;
+mod shards;
 mod simulated;
 mod spawn;
 mod start;

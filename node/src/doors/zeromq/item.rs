@@ -25,13 +25,12 @@ impl Kept {
         text
     }
 
-    pub(super) fn is_json(&self) -> bool {
-        matches!(self, Kept::Json(_))
-    }
-
     /// What stands beside it.
     pub(super) fn flags(&self) -> u64 {
-        if self.is_json() { JSON } else { 0 }
+        match self {
+            Kept::Text(_) => 0,
+            Kept::Json(_) => JSON,
+        }
     }
 }
 

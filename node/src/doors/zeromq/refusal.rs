@@ -34,6 +34,10 @@ impl Refusal {
         Refusal::new("multipart", message)
     }
 
+    pub(super) fn no_text() -> Refusal {
+        Refusal::new("bad_json", "a request is one object of JSON, in UTF-8")
+    }
+
     pub(super) fn json_error(error: &serde_json::Error) -> Refusal {
         Refusal::new(
             "bad_json",
