@@ -305,6 +305,9 @@ Takes less than half a minute, and leaves nothing behind.")]
 Examples:
   tasks walkthrough partitions           10,000 users in 200 partitions on 4 nodes, 5, and 4 again
   tasks walkthrough partitions --json    the numbers, checked
+  tasks walkthrough chord                the lab's ring, with every state in between
+  tasks walkthrough zeromq               a client that spreads 1,000 keys over servers, by two rules
+  tasks walkthrough zeromq --consul http://127.0.0.1:8500
 
 Real processes, a network of their own, and nothing left behind. Exit code 1 if a step is not as it must
 be.")]

@@ -56,6 +56,12 @@ impl Shards {
         Err(Failure::Usage(wrong).into())
     }
 
+    /// The servers without the one of this label.
+    pub(crate) fn others(&self, label: &str) -> Vec<Arc<Server>> {
+        let others = self.servers.iter().filter(|server| server.label != label);
+        others.cloned().collect()
+    }
+
     /// The server that a key belongs to.
     pub(crate) fn server_of(&self, key: &str) -> &Arc<Server> {
         let key = self.scheme.identify(key.as_bytes());
@@ -88,7 +94,9 @@ impl Shards {
         let moves = held.into_iter().map(async |(server, items)| {
             let mut moved = 0;
             for item in items {
-                let key = item.key.ok_or_else(|| anyhow!("{}: a key is no text", server.label))?;
+                let key = item
+                    .key
+                    .ok_or_else(|| anyhow!("{}: a key is no text", server.label))?;
                 let taker = next.server_of(&key);
                 if taker.label != server.label {
                     taker.put(&key, &item.value).await?;
@@ -141,9 +149,15 @@ mod tests {
                 let key = format!("key-{number}");
                 let label = &one.server_of(&key).label;
                 assert_eq!(label, &other.server_of(&key).label);
-                loads[["a:1", "b:1", "c:1"].iter().position(|each| each == label).expect("one")] += 1;
+                loads[["a:1", "b:1", "c:1"]
+                    .iter()
+                    .position(|each| each == label)
+                    .expect("one")] += 1;
             }
-            assert!(loads.iter().all(|load| (50..150).contains(load)), "{loads:?}");
+            assert!(
+                loads.iter().all(|load| (50..150).contains(load)),
+                "{loads:?}"
+            );
         }
     }
 
@@ -153,9 +167,8 @@ mod tests {
             let before = shards(&["a:1", "b:1", "c:1"], sharding).expect("three servers");
             let after = shards(&["a:1", "b:1", "c:1", "d:1"], sharding).expect("four servers");
             let keys = (0..300).map(|number| format!("key-{number}"));
-            let (stays, moves): (Vec<_>, Vec<_>) = keys.partition(|key| {
-                before.server_of(key).label == after.server_of(key).label
-            });
+            let (stays, moves): (Vec<_>, Vec<_>) =
+                keys.partition(|key| before.server_of(key).label == after.server_of(key).label);
             assert!(stays.len() > 150 && moves.len() > 30);
             assert!(moves.iter().all(|key| after.server_of(key).label == "d:1"));
         }
@@ -165,7 +178,10 @@ mod tests {
     fn no_server_and_one_twice_are_wrong_usage() {
         for labels in [&[][..], &["a:1", "b:1", "a:1"]] {
             let error = shards(labels, Sharding::Ring).expect_err("wrong");
-            assert!(matches!(error.downcast_ref(), Some(Failure::Usage(_))), "{error}");
+            assert!(
+                matches!(error.downcast_ref(), Some(Failure::Usage(_))),
+                "{error}"
+            );
         }
     }
 }

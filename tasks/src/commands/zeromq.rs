@@ -137,7 +137,9 @@ async fn get(shards: &Shards, key: &str, printer: Printer) -> Result<ExitCode> {
     let is_there = !item.value.is_null() || item.value_base64.is_some();
     if !is_there && !printer.is_json() {
         let name = shown(key.as_bytes());
-        return Err(Failure::NotFound(format!("there is nothing under `{name}` at {server}")).into());
+        return Err(
+            Failure::NotFound(format!("there is nothing under `{name}` at {server}")).into(),
+        );
     }
     printer.line(text(&item))?;
     let mut document = serde_json::to_value(&item).context("an item is plain data")?;
@@ -160,17 +162,28 @@ async fn del(shards: &Shards, key: &str, printer: Printer) -> Result<ExitCode> {
 
 async fn all(shards: &Shards, printer: Printer) -> Result<ExitCode> {
     let held = shards.all().await?;
-    let counts = held.iter().map(|(server, items)| (&server.label, items.len()));
+    let counts = held
+        .iter()
+        .map(|(server, items)| (&server.label, items.len()));
     let counts: BTreeMap<&String, usize> = counts.collect();
     let items: Vec<&Item> = held.iter().flat_map(|(_, items)| items).collect();
     printer.document(&json!({"collection": items, "servers": counts}))?;
     for item in &items {
         let key = item.key.as_ref().or(item.key_base64.as_ref());
-        printer.line(format_args!("{}\t{}", key.map_or("", |key| key), text(item)))?;
+        printer.line(format_args!(
+            "{}\t{}",
+            key.map_or("", |key| key),
+            text(item)
+        ))?;
     }
     if !printer.is_json() {
-        let each = counts.iter().map(|(label, count)| format!("{label} has {count}"));
-        let (each, all) = (each.collect::<Vec<_>>().join(", "), counted(items.len(), "item"));
+        let each = counts
+            .iter()
+            .map(|(label, count)| format!("{label} has {count}"));
+        let (each, all) = (
+            each.collect::<Vec<_>>().join(", "),
+            counted(items.len(), "item"),
+        );
         printer.note(format_args!("{all}: {each}"));
     }
     Ok(ExitCode::SUCCESS)
@@ -198,7 +211,10 @@ impl Servers {
                 return Err(Failure::Usage(text.to_owned()).into());
             }
             ([], Some(url)) => self.registered(url).await?,
-            (named, _) => named.iter().map(|place| self.named(place)).collect::<Result<_>>()?,
+            (named, _) => named
+                .iter()
+                .map(|place| self.named(place))
+                .collect::<Result<_>>()?,
         };
         Shards::new(servers, self.sharding)
     }

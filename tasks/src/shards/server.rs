@@ -101,7 +101,10 @@ impl Server {
                 return Ok(items);
             };
             let label = &self.label;
-            ensure!(request["after"] != next, "{label} answers the same page twice");
+            ensure!(
+                request["after"] != next,
+                "{label} answers the same page twice"
+            );
             request["after"] = next.into();
         }
     }

@@ -220,10 +220,7 @@ mod tests {
         ] {
             assert_eq!(code(text), expected, "{text:.60}");
         }
-        for frame in [
-            &b"\xff{}"[..],
-            b"{\"op\":\"GET_ALL\",\"ignored\":\"\xff\"}",
-        ] {
+        for frame in [&b"\xff{}"[..], b"{\"op\":\"GET_ALL\",\"ignored\":\"\xff\"}"] {
             assert_eq!(parse(&[frame]).expect_err("no text").code, "bad_json");
         }
         assert_eq!(parse(&["{}", "{}"]).expect_err("two").code, "multipart");
