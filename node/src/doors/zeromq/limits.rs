@@ -18,8 +18,8 @@ pub(super) const MESSAGE_BYTES_MAX: u64 = FRAME_BYTES_MAX + 64 * 1024;
 /// Frames of a message: the request, the delimiter, and who has passed it on.
 pub(super) const FRAMES_MAX: usize = 32;
 
-/// Connections at a time, each with one request under way: each may hold a frame and an answer of the largest
-/// size, so these are 4 GiB if all of them mean harm. One ZeroMQ socket of a client makes one connection.
+/// Connections at a time, each with one request under way. Each may hold a frame and an answer of the largest size,
+/// some 20 MiB, so these are 5 GiB if all of them mean harm. One ZeroMQ socket of a client makes one connection.
 pub(super) const CONNECTIONS_MAX: usize = 256;
 
 /// A connection, and both ends of the one from the gate to its socket.
@@ -35,7 +35,7 @@ pub(super) const PAGE_BYTES_MAX: usize = 1024 * 1024;
 pub(super) const ALL_RECORDS_MAX: usize = 10_000;
 
 /// Bytes of an answer to GET_ALL without a limit, as they are kept.
-pub(super) const ALL_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(super) const ALL_BYTES_MAX: usize = 1024 * 1024;
 
 /// Bytes that are passed on at a time.
 pub(super) const PASSED_BYTES: usize = 16 * 1024;

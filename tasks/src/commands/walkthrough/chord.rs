@@ -1,16 +1,17 @@
 //! The story of the lab: two nodes that know each other, more that join, values that are stored and found, and
 //! content that passes on when somebody comes or goes. After each step the ring is shown, and judged by SHA-1.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod content;
+
+use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args as _, Command, FromArgMatches as _};
 use dht::id::Id;
 use dht::message::Routing;
-use dht::ownership::Ownership;
 use indicatif::ProgressBar;
-use serde::Deserialize;
 
+use self::content::Content;
 use crate::client::Call;
 use crate::commands::leave::leave;
 use crate::commands::walkthrough::stage::Stage;
@@ -18,8 +19,7 @@ use crate::converge::{Wait, converge, problems};
 use crate::grow::{join, join_many};
 use crate::item::value_path;
 use crate::load::{look_up_all, look_up_call, store_all};
-use crate::nodeinfo::NodeInfo;
-use crate::ring::{Report, look};
+use crate::ring::look;
 use crate::settings::Settings;
 use crate::start::boot;
 use crate::table;
@@ -70,9 +70,6 @@ struct Story<'a> {
     /// What has been stored.
     values: Vec<String>,
 }
-
-/// What each node holds, by its identifier.
-type Content = BTreeMap<Id, BTreeSet<Id>>;
 
 impl Story<'_> {
     async fn tell(mut self) -> Result<()> {
@@ -163,11 +160,11 @@ impl Story<'_> {
         let joiner = join(&self.stage.cluster, None).await?;
         let id = Id::of(joiner.name.as_bytes());
         let after = self.show(NODES + 1).await?;
-        let taken = &after[&id];
-        for (node, held) in &before {
+        let taken = &after.0[&id];
+        for (node, held) in &before.0 {
             let kept: BTreeSet<Id> = held.difference(taken).copied().collect();
             ensure!(
-                after[node] == kept,
+                after.0[node] == kept,
                 "what is not {}'s has moved",
                 joiner.name
             );
@@ -183,14 +180,14 @@ impl Story<'_> {
     /// A leaver hands all that it holds to one neighbour.
     async fn leave(&mut self) -> Result<()> {
         let before = self.content().await?;
-        let fullest = before.iter().max_by_key(|(_, held)| held.len());
+        let fullest = before.0.iter().max_by_key(|(_, held)| held.len());
         let (id, held) = fullest.context("a ring has nodes")?;
         let members = self.stage.cluster.running()?;
         let leaver = members.iter().find(|process| process.id == id.to_string());
         let leaver = leaver.context("whoever holds something runs")?;
         let (_, moved) = leave(&self.stage.cluster, leaver).await?;
         let after = self.show(NODES).await?;
-        let heir = after.iter().find(|(_, now)| held.is_subset(now));
+        let heir = after.0.iter().find(|(_, now)| held.is_subset(now));
         ensure!(
             moved == held.len() as u64 && heir.is_some(),
             "{} held {} values and handed over {moved}",
@@ -209,11 +206,8 @@ impl Story<'_> {
         let path = value_path(value.as_bytes()).context("words have a path")?;
         let members = self.stage.cluster.running()?;
         let client = &self.stage.cluster.client;
-        client
-            .ask_any(&members, &Call::delete(path))
-            .await?
-            .0
-            .accepted()?;
+        let (answer, _) = client.ask_any(&members, &Call::delete(path)).await?;
+        ensure!(answer.is_success(), "{}", answer.complaint());
         let call = look_up_call(value.as_bytes(), Routing::Finger);
         let (answer, _) = client.ask_any(&members, &call).await?;
         ensure!(answer.is_missing(), "`{value}` was deleted, and is there");
@@ -248,8 +242,8 @@ impl Story<'_> {
             "the ring of {nodes} does not become ideal:\n  {}",
             problems(&report)
         );
-        let content = self.content_of(&report).await?;
-        self.check(&content)?;
+        let content = Content::look(&cluster.client, &report).await?;
+        content.check(&self.values, self.settings.ownership)?;
         let members = look(&cluster.client, &cluster.network()?).await;
         let printer = self.stage.printer;
         let ring = table::ring(printer, &members, "last seen", |_| "now".to_owned());
@@ -259,75 +253,10 @@ impl Story<'_> {
     }
 
     async fn content(&self) -> Result<Content> {
-        self.content_of(&converge(&self.stage.cluster, Wait::Changed).await?)
-            .await
-    }
-
-    async fn content_of(&self, report: &Report) -> Result<Content> {
-        #[derive(Deserialize)]
-        struct Page {
-            count: usize,
-            items: Vec<Item>,
-        }
-        #[derive(Deserialize)]
-        struct Item {
-            key: Id,
-        }
-        let mut content = Content::new();
-        for NodeInfo { id, address, .. } in &report.nodes {
-            let call = Call::get(format!("/content?limit={PAGE}"));
-            let answer = self.stage.cluster.client.ask(address, &call).await?;
-            let Page { count, items } = answer.accepted()?.read()?;
-            ensure!(count == items.len(), "{address} holds more than was stored");
-            content.insert(*id, items.into_iter().map(|item| item.key).collect());
-        }
-        Ok(content)
-    }
-
-    /// Each key is at its owner, as this computes it from names and values alone.
-    fn check(&self, content: &Content) -> Result<()> {
-        for (node, held) in content {
-            for key in held {
-                let owner = owner(content.keys().copied(), *key, self.settings.ownership);
-                ensure!(
-                    owner == Some(*node),
-                    "{} is not at its owner",
-                    table::key(*key)
-                );
-            }
-        }
-        let held: BTreeSet<&Id> = content.values().flatten().collect();
-        let all: usize = content.values().map(BTreeSet::len).sum();
-        let keys: BTreeSet<Id> = self
-            .values
-            .iter()
-            .map(|value| Id::of(value.as_bytes()))
-            .collect();
-        ensure!(
-            held.len() == all && held.into_iter().eq(&keys),
-            "{all} values are held, and not just the {} that were stored",
-            keys.len()
-        );
-        Ok(())
-    }
-}
-
-/// The owner of a key among nodes that come in their order.
-fn owner(nodes: impl Iterator<Item = Id> + Clone, key: Id, rule: Ownership) -> Option<Id> {
-    match rule {
-        Ownership::Successor => nodes
-            .clone()
-            .find(|node| *node >= key)
-            .or(nodes.clone().next()),
-        Ownership::Predecessor => nodes
-            .clone()
-            .filter(|node| *node <= key)
-            .last()
-            .or(nodes.last()),
+        let cluster = &self.stage.cluster;
+        Content::look(&cluster.client, &converge(cluster, Wait::Changed).await?).await
     }
 }
 
 const NODES: usize = 8;
 const VALUES: usize = 60;
-/// More than are stored.
-const PAGE: usize = 1_000;
