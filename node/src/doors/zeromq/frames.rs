@@ -205,8 +205,8 @@ mod tests {
             cuts.sort_unstable();
             let (mut pieces, mut start) = (greeted(), 0);
             let ends = cuts.into_iter().chain([bytes.len()]);
-            let taken = ends.map(|end| std::mem::replace(&mut start, end)..end);
-            let taken: Result<(), TooMuch> = taken.map(|piece| pieces.take(&bytes[piece])).collect();
+            let mut ranges = ends.map(|end| std::mem::replace(&mut start, end)..end);
+            let taken = ranges.try_for_each(|piece| pieces.take(&bytes[piece]));
             prop_assert_eq!(taken, expected);
             if expected.is_ok() {
                 prop_assert_eq!(pieces.is_between(), whole.is_between());
