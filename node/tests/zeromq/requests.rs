@@ -120,6 +120,9 @@ async fn requests_that_are_sent_ahead_are_answered_in_their_order() {
     let node = node().await;
     let mut dealer = DealerSocket::new();
     dealer.connect(&node.door).await.expect("it listens");
+    let bare = ZmqMessage::from("{\"op\":\"GET_ALL\"}");
+    let sent = dealer.send(bare).await;
+    sent.expect("without a delimiter it is passed over");
     let message = |request: Value| {
         let mut message = ZmqMessage::from(request.to_string());
         // Whoever has passed it on, and the delimiter, come back with the answer.
