@@ -223,6 +223,17 @@ pub struct Args {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memcached_port: Option<u16>,
 
+    /// Let clients of ZeroMQ in: they connect here, or the node connects to one that listens itself (the word
+    /// `connect:`). Port 0 is one that the system gives, to be seen in the log and at `/nodeinfo`; may be given
+    /// more than once [env: DHT_ZEROMQ] [default: none]
+    #[arg(
+        long,
+        value_name = "bind:tcp://HOST:PORT|connect:tcp://HOST:PORT",
+        value_delimiter = ','
+    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub zeromq: Vec<String>,
+
     /// Threads. One serves some 50,000 small requests a second [env: DHT_WORKERS] [default: 1]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]

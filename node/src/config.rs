@@ -5,6 +5,7 @@
 
 mod causal;
 mod draft;
+mod endpoint;
 mod environment;
 mod listed;
 mod member;
@@ -20,6 +21,7 @@ use dht::node::{REPLICAS_MAX, SUCCESSORS_MAX};
 use dht::ownership::Ownership;
 
 pub use self::causal::Causal;
+pub use self::endpoint::{Endpoint, NotAnEndpoint, Side};
 pub use self::listed::{
     Listed, Listing, Membership, Placement, Source, placement_name, scheme_flags,
 };
@@ -57,6 +59,8 @@ pub struct Config {
     pub storage: Storage,
     /// Where clients of memcached are let in, if they are; port 0 is one that the system gives.
     pub memcached: Option<SocketAddr>,
+    /// Ways in for clients of ZeroMQ.
+    pub zeromq: Vec<Endpoint>,
     /// Threads.
     pub workers: NonZeroUsize,
     /// Where all that happens to it is written down, if anywhere.
@@ -154,6 +158,7 @@ impl Config {
             intervals: intervals(&draft)?,
             storage: storage(&draft)?,
             memcached: memcached(&draft, address)?,
+            zeromq: zeromq(&draft)?,
             workers: workers(&draft)?,
             trace: draft.values.trace,
             fault_injection: draft.values.fault_injection,
@@ -379,6 +384,19 @@ fn memcached(draft: &Draft, address: SocketAddr) -> Result<Option<SocketAddr>, E
     Ok(Some(SocketAddr::new(address.ip(), port)))
 }
 
+fn zeromq(draft: &Draft) -> Result<Vec<Endpoint>, Error> {
+    let texts = &draft.values.zeromq;
+    if texts.len() > ENDPOINTS_MAX {
+        let reason = format!("these are more than {ENDPOINTS_MAX}");
+        return Err(draft.refuse("zeromq", texts.join(","), reason));
+    }
+    let endpoint = |text: &String| {
+        let endpoint = text.parse();
+        endpoint.map_err(|error: NotAnEndpoint| draft.refuse("zeromq", text, error.to_string()))
+    };
+    texts.iter().map(endpoint).collect()
+}
+
 fn workers(draft: &Draft) -> Result<NonZeroUsize, Error> {
     let workers = draft.values.workers;
     NonZeroUsize::new(workers)
@@ -417,6 +435,8 @@ const INTERVAL_MS_MIN: u64 = 10;
 /// A day: beyond it the ring would not mend itself at all.
 const INTERVAL_MS_MAX: u64 = 86_400_000;
 const WORKERS_MAX: usize = 256;
+/// One for each interface or client that is known by its address; others come in at one.
+const ENDPOINTS_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use crate::args::Args;
 use crate::config::{Config, Entry, Membership, Storage};
 use crate::content::Content;
-use crate::doors::memcached::Door;
+use crate::doors::{memcached, zeromq};
 use crate::driver::{Driver, Trace};
 use crate::entry::{enter, seek};
 use crate::exit::{End, Signals, leave};
@@ -60,6 +60,8 @@ enum Error {
     #[error(transparent)]
     Server(#[from] server::Error),
     #[error(transparent)]
+    ZeroMq(#[from] zeromq::Error),
+    #[error(transparent)]
     Schedule(#[from] schedule::Error),
     #[error(transparent)]
     Entry(#[from] entry::Error),
@@ -93,7 +95,8 @@ async fn live(config: &Config) -> Result<(), Error> {
     let rocket = server::build(service.clone(), config.workers);
     let server = Server::start(rocket, config.me.address).await?;
     info!(name = config.name, id = %config.me.id, address = %config.me.address, "listening");
-    let memcached = memcached(&service, config).await?;
+    let memcached = let_memcached_in(&service, config).await?;
+    let zeromq = let_zeromq_in(&service, config).await?;
 
     let entered = tokio::select! {
         entered = enter(&service, config) => entered,
@@ -122,7 +125,7 @@ async fn live(config: &Config) -> Result<(), Error> {
     if let Entry::Listed(listed) = &config.entry {
         sign_off(config, listed).await;
     }
-    drop(memcached);
+    drop((memcached, zeromq));
     server.stop().await;
     service.driver().content().close();
     Ok(left?)
@@ -152,15 +155,28 @@ fn stays(service: &Service, config: &Config) -> bool {
 }
 
 /// Lets clients of memcached in, if so configured.
-async fn memcached(service: &Arc<Service>, config: &Config) -> Result<Option<Door>, Error> {
+async fn let_memcached_in(
+    service: &Arc<Service>,
+    config: &Config,
+) -> Result<Option<memcached::Door>, Error> {
     let Some(address) = config.memcached else {
         return Ok(None);
     };
-    let door = Door::open(service.clone(), address).await;
+    let door = memcached::Door::open(service.clone(), address).await;
     let door = door.map_err(|error| server::Error::Address(address, error))?;
     info!(address = %door.address, "listening to clients of memcached");
     service.memcached.get_or_init(|| door.address);
     Ok(Some(door))
+}
+
+/// Lets clients of ZeroMQ in, if so configured.
+async fn let_zeromq_in(service: &Arc<Service>, config: &Config) -> Result<zeromq::Door, Error> {
+    let door = zeromq::Door::open(service.clone(), &config.zeromq).await?;
+    for endpoint in &door.endpoints {
+        info!(%endpoint, "lets clients of ZeroMQ in");
+    }
+    service.zeromq.get_or_init(|| door.endpoints.clone());
+    Ok(door)
 }
 
 /// The state machine, and where all that happens to it is written down, if anywhere.

@@ -20,11 +20,12 @@ use dht::ownership::Ownership;
 use dht::placement::Scheme;
 use dht::record::{Change, Changed, Record};
 use dht::replication::message::Told;
+use dht::store::Limit;
 use dht::view::{Decision, Phase, Range};
 use tokio::sync::{Notify, oneshot};
 
 use crate::clock::now_ms;
-use crate::config::{Entry, Membership};
+use crate::config::{Endpoint, Entry, Membership};
 use crate::driver::Driver;
 use crate::introduction::own_member;
 use crate::peers::Missed;
@@ -61,6 +62,8 @@ pub struct Service {
     pub causal_wait: Option<Duration>,
     /// Where clients of memcached are let in, once they are.
     pub memcached: OnceLock<SocketAddr>,
+    /// Where clients of ZeroMQ are let in, once they are.
+    pub zeromq: OnceLock<Vec<Endpoint>>,
     acquaintances: Acquaintances,
     /// Whether its start is over.
     settled: AtomicBool,
@@ -93,6 +96,7 @@ impl Service {
                 _ => None,
             },
             memcached: OnceLock::new(),
+            zeromq: OnceLock::new(),
             acquaintances: Acquaintances::default(),
             settled: AtomicBool::new(false),
             left: Notify::new(),
@@ -174,6 +178,21 @@ impl Service {
         let has_copy = self.view().has_copy(key);
         let record = has_copy.then(|| self.driver.content().read(key))?;
         record.ok().map(live)
+    }
+
+    /// Up to `limit` items that this node serves, clockwise from the one after an identifier up to its own place
+    /// in the ring; and after which to go on, where there are more.
+    pub fn held(&self, after: Option<Id>, limit: Limit) -> (Vec<(Id, Record)>, Option<Id>) {
+        let view = self.driver.view();
+        // Neighbours come and go, but this end stays, so pages follow each other whatever happens.
+        let end = view.ownership.pick(view.me.id.previous(), view.me.id);
+        if after == Some(end) {
+            return Default::default();
+        }
+        let (start, content) = (after.unwrap_or(end), self.driver.content());
+        let (items, more) = content.page(&self.shows(), start, end, limit, now_ms());
+        let next = items.last().filter(|_| more).map(|(key, _)| *key);
+        (items, next)
     }
 
     /// The value under a key, wherever it is. The last hop that is ok answers for it. What has expired is

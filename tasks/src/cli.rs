@@ -310,7 +310,11 @@ Takes less than half a minute, and leaves nothing behind.")]
 Examples:
   tasks walkthrough partitions           10,000 users in 200 partitions on 4 nodes, 5, and 4 again
   tasks walkthrough partitions --json    the numbers, checked
+  tasks walkthrough shards               a causally consistent store: a death, a return, a third shard
   tasks walkthrough memcached            servers on a ring by murmur3: one goes, one comes, one dies
+  tasks walkthrough chord                the lab's ring, with every state in between
+  tasks walkthrough zeromq               a client that spreads 1,000 keys over servers, by two rules
+  tasks walkthrough zeromq --consul http://127.0.0.1:8500
 
 Real processes, a network of their own, and nothing left behind. Exit code 1 if a step is not as it must
 be.")]
@@ -446,6 +450,25 @@ Examples:
 `help` tells what can be typed; every command of `tasks` can. Words are quoted as in a shell. From a
 pipe: exit code 1 if a line could not be done.")]
     Shell(Shell),
+
+    /// Put and get over ZeroMQ, with the keys spread over servers by this client
+    #[command(
+        name = "zeromq",
+        after_help = "\
+Examples:
+  tasks node --address 127.0.0.1:9001 --name a --ring a@127.0.0.1:9001#1 --zeromq tcp://127.0.0.1:5551
+  tasks zeromq put greeting hello --servers tcp://127.0.0.1:5551,tcp://127.0.0.1:5552
+  tasks zeromq get greeting --servers tcp://127.0.0.1:5551,tcp://127.0.0.1:5552
+  tasks zeromq all --servers tcp://127.0.0.1:2000,tcp://127.0.0.1:2001 --bind
+  tasks zeromq put point '{\"x\":1}' --as-json --sharding rendezvous --consul http://127.0.0.1:8500
+  tasks zeromq all --consul http://127.0.0.1:8500 --json | jq .servers
+
+The same servers and the same --sharding find a key again, in whatever order they are named. With --bind this
+client listens, and nodes that were started with `--zeromq connect:tcp://127.0.0.1:2000` come to it. `get` ends
+with exit code 3 if there is nothing, and 4 if the server does not answer. In a network of its own rules any
+node has any key, and `all` shows each item once, whichever way the keys are spread here."
+    )]
+    ZeroMq(crate::commands::zeromq::Args),
 
     /// Print a script that completes commands in your shell
     #[command(after_help = "\

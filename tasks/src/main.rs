@@ -2,9 +2,10 @@
 //! processes.
 //!
 //! `cli` says what can be typed, `commands` does it, one verb a file. Below them: `cluster` finds
-//! the processes of a network, `spawn`, `start` and `grow` start them, `client` talks to them,
-//! `ring` judges them, and `printer` talks to people and programs.
+//! the processes of a network, `spawn`, `start` and `grow` start them, `client` talks to them, `shards`
+//! to servers over ZeroMQ, `ring` judges them, and `printer` talks to people and programs.
 
+mod causal;
 mod cli;
 mod client;
 mod cluster;

@@ -60,6 +60,7 @@ pub(super) struct Values {
     pub(super) store: Engine,
     pub(super) data: Option<PathBuf>,
     pub(super) memcached_port: Option<u16>,
+    pub(super) zeromq: Vec<String>,
     pub(super) workers: usize,
     pub(super) trace: Option<PathBuf>,
     pub(super) fault_injection: bool,
@@ -102,6 +103,7 @@ impl Default for Values {
             store: Engine::Memory,
             data: None,
             memcached_port: None,
+            zeromq: Vec::new(),
             workers: 1,
             trace: None,
             fault_injection: false,
@@ -159,7 +161,7 @@ pub(super) enum Form {
 }
 
 /// Every key of [`Values`].
-pub(super) const KEYS: [(&str, Form); 37] = [
+pub(super) const KEYS: [(&str, Form); 38] = [
     ("address", Form::Text),
     ("name", Form::Text),
     ("network", Form::Text),
@@ -194,6 +196,7 @@ pub(super) const KEYS: [(&str, Form); 37] = [
     ("store", Form::Text),
     ("data", Form::Text),
     ("memcached_port", Form::Number),
+    ("zeromq", Form::List),
     ("workers", Form::Number),
     ("trace", Form::Text),
     ("fault_injection", Form::Switch),

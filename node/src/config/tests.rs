@@ -76,6 +76,7 @@ fn the_defaults_are_those_that_the_help_names() {
             ("partitions", "200".to_owned()),
             ("positions", "128".to_owned()),
             ("weight", "1".to_owned()),
+            ("zeromq", "none".to_owned()),
             ("workers", config.workers.to_string()),
             ("fault_injection", config.fault_injection.to_string()),
             (
@@ -138,6 +139,7 @@ fn every_key_can_stand_in_the_environment() {
             ("FAULT_INJECTION", "true"),
             ("STORE", "disk"),
             ("DATA", "folder"),
+            ("ZEROMQ", "tcp://h:1,connect:tcp://h:2"),
             ("STATE", "of no interest to a node"),
         ] {
             jail.set_env(format!("DHT_{key}"), value);
@@ -157,6 +159,8 @@ fn every_key_can_stand_in_the_environment() {
         );
         assert_eq!(config.workers.get(), 2);
         assert_eq!(config.storage, Storage::Disk("folder".into()));
+        let zeromq: Vec<String> = config.zeromq.iter().map(ToString::to_string).collect();
+        assert_eq!(zeromq, ["bind:tcp://h:1", "connect:tcp://h:2"]);
     });
 }
 
@@ -410,6 +414,25 @@ fn a_ring_must_hold_the_node_itself_as_it_is() {
         let again = ["--again", ring, "--name", "b", "--address", "127.0.0.1:2"];
         let entry = load(&again).entry;
         assert!(matches!(entry, Entry::Again(ring) if ring.len() == 2));
+    });
+}
+
+#[test]
+fn ways_in_for_clients_of_zeromq_are_endpoints() {
+    jailed(|jail| {
+        let join = ["--join", "h:1"];
+        assert_eq!(load(&join).zeromq, []);
+        let twice = ["--zeromq", "tcp://h:1", "--zeromq", "connect:tcp://h:2"];
+        assert_eq!(load(&[&join[..], &twice].concat()).zeromq.len(), 2);
+        for (endpoint, word) in [
+            ("127.0.0.1:5555", "bind:tcp://HOST:PORT"),
+            ("connect:tcp://127.0.0.1:0", "one client"),
+        ] {
+            let flags = [&join[..], &["--zeromq", endpoint]].concat();
+            refused(&flags, &["zeromq", endpoint, word, "command line"]);
+        }
+        jail.set_env("DHT_ZEROMQ", vec!["tcp://h:1"; 65].join(","));
+        refused(&join, &["zeromq", "more than 64", "DHT_ZEROMQ"]);
     });
 }
 

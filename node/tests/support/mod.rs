@@ -123,6 +123,7 @@ fn config(ownership: Ownership, name: &str, me: Peer, entry: Entry) -> Config {
         intervals: OFTEN,
         storage: Storage::Memory,
         memcached: None,
+        zeromq: Vec::new(),
         workers: NonZeroUsize::MIN,
         trace: None,
         fault_injection: false,

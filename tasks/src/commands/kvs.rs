@@ -10,11 +10,11 @@ use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::causal::store;
 use crate::client::{Answer, Call, segment};
 use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::printer::Printer;
-use crate::shards::store;
 
 /// Arguments of `kvs`.
 #[derive(Debug, clap::Args)]

@@ -37,6 +37,7 @@ pub(crate) mod swarm;
 mod trace;
 mod users;
 pub(crate) mod walkthrough;
+pub(crate) mod zeromq;
 
 use std::process::ExitCode;
 
@@ -89,6 +90,7 @@ pub(crate) async fn run(command: Command, place: &Place, printer: Printer) -> Re
         Command::Replay(args) => replay::run(args, printer).await,
         Command::Figures(args) => figures::run(args, printer).await,
         Command::Check(args) => check::run(args, printer).await,
+        Command::ZeroMq(args) => zeromq::run(args, printer).await,
         Command::Completions { shell } => completions::run(shell, printer),
         Command::Node(_) => unreachable!("a node runs before there is any command"),
     }

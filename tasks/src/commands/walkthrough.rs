@@ -3,9 +3,11 @@
 
 pub(super) mod stage;
 
+mod chord;
 mod memcached;
 mod partitions;
 mod shards;
+mod zeromq;
 
 use std::process::ExitCode;
 
@@ -31,6 +33,11 @@ enum Story {
     Shards,
     /// A hash table over memcached: servers on a ring, 50 keys, one server goes, one comes, one dies
     Memcached,
+    /// The lab's ring: boot, add, store, look up, leave; content passes on, and every state is shown
+    Chord(chord::Args),
+    /// A key-value store over ZeroMQ: a client spreads 1,000 keys over servers that come and go, by two rules
+    #[command(name = "zeromq")]
+    ZeroMq(zeromq::Args),
 }
 
 pub(super) async fn run(args: Args, cluster: &Cluster, printer: Printer) -> Result<ExitCode> {
@@ -38,5 +45,13 @@ pub(super) async fn run(args: Args, cluster: &Cluster, printer: Printer) -> Resu
         Story::Shards => Stage::play("shards", cluster, printer, shards::play).await,
         Story::Memcached => Stage::play("memcached", cluster, printer, memcached::play).await,
         Story::Partitions => Stage::play("partitions", cluster, printer, partitions::play).await,
+        Story::Chord(args) => {
+            let story = async |stage: &mut Stage| chord::play(stage, args).await;
+            Stage::play("chord", cluster, printer, story).await
+        }
+        Story::ZeroMq(args) => {
+            let story = async |stage: &mut Stage| zeromq::play(stage, args).await;
+            Stage::play("zeromq", cluster, printer, story).await
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Item: a record as clients of memcached see it, and the one way in which it is changed by what it was.
 //!
 //! An item is what `/kv/<key>` shows. Beside its value stands a number of 64 bits: the lower half are the
-//! client's flags, the upper half has two marks that only the meta commands know.
+//! client's flags, the upper half has two marks that only the meta commands know, and
+//! one of the ZeroMQ door, which stays where a value is only changed.
 
 use dht::record::{Blob, Change, Changed, Condition, Record, Version};
 

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::status::report;
+use crate::causal;
 use crate::cluster::Cluster;
 use crate::printer::Printer;
-use crate::shards;
 
 /// Which shard.
 #[derive(Debug, clap::Args)]
@@ -18,6 +18,6 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, cluster: &Cluster, printer: Printer) -> Result<ExitCode> {
-    shards::add_member(cluster, args.shard.as_deref()).await?;
+    causal::add_member(cluster, args.shard.as_deref()).await?;
     report(cluster, printer).await
 }

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::status::report;
+use crate::causal;
 use crate::cluster::Cluster;
 use crate::printer::Printer;
 use crate::settings::Store;
-use crate::shards;
 
 /// How many nodes, and how they are dealt.
 #[derive(Debug, clap::Args)]
@@ -32,6 +32,6 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: &Args, cluster: &Cluster, printer: Printer) -> Result<ExitCode> {
     let nodes = args.nodes.into();
-    shards::boot(cluster, nodes, args.shards, args.store, args.force).await?;
+    causal::boot(cluster, nodes, args.shards, args.store, args.force).await?;
     report(cluster, printer).await
 }

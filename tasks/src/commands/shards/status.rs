@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use crate::causal::{self, Status};
 use crate::cluster::Cluster;
 use crate::printer::{Line, Printer};
-use crate::shards::{self, Status};
 use crate::table::counted;
 
 pub(super) async fn run(cluster: &Cluster, printer: Printer) -> Result<ExitCode> {
@@ -15,7 +15,7 @@ pub(super) async fn run(cluster: &Cluster, printer: Printer) -> Result<ExitCode>
 
 /// Tells how all is divided. Also for other commands that have changed it.
 pub(super) async fn report(cluster: &Cluster, printer: Printer) -> Result<ExitCode> {
-    let status = shards::status(cluster).await?;
+    let status = causal::status(cluster).await?;
     printer.document(&status)?;
     printer.line(table(printer, &status))?;
     printer.line(verdict(&status))?;
@@ -24,7 +24,7 @@ pub(super) async fn report(cluster: &Cluster, printer: Printer) -> Result<ExitCo
 
 /// A shard a row.
 pub(crate) fn table(printer: Printer, status: &Status) -> String {
-    let row = |shard: &shards::Shard| {
+    let row = |shard: &causal::Shard| {
         let members = shard.members.join(", ");
         let keys = shard.keys.map_or("?".to_owned(), |keys| keys.to_string());
         Line::from([shard.id.clone(), members, keys])

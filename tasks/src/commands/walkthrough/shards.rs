@@ -7,16 +7,16 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant, sleep};
 
+use crate::causal::{self, Status};
 use crate::client::{Answer, Call};
 use crate::cluster::end;
 use crate::commands::shards::status::table;
 use crate::commands::walkthrough::stage::Stage;
 use crate::settings::Store;
-use crate::shards::{self, Status};
 
 pub(super) async fn play(stage: &mut Stage) -> Result<()> {
     stage.say("Six nodes in two shards, each shard with three copies of its keys:")?;
-    shards::boot(&stage.cluster, 6, 2, Store::Disk, false).await?;
+    causal::boot(&stage.cluster, 6, 2, Store::Disk, false).await?;
     tell(stage, "booted").await?;
 
     let mut session = Session::default();
@@ -46,7 +46,7 @@ pub(super) async fn play(stage: &mut Stage) -> Result<()> {
     tell(stage, "killed").await?;
 
     stage.say(format_args!("{} starts again, on its disk:", victim.name))?;
-    shards::restart(&stage.cluster, &victim.name).await?;
+    causal::restart(&stage.cluster, &victim.name).await?;
     settled(stage, |status| {
         status.dead.is_empty() && status.waiting.is_empty()
     })
@@ -55,7 +55,7 @@ pub(super) async fn play(stage: &mut Stage) -> Result<()> {
     tell(stage, "returned").await?;
 
     stage.say("A seventh node comes late, and is given a place in a shard:")?;
-    let late = shards::add_member(&stage.cluster, None).await?;
+    let late = causal::add_member(&stage.cluster, None).await?;
     stage.say(format_args!("{} belongs to it now.", late.name))?;
     settled(stage, |status| status.waiting.is_empty()).await?;
     tell(stage, "joined").await?;
@@ -64,7 +64,7 @@ pub(super) async fn play(stage: &mut Stage) -> Result<()> {
         "What the client has seen so far is kept, and the store is divided into three shards:",
     )?;
     let before = session.clone();
-    shards::reshard(&stage.cluster, 3).await?;
+    causal::reshard(&stage.cluster, 3).await?;
     let status = settled(stage, |status| status.shards.len() == 3).await?;
     tell(stage, "resharded").await?;
     balanced(&status)?;
@@ -160,7 +160,7 @@ impl Session {
 
 /// Prints the shards, and keeps them for programs.
 async fn tell(stage: &mut Stage, name: &'static str) -> Result<Status> {
-    let status = shards::status(&stage.cluster).await?;
+    let status = causal::status(&stage.cluster).await?;
     stage.say(table(stage.printer, &status))?;
     stage.note(name, &status);
     Ok(status)
@@ -170,7 +170,7 @@ async fn tell(stage: &mut Stage, name: &'static str) -> Result<Status> {
 async fn settled(stage: &Stage, holds: impl Fn(&Status) -> bool) -> Result<Status> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let status = shards::status(&stage.cluster).await?;
+        let status = causal::status(&stage.cluster).await?;
         if status.settled && holds(&status) {
             return Ok(status);
         }

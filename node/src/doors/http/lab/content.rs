@@ -28,29 +28,22 @@ pub(crate) fn content(
             format!("limit is 1 to {LIMIT_MAX}"),
         )),
     })?;
-    // Neighbours come and go, but this end stays, so pages follow each other whatever happens.
-    let end = view.ownership.pick(view.me.id.previous(), view.me.id);
     let after = after.map(guard::id).transpose()?;
     let limit = Limit {
         records,
         bytes: PAGE_BYTES_MAX,
     };
-    let content = node.driver().content();
     let shown = node.shows();
     let layout = view.table.as_ref().map(|table| table.layout());
     let is_owner = |key: Id| {
         let keepers = layout.as_ref().map(|layout| layout.replicas(key));
         keepers.is_none_or(|keepers| keepers.first() == Some(&view.me.id))
     };
-    let now_ms = now_ms();
-    let (items, more) = match after {
-        Some(after) if after == end => Default::default(),
-        after => content.page(&shown, after.unwrap_or(end), end, limit, now_ms),
-    };
+    let content = node.driver().content();
+    let (items, next) = node.held(after, limit);
     if let Some(reason) = content.refusal() {
         return Err(read_only(reason));
     }
-    let next = items.last().filter(|_| more).map(|(key, _)| *key);
     let items = items.iter().map(|(key, record)| {
         let mut item = record_json(*key, record);
         let role = if is_owner(*key) { "owner" } else { "replica" };
@@ -58,7 +51,7 @@ pub(crate) fn content(
         item
     });
     Ok(Json(json!({
-        "count": content.count(&shown, now_ms),
+        "count": content.count(&shown, now_ms()),
         "items": items.collect::<Vec<_>>(),
         "next": next,
     })))

@@ -47,6 +47,8 @@ pub(crate) fn nodeinfo(node: &Node) -> Json<Value> {
             "percent": fetching.percent,
         })
     });
+    let zeromq = node.zeromq.get().into_iter().flatten();
+    let zeromq = zeromq.map(ToString::to_string);
     let has_ring = view.phase != Phase::Joining && node.scheme.is_none();
     let successor = has_ring.then(|| view.successor());
     let table = view.table.as_deref();
@@ -80,6 +82,7 @@ pub(crate) fn nodeinfo(node: &Node) -> Json<Value> {
         "fetches": fetches.collect::<Vec<_>>(),
         "lost": node.driver().content().lost(),
         "memcached": node.memcached.get(),
+        "zeromq": zeromq.collect::<Vec<_>>(),
         "version": env!("CARGO_PKG_VERSION"),
     }))
 }
