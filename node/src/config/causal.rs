@@ -93,6 +93,7 @@ fn refuse_others(draft: &Draft) -> Result<(), Error> {
             "memcached_port",
             values.memcached_port.map(|port| port.to_string()),
         ),
+        ("zeromq", text(&values.zeromq)),
         (
             "trace",
             values.trace.as_ref().map(|path| path.display().to_string()),
