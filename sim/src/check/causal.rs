@@ -27,7 +27,7 @@ pub struct CausalOptions {
 }
 
 /// What was found.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct CausalReport {
     /// Different states.
     pub states: usize,
