@@ -8,6 +8,7 @@ pub mod client;
 pub mod judge;
 pub mod network;
 mod quiet;
+pub mod swarm;
 mod trouble;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -396,6 +396,7 @@ Examples:
   tasks swarm --seeds 100 --minutes 10
   tasks swarm --seeds 1 --first 4711 --shrink small.jsonl    one seed, and the least that breaks it
   tasks swarm --seeds 100 --minutes 10 --detector real
+  tasks swarm --causal --seeds 1000 --minutes 5              sharded stores that keep causes before effects
 
 Each failing seed comes with the command that replays it. Exit code 1 if there is one.")]
     Swarm(crate::commands::swarm::Args),
@@ -422,6 +423,7 @@ Examples:
   tasks check --nodes 5 --no-leaves --lives 6  a larger ring
   tasks check --group                          3 members, an epoch that ends, and two writes
   tasks check --group --writes 1 --order line  fewer writes, and more that overtakes
+  tasks check --causal --losses 1              3 replicas of a causal store, and a lost message
   tasks check --json | jq '.violations[].steps'
 
 Exit code 1 if something that must hold does not, or if not all states were looked at.")]

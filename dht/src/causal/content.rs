@@ -98,8 +98,8 @@ impl<A: Address> Content<A> {
     /// The same, and the writes of its own that are kept but do not show yet.
     pub(super) fn sealed(&self, shard: u32, writer: Writer) -> Vector {
         let mut vector = self.vector(shard);
-        let kept = self.pending.iter().filter(|pending| pending.is_kept);
-        if let Some(last) = kept.last() {
+        let mut kept = self.pending.iter().filter(|pending| pending.is_kept);
+        if let Some(last) = kept.next_back() {
             vector.raise(writer, last.write.number);
         }
         vector

@@ -286,16 +286,16 @@ impl<A> Ask<A> {
 
     /// Whether this is a kind of answer to it.
     pub fn is_answered_by(&self, told: &Told<A>) -> bool {
-        match (self, told) {
+        matches!(
+            (self, told),
             (_, Told::News(_))
-            | (Ask::Spread { .. }, Told::Has(_))
-            | (Ask::Compare { .. }, Told::Lacks { .. })
-            | (Ask::Page { .. }, Told::Page { .. })
-            | (Ask::Operate(_), Told::Operated(_))
-            | (Ask::Count(_), Told::Counted(_))
-            | (Ask::Prepare(..), Told::Promised { .. } | Told::Rejected(_))
-            | (Ask::Accept(..), Told::Accepted | Told::Rejected(_)) => true,
-            _ => false,
-        }
+                | (Ask::Spread { .. }, Told::Has(_))
+                | (Ask::Compare { .. }, Told::Lacks { .. })
+                | (Ask::Page { .. }, Told::Page { .. })
+                | (Ask::Operate(_), Told::Operated(_))
+                | (Ask::Count(_), Told::Counted(_))
+                | (Ask::Prepare(..), Told::Promised { .. } | Told::Rejected(_))
+                | (Ask::Accept(..), Told::Accepted | Told::Rejected(_))
+        )
     }
 }

@@ -149,8 +149,11 @@ impl<A: Address> Roster<A> {
 
     /// Takes in what somebody else knows. Returns whether anything is new.
     pub(crate) fn merge(&mut self, other: Roster<A>) -> bool {
-        let entries = other.entries.into_iter();
-        entries.fold(false, |is_new, entry| self.take(entry) || is_new)
+        let mut is_new = false;
+        for entry in other.entries {
+            is_new |= self.take(entry);
+        }
+        is_new
     }
 
     /// Says something new of a node that is known.

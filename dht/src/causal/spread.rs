@@ -129,14 +129,15 @@ impl<A: Address> Causal<A> {
             self.content.absorb(shard, &first.write);
             shown.push(first.write);
         }
-        self.keep_own(shard, shown, out);
+        if !shown.is_empty() {
+            self.keep_own(shard, shown, out);
+            // Others may have come that depend on them.
+            self.take_in(Vec::new(), out);
+        }
     }
 
     /// Stores own writes that show from now on. They are durable already, as pending ones.
     pub(super) fn keep_own(&mut self, shard: u32, shown: Vec<Write>, out: &mut Vec<Action<A>>) {
-        if shown.is_empty() {
-            return;
-        }
         let mut notes: Vec<_> = shown
             .iter()
             .map(|write| keep::pending(write.number, None))

@@ -107,12 +107,14 @@ impl Trouble {
 
     /// Whether all run, and the copies of all count.
     fn may_lose(&self, network: &Network) -> bool {
+        let decided = network.nodes().map(|node| node.layouts().1.epoch);
+        let last = decided.max();
         network.addresses().all(|at| {
             let node = network.node(at);
             let own = node.roster().entry(&at);
-            let (layout, decided) = node.layouts();
+            let layout = node.layouts().0;
             let counts = own.is_some_and(|own| own.vouches == layout.epoch);
-            let is_there = layout.epoch == decided.epoch;
+            let is_there = Some(layout.epoch) == last;
             network.is_up(at) && is_there && (counts || layout.seat(&at).is_none())
         })
     }
