@@ -23,6 +23,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 WAIT_SECONDS_MAX = 600.0
 WAIT_SECONDS = 300.0
 BODY_BYTES_MAX = 1 << 20
+FIELDS = """ID Name Address Port Meta Tags Check HTTP Interval Timeout Status FailuresBeforeCritical
+DeregisterCriticalServiceAfter""".split()
+FIELDS = {name.lower(): name for name in FIELDS}
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -32,6 +35,14 @@ def seconds(text):
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"invalid duration {text!r}")
     return sum(float(number) * UNITS[unit] for number, unit in parts)
+
+
+def canonical(definition):
+    """A definition with its fields as they are documented: Go reads them in any case."""
+    named = {FIELDS.get(name.lower(), name): value for name, value in definition.items()}
+    if named.get("Check"):
+        named["Check"] = canonical(named["Check"])
+    return named
 
 
 class Agent:
@@ -48,7 +59,8 @@ class Agent:
         self.changed.notify_all()
 
     def register(self, definition):
-        definition = {"ID": definition["Name"], **definition}
+        definition = canonical(definition)
+        definition["ID"] = definition.get("ID") or definition["Name"]
         check = definition.get("Check")
         if check and "HTTP" in check:
             seconds(check["Interval"]), seconds(check.get("Timeout", "10s"))
