@@ -59,7 +59,16 @@ pub(crate) enum Stranger {
     },
 }
 
-/// Who is at an address.
+/// Whether a text is host and port, and nothing else that a URL may hold.
+pub(crate) fn is_address(text: &str) -> bool {
+    let parts = text.rsplit_once(':');
+    parts.is_some_and(|(host, port)| {
+        let has_port = port.parse::<u16>().is_ok_and(|port| port > 0);
+        has_port && !host.is_empty() && !host.contains(['/', '@', '?', '#'])
+    })
+}
+
+/// Who is at an address: host and port.
 pub(crate) async fn info(service: &Service, address: &str) -> Result<NodeInfo, Refusal> {
     if is_cut_off(service, address) {
         return Err(Refusal::Later(SILENT.to_owned()));

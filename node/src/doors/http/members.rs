@@ -18,7 +18,7 @@ use crate::doors::http::Node;
 use crate::doors::http::bytes::{Json, Readable};
 use crate::doors::http::error::Error;
 use crate::doors::http::guard::{Native, Tail};
-use crate::introduction::{Refusal, Stranger, info};
+use crate::introduction::{Refusal, Stranger, info, is_address};
 use crate::{Member, MembersChange, Table};
 
 /// Who is to become a member.
@@ -88,6 +88,9 @@ pub(crate) async fn put(
 ) -> Result<Answer<Value>, Error> {
     changeable(node)?;
     let Newcomer { address, name } = newcomer.0;
+    if !is_address(&address) {
+        return Err(Error::bad("bad_address", "address is HOST:PORT"));
+    }
     let found = info(node, &address).await.map_err(|refusal| {
         let (Refusal::Later(reason) | Refusal::Final(_, reason)) = refusal;
         Error::bad("unreachable_peer", format!("{address}: {reason}"))
