@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -264,13 +264,16 @@ impl Consul {
 }
 
 fn segment(text: &str) -> String {
-    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+    utf8_percent_encode(text, SPECIAL).to_string()
 }
 
 /// Where Consul is, as its own tools are told.
 pub const ADDRESS_VARIABLE: &str = "CONSUL_HTTP_ADDR";
 /// What proves who asks, as its own tools are told.
 pub const TOKEN_VARIABLE: &str = "CONSUL_HTTP_TOKEN";
+
+/// What stands for itself in a path is left as it is.
+const SPECIAL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
 const DEFAULT_ADDRESS: &str = "127.0.0.1:8500";
 const TOKEN_HEADER: &str = "X-Consul-Token";

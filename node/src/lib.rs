@@ -3,11 +3,11 @@
 //! ```text
 //!  config ──► run ─► server (Rocket) ─► doors ─► service ─► driver ─► dht::Machine
 //!              │                                    │ reads     │ commands
-//!              ├─► entry, exit                      └► content ◄┤
+//!              ├─► entry, members, exit             └► content ◄┤
 //!              └─► schedule ─────── elapsed ───────────────────►├─► peers (reqwest) ─► other nodes
 //! ```
 //!
-//! A node is told who it is and how it gets into a ring, by flags, environment and file:
+//! A node is told who it is and how it gets into a ring, or who lists the members, by flags, environment and file:
 //!
 //! ```
 //! use clap::{Args as _, FromArgMatches as _};

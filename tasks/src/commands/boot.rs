@@ -98,6 +98,9 @@ fn survival_of_list(settings: &Settings, members: usize) -> String {
             "There is one copy of the content: what a node holds dies with it, unless it leaves."
                 .to_owned()
         }
+        2 => format!(
+            "There are 2 of {wanted} copies of the content: it is read and written while one of them is there."
+        ),
         _ => format!(
             "There are {copies} of {wanted} copies of the content: it is read while one of them is there, and \
              written while {} are.",
