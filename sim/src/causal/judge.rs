@@ -230,7 +230,9 @@ mod tests {
         let writes = [0, 1].map(|_| judge.writes(1, false, &Past::default()));
         for turns in [writes, [writes[1], writes[0]]] {
             let mut past = Past::default();
-            turns.map(|write| judge.reads(1, Some(write), &mut past, 0));
+            for write in turns {
+                judge.reads(1, Some(write), &mut past, 0);
+            }
         }
         assert_eq!(judge.violations.len(), 1);
     }
