@@ -13,10 +13,6 @@ use crate::view::View;
 
 /// One node.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one in a process, and it stays where it is"
-)]
 pub enum Machine<A> {
     /// Of a ring that keeps itself.
     Ring(Node<A>),
