@@ -19,7 +19,9 @@ impl<A: Address> Causal<A> {
     pub(super) fn compare_next(&mut self, out: &mut Vec<Action<A>>) {
         self.settle(out);
         let is_due = self.beats.is_multiple_of(COMPARE_BEATS);
-        if is_due || self.lacks() {
+        // On the way into a layout, pages of it have every other beat.
+        let is_turn = self.relocation.is_none() || self.beats.is_multiple_of(2);
+        if is_due || self.lacks() && is_turn {
             self.compare_with_any(out);
         }
     }

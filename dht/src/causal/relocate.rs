@@ -183,7 +183,9 @@ impl<A: Address> Causal<A> {
         if !has_all && may_leave && waited > ALONE_BEATS && self.has_arrived(shard) {
             return self.arrive(false, out);
         }
-        let Some(next) = self.next_base(waited).filter(|_| self.filling.is_none()) else {
+        let is_busy = self.filling.is_some() || self.comparing.is_some();
+        let is_turn = !is_busy && !self.beats.is_multiple_of(2);
+        let Some(next) = self.next_base(waited).filter(|_| is_turn) else {
             return;
         };
         let me = &self.me.address;
