@@ -13,7 +13,7 @@ use dht::Id;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, info, warn};
 
-use crate::config::{Config, scheme_flags};
+use crate::config::{Config, Side, scheme_flags};
 use crate::consul::{Consul, Error as ConsulError, Instance, Registration, Watch};
 use crate::introduction::{own_member, zone_number};
 use crate::members::Error;
@@ -164,6 +164,12 @@ fn meta(service: &Service, config: &Config) -> BTreeMap<String, String> {
     if let Some(door) = service.memcached.get() {
         meta.insert(MEMCACHED, door.to_string());
     }
+    let doors = service.zeromq.get().into_iter().flatten();
+    // Where it goes itself nobody else is let in.
+    let mut doors = doors.filter(|door| door.side == Side::Bind);
+    if let Some(door) = doors.next() {
+        meta.insert(ZEROMQ, format!("tcp://{}", door.address));
+    }
     let meta = meta.into_iter();
     meta.map(|(key, value)| (key.to_owned(), value)).collect()
 }
@@ -260,6 +266,7 @@ const ZONE: &str = "zone";
 const PLACEMENT: &str = "placement";
 const REPLICAS: &str = "replicas";
 const MEMCACHED: &str = "memcached";
+const ZEROMQ: &str = "zeromq";
 
 /// For how long one that Consul does not list any more is a member: longer than it takes others to register
 /// with a Consul that was started anew, and to pass its check.
