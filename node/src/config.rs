@@ -10,6 +10,7 @@ mod environment;
 mod listed;
 mod member;
 
+use std::borrow::Cow;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -138,7 +139,7 @@ impl Config {
         let draft = Draft::load(args)?;
         let network = network(&draft)?;
         let (host, address) = address(&draft)?;
-        let name = name(&draft, host)?;
+        let name = name(&draft, &host)?;
         let (me, entry) = place(&draft, &name, address)?;
         if !(1..=SUCCESSORS_MAX).contains(&draft.values.successors) {
             let reason = format!("it must be 1 to {SUCCESSORS_MAX}");
@@ -220,13 +221,14 @@ fn network(draft: &Draft) -> Result<String, Error> {
     Ok(network.clone())
 }
 
-fn address(draft: &Draft) -> Result<(&str, SocketAddr), Error> {
+/// Where the node is reached: as it is written, and as it is.
+fn address(draft: &Draft) -> Result<(Cow<'_, str>, SocketAddr), Error> {
     let (key, text) = match &draft.values.socket_address {
-        Some(text) => ("socket_address", text),
-        None => ("address", &draft.values.address),
+        Some(text) => ("socket_address", Cow::from(causal::with_port(text))),
+        None => ("address", Cow::from(&draft.values.address)),
     };
-    let refuse = |reason: String| draft.refuse(key, text, reason);
-    let address = resolve(&causal::with_port(text)).map_err(refuse)?;
+    let refuse = |reason: String| draft.refuse(key, &text, reason);
+    let address = resolve(&text).map_err(refuse)?;
     if address.ip().is_unspecified() {
         let reason = "other nodes can't reach it: name the address of one interface";
         return Err(refuse(reason.to_owned()));
