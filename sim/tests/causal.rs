@@ -13,15 +13,41 @@ use sim::causal::{Plan, Report, Run};
 /// Seeds that once broke something, of 9 nodes in 3 shards for 5 minutes, and what it was.
 ///
 /// Another protocol makes another story of a seed.
-const ONCE_BROKEN: [u64; 8] = [
-    // An isolated node took what only lost nodes had written for the work of strangers.
-    1,  // Whoever had no place any more left before others had what they needed of it.
-    23, // A decision waited for a write that only one store had had, which was lost.
-    31, // A node served a new layout of which it had nothing yet.
-    34, 94,
-    // Too many had lost their stores, and with them their votes, since the last layout.
-    3, 18, // Whoever had lost its vote did not say any more what it had.
-    71,
+const ONCE_BROKEN: [(u64, &str); 10] = [
+    (
+        1,
+        "an isolated node took what only lost nodes had written for the work of strangers",
+    ),
+    (
+        23,
+        "whoever had no place any more left before others had what they needed of it",
+    ),
+    (
+        31,
+        "a decision waited for a write that only one store had had, which was lost",
+    ),
+    (34, "a node served a new layout of which it had nothing yet"),
+    (94, "a node served a new layout of which it had nothing yet"),
+    (
+        3,
+        "too many had lost their stores, and with them their votes, since the last layout",
+    ),
+    (
+        18,
+        "too many had lost their stores, and with them their votes, since the last layout",
+    ),
+    (
+        71,
+        "whoever had lost its vote did not say any more what it had",
+    ),
+    (
+        116,
+        "asking for pages and comparing got in each other's way, every time",
+    ),
+    (
+        129,
+        "asking for pages and comparing got in each other's way, every time",
+    ),
 ];
 
 fn run(plan: Plan, tamper: impl FnMut(&mut Ask<u32>) + Send + 'static) -> Report {
@@ -33,10 +59,10 @@ fn run(plan: Plan, tamper: impl FnMut(&mut Ask<u32>) + Send + 'static) -> Report
 
 #[test]
 fn what_broke_once_is_mended() {
-    for seed in ONCE_BROKEN {
+    for (seed, what) in ONCE_BROKEN {
         let report = Plan::of(seed, 9, 3, 5).run(&AtomicBool::new(false));
         let report = report.expect("nobody stops it");
-        assert!(report.violations.is_empty(), "{seed}: {report:#?}");
+        assert!(report.violations.is_empty(), "{seed}: {what}: {report:#?}");
     }
 }
 

@@ -18,6 +18,8 @@ use crate::peer::{Address, Peer};
 pub(super) struct Acquaintance<A> {
     /// The beat in which each was last heard.
     heard: BTreeMap<A, u32>,
+    /// Meetings so far: usual ones, and those that may be with a lost node.
+    turns: [usize; 2],
     /// Clients that have seen what writers have written that this node does not know.
     strangers: Vec<Stranger<A>>,
 }
@@ -37,6 +39,7 @@ impl<A> Default for Acquaintance<A> {
     fn default() -> Acquaintance<A> {
         Acquaintance {
             heard: BTreeMap::new(),
+            turns: [0; 2],
             strangers: Vec::new(),
         }
     }
@@ -89,12 +92,10 @@ impl<A: Address> Causal<A> {
             .filter(is_due)
             .map(|entry| &entry.peer)
             .collect();
-        let turn = match is_for_lost {
-            true => self.beats / LOST_TURN,
-            false => self.beats,
-        };
-        if let Some(peer) = due.get(turn as usize % due.len().max(1)) {
-            self.meet(&(*peer).clone(), out);
+        let turn = self.acquaintance.turns[usize::from(is_for_lost)];
+        if let Some(peer) = due.get(turn % due.len().max(1)).copied().cloned() {
+            self.acquaintance.turns[usize::from(is_for_lost)] = turn.wrapping_add(1);
+            self.meet(&peer, out);
         }
     }
 

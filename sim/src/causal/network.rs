@@ -310,6 +310,11 @@ impl Network {
         self.hosts[at as usize].life > 0
     }
 
+    /// The number of the store that a machine has.
+    pub fn store_number(&self, at: Address) -> u32 {
+        self.hosts[at as usize].config.store
+    }
+
     /// The node of a machine, as it is, or was when it went down.
     pub fn node(&self, at: Address) -> &Causal<Address> {
         let node = self.hosts[at as usize].node.as_ref();

@@ -105,7 +105,7 @@ impl Trouble {
         network.start_after(at, self.random.between(100_000, 30_000_000));
     }
 
-    /// Whether all run, and the copies of all count.
+    /// Whether all run, and the copies and the votes of all count.
     fn may_lose(&self, network: &Network) -> bool {
         let decided = network.nodes().map(|node| node.layouts().1.epoch);
         let last = decided.max();
@@ -115,7 +115,10 @@ impl Trouble {
             let layout = node.layouts().0;
             let counts = own.is_some_and(|own| own.vouches == layout.epoch);
             let is_there = Some(layout.epoch) == last;
-            network.is_up(at) && is_there && (counts || layout.seat(&at).is_none())
+            let seat = layout.seat(&at);
+            // A new layout has given it its vote back.
+            let votes = seat.is_none_or(|seat| seat.store.max(1) == network.store_number(at));
+            network.is_up(at) && is_there && votes && (counts || seat.is_none())
         })
     }
 
