@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::consul::StandIn;
 use support::process::Process;
-use support::{free_address, until};
+use support::{free_address, until, until_within};
 
 const PLACEMENTS: [&str; 4] = ["ring", "partitions", "rendezvous", "jump"];
 
@@ -232,10 +232,15 @@ async fn the_keys_of_a_killed_member_are_read_from_copies_and_come_back_to_it() 
         nodes[2] = listed("n2", nodes[2].address, &addresses.join(","), &flags);
         nodes[2].is_ready().await;
         all_find(&nodes.iter().collect::<Vec<_>>(), 0..30).await;
-        until("it has its copies back", async || {
-            let keys = join_all(nodes.iter().map(|node| here(node, "keys"))).await;
-            keys.iter().sum::<u64>() == 90
-        })
+        // Mostly at once, and at the latest with the next repair, which comes once a minute.
+        until_within(
+            Duration::from_secs(80),
+            "it has its copies back",
+            async || {
+                let keys = join_all(nodes.iter().map(|node| here(node, "keys"))).await;
+                keys.iter().sum::<u64>() == 90
+            },
+        )
         .await;
     }
 }
