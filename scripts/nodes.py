@@ -17,10 +17,13 @@ PATIENCE = 20
 
 
 class Ring:
-    """`count` nodes with `copies` of each item, each with a door for clients of memcached."""
+    """`count` nodes with `copies` of each item, each with a door for clients of memcached; and where `zeromq` has
+    an endpoint for each, at which somebody listens or will, with a door for clients of ZeroMQ, who are visited
+    there and let in at `self.zeromq`."""
 
-    def __init__(self, tasks, count, copies=1):
+    def __init__(self, tasks, count, copies=1, zeromq=()):
         self.tasks, self.count, self.copies = tasks, count, copies
+        self.visited = list(zeromq)
         self.processes = []
 
     def __enter__(self):
@@ -39,13 +42,16 @@ class Ring:
         self.folder.cleanup()
 
     def start(self):
-        ports = free_ports(2 * self.count)
-        self.http, self.memcached = ports[: self.count], ports[self.count :]
+        ports = iter(free_ports(3 * self.count))
+        self.http, self.memcached, zeromq = ([next(ports) for _ in range(self.count)] for _ in range(3))
+        self.zeromq = [f"tcp://127.0.0.1:{port}" for port in zeromq]
         members = ",".join(f"n{place}@127.0.0.1:{port}#1" for place, port in enumerate(self.http))
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DHT_")}
         for place, (http, memcached) in enumerate(zip(self.http, self.memcached)):
             command = [self.tasks, "node", "--name", f"n{place}", "--address", f"127.0.0.1:{http}", "--ring", members]
             command += ["--replicas", str(self.copies), "--memcached-port", str(memcached)]
+            if self.visited:
+                command += ["--zeromq", f"{self.zeromq[place]},connect:{self.visited[place]}"]
             with open(os.path.join(self.folder.name, f"n{place}"), "w") as log:
                 self.processes.append(
                     subprocess.Popen(command, cwd=self.folder.name, env=environment, stderr=log, stdout=log)

@@ -6,6 +6,7 @@
 pub(crate) mod carry;
 pub(crate) mod claim;
 pub(crate) mod coordinate;
+pub(crate) mod failed;
 pub(crate) mod give;
 pub(crate) mod reconcile;
 pub(crate) mod serve;

@@ -3,11 +3,14 @@
 //! Both are plain data. Whoever owns the node, a server, a simulator or a model checker, turns what
 //! happens into events and performs the actions, in the order in which they come.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::causal;
 use crate::id::{Arc, Id};
+use crate::listed::table::{Change as ListChange, Member, Refusal};
 use crate::message::{LinkKind, Reply, Request, Routing};
 use crate::ownership::Ownership;
 use crate::peer::Peer;
@@ -52,6 +55,9 @@ pub enum Event<A> {
     /// Somebody is there: another life of a node that was asked, which goes before [`Event::Unanswered`], or
     /// a node that the driver was told of. It is a hint, for a node that has nobody left to ask.
     Met(Peer<A>),
+    /// Whoever keeps the list of members tells it, itself included: once, or whenever it changes, as the
+    /// node's configuration says. For a node of a ring it means nothing.
+    Listed(Vec<Member<A>>),
     /// A time has come: a scheduled one, or one that [`Action::Wait`] asked for.
     Elapsed(Timer<A>),
     /// The store has done what [`Action::Store`] asked for.
@@ -144,6 +150,10 @@ pub enum Call<A> {
     },
     /// Hand the content over and leave the ring.
     Leave,
+    /// Change the list of members; it returns when the content has moved.
+    Members(Box<ListChange<A>>),
+    /// Something of a node of a causal store.
+    Causal(Box<causal::message::Call<A>>),
 }
 
 /// What came of a [`Call`].
@@ -159,6 +169,10 @@ pub enum Returned<A> {
     Changed(Changed, u8, Vec<Hop<A>>),
     /// Of [`Call::Leave`]: number of records that others have taken over.
     Left(usize),
+    /// Of [`Call::Members`]: the version of the table that says so.
+    Members(u32),
+    /// Of [`Call::Causal`].
+    Causal(Box<causal::message::Returned<A>>),
     /// It could not be done.
     Failed(Failure<A>, Vec<Hop<A>>),
 }
@@ -174,6 +188,8 @@ pub enum Failure<A> {
     Unreachable,
     /// The lookup took more hops than there should be nodes. Nothing changed.
     TooManyHops,
+    /// What keeps the content of the owner is out of reach. Nothing changed.
+    Store,
     /// The owner was asked to make the change and did not answer: it may have happened or not.
     Unknown,
     /// This living node already has the identifier. Nothing changed.
@@ -182,6 +198,10 @@ pub enum Failure<A> {
     LastNode,
     /// No other node takes the content. It stays here, and so does the node.
     NoTaker,
+    /// The list of members can't be changed so. Nothing changed.
+    Members(Refusal),
+    /// This network keeps no list of members. Nothing changed.
+    NoList,
 }
 
 /// One node that a lookup asked.
@@ -297,6 +317,10 @@ pub enum Note<A> {
     Lost,
     /// It has left the ring.
     Left,
+    /// By the table of this version so many are members; and whether content moves.
+    Table(u32, usize, bool),
+    /// This member is gone before it has handed over what it kept: what others have no copy of is lost.
+    Abandoned(Peer<A>),
     /// The ids are the same, the addresses aren't: this peer claims the node's own identifier.
     Impostor(Peer<A>),
 }

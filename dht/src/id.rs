@@ -44,6 +44,23 @@ impl Id {
         Id(bytes)
     }
 
+    /// The identifier that is this number.
+    pub const fn from_number(number: u64) -> Id {
+        let mut bytes = [0; Id::BYTES];
+        let (_, low) = bytes.split_at_mut(Id::BYTES - 8);
+        low.copy_from_slice(&number.to_be_bytes());
+        Id(bytes)
+    }
+
+    /// What is left of it as a number when it is divided by `divisor`, which is not 0.
+    pub fn remainder(self, divisor: u32) -> u32 {
+        let divisor = u128::from(divisor);
+        let (high, low) = self.split();
+        // 2^128 leaves what 2^128 - 1 does, and one.
+        let high = u128::from(high) * (u128::MAX % divisor + 1);
+        ((high % divisor + low % divisor) % divisor) as u32
+    }
+
     /// The 20 bytes, the most significant first.
     pub const fn as_bytes(&self) -> &[u8; Id::BYTES] {
         &self.0

@@ -13,6 +13,10 @@
 //!              ask, reply, return, store, wait, publish, note
 //! ```
 //!
+//! So it is with a ring that keeps itself. Where somebody keeps a complete list of the members instead, a node
+//! is a [`Listed`], with the same events and actions: it goes by a table that all members decide on, and
+//! places content by a [`placement`]. A process drives one or the other as a [`Machine`].
+//!
 //! Nothing in here opens a socket, reads a clock, draws a random number or waits: `#![no_std]` lets
 //! the compiler see to that. A server, a simulator and a model checker run the same code, by turning
 //! what happens into events and performing the actions.
@@ -51,9 +55,12 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod causal;
 pub mod event;
 pub mod id;
+pub mod listed;
 pub mod lookup;
+pub mod machine;
 pub mod message;
 pub mod node;
 pub mod ownership;
@@ -71,8 +78,11 @@ mod projection;
 mod ranges;
 mod slots;
 
+pub use causal::Causal;
 pub use event::{Action, Event};
 pub use id::{Arc, Id};
+pub use listed::Listed;
+pub use machine::Machine;
 pub use node::{Config, Node};
 pub use ownership::Ownership;
 pub use peer::Peer;

@@ -5,7 +5,9 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::causal;
 use crate::id::{Arc, Id};
+use crate::listed;
 use crate::ownership::Ownership;
 use crate::peer::Peer;
 use crate::record::{Change, Changed, Record};
@@ -43,6 +45,10 @@ pub enum Request<A> {
     Change(Id, Change),
     /// One member of a group to another: [`Reply::Group`].
     Group(Box<GroupRequest<A>>),
+    /// One member of a list to another: [`Reply::Listed`].
+    Listed(Box<listed::message::Ask<A>>),
+    /// One node of a causal store to another: [`Reply::Causal`].
+    Causal(Box<causal::message::Ask<A>>),
 }
 
 impl<A> Request<A> {
@@ -71,6 +77,8 @@ impl<A> Request<A> {
                 Ask::Fetch(_) => 2_000,
                 _ => 1_000,
             },
+            Request::Listed(ask) => ask.patience_ms(),
+            Request::Causal(ask) => ask.patience_ms(),
         }
     }
 }
@@ -94,6 +102,16 @@ impl<A> Request<A> {
                 Reply::Group(told) => request.ask.is_answered_by(told),
                 _ => false,
             },
+            Request::Listed(ask) => match reply {
+                Reply::Listed(told) => ask.is_answered_by(told),
+                Reply::Gone => true,
+                _ => false,
+            },
+            Request::Causal(ask) => match reply {
+                Reply::Causal(told) => ask.is_answered_by(told),
+                Reply::Gone => true,
+                _ => false,
+            },
         }
     }
 }
@@ -113,7 +131,8 @@ pub enum Reply<A> {
     Noted,
     /// To [`Request::Notify`]: I hold this life of yours for over, and never take it for my predecessor.
     Buried,
-    /// To anything but content: I have left the ring, and only finish what I have begun.
+    /// To anything but content: I am of no network of your kind, or have left the ring, and only finish what I
+    /// have begun.
     Gone,
     /// To [`Request::Route`].
     Routed(Routed<A>),
@@ -134,6 +153,10 @@ pub enum Reply<A> {
     Elsewhere(Elsewhere<A>),
     /// To [`Request::Group`].
     Group(Box<Told<A>>),
+    /// To [`Request::Listed`].
+    Listed(Box<listed::message::Told<A>>),
+    /// To [`Request::Causal`].
+    Causal(Box<causal::message::Told<A>>),
 }
 
 /// What a node knows of an arc that somebody misses.
@@ -255,7 +278,7 @@ pub enum Elsewhere<A> {
     At(Option<Peer<A>>),
     /// It moves right now: ask again soon (503).
     Moving,
-    /// Too much is going on here: ask again later (503).
+    /// Too much is going on here, or the store is out of reach: ask again later (503).
     Overloaded,
     /// It led the group of the key when the change came, and does no more: the change may have been made
     /// or not (504).

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::causal;
 use crate::chord::failure::Detector;
 use crate::chord::fingers::Pass;
 use crate::chord::join::Join;
@@ -254,20 +255,7 @@ impl<A: Address> Node<A> {
             "a node needs 1 to {SUCCESSORS_MAX} successors and at least one probe"
         );
         let incarnation = me.incarnation;
-        let view = View {
-            me,
-            phase: Phase::Joining,
-            ownership: config.ownership,
-            predecessor: None,
-            successors: Vec::new(),
-            fingers: Vec::new(),
-            serves: Vec::new(),
-            fenced: None,
-            handover: None,
-            receives: Vec::new(),
-            groups: Vec::new(),
-            fetches: Vec::new(),
-        };
+        let view = View::joining(me, config.ownership);
         let is_replicated = config.replicas > 1;
         Node {
             config,
@@ -404,6 +392,8 @@ impl<A: Address> Node<A> {
                 }
             }
             Event::Met(peer) => self.is_there(peer),
+            // The ring keeps itself.
+            Event::Listed(_) => {}
             Event::Elapsed(timer) => self.elapsed(timer, actions),
             Event::Stored { ticket, outcome } => self.stored(ticket, outcome, actions),
             Event::Called { ticket, call } => self.called(ticket, call, actions),
@@ -431,6 +421,7 @@ impl<A: Address> Node<A> {
             Request::Change(key, change) => return self.change_for(ticket, key, change, out),
             // A group counts on its members also where these are out of the ring.
             Request::Group(request) => return self.group_asked(ticket, from, *request, out),
+            Request::Listed(_) => Reply::Gone,
             _ if self.view.phase == Phase::Left => Reply::Gone,
             Request::Ping => Reply::Pong,
             Request::State => self.state_for(&from),
@@ -459,6 +450,7 @@ impl<A: Address> Node<A> {
             Request::Fingers => Reply::Fingers(self.fingers_to_lend()),
             Request::Leaving(state) => return self.neighbour_leaves(ticket, from, state, out),
             Request::Claim(arc) => Reply::Claimed(self.claimed(arc)),
+            Request::Causal(_) => Reply::Gone,
         };
         out.push(Action::Reply { ticket, reply });
     }
@@ -596,6 +588,7 @@ impl<A: Address> Node<A> {
             return;
         };
         match (errand, outcome) {
+            (errand, store::Outcome::Failed) => self.store_failed(errand, out),
             (Errand::Read(reader), store::Outcome::Record(record)) => {
                 self.finish_reading(reader, record, out);
             }
@@ -639,6 +632,8 @@ impl<A: Address> Node<A> {
         match call {
             Call::Join(hints) => self.begin_join(ticket, hints, out),
             Call::Leave => self.begin_leave(ticket, out),
+            Call::Members(_) => fail(ticket, Failure::NoList, out),
+            Call::Causal(_) => out.push(causal::message::decline(ticket)),
             Call::Find { .. } | Call::Read { .. } | Call::Change { .. } => {
                 self.begin_operation(ticket, call, out);
             }

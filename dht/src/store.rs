@@ -164,6 +164,10 @@ pub enum Outcome {
     Records(Vec<(Id, Option<Record>)>),
     /// Answer to all others.
     Done,
+    /// Answer to any but [`Command::Note`], [`Command::Discard`] and [`Command::Sync`] where what keeps the
+    /// content is out of reach: nothing was read, and no [`Command::Change`] was made. Of several records
+    /// some may have been written. Asked again later it may work.
+    Failed,
 }
 
 /// Performs one command on an engine. To be durable at once is the engine's affair: [`Command::Sync`] is

@@ -122,6 +122,7 @@ impl<A: Debug> fmt::Display for Line<A> {
             Some(Event::Answered { from, reply, .. }) => write!(f, "answered {from:?} {reply:?}")?,
             Some(Event::Unanswered { cause, .. }) => write!(f, "unanswered {cause:?}")?,
             Some(Event::Met(peer)) => write!(f, "met {peer:?}")?,
+            Some(Event::Listed(members)) => write!(f, "listed {} members", members.len())?,
             Some(Event::Elapsed(timer)) => write!(f, "elapsed {timer:?}")?,
             Some(Event::Stored { outcome, .. }) => write!(f, "stored {outcome:?}")?,
             Some(Event::Called { call, .. }) => write!(f, "called {call:?}")?,

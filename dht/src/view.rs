@@ -5,11 +5,13 @@
 //! which only a completed handover or takeover changes. A door answers reads from a copy without
 //! asking the node: [`View::decide`], read the store, and see that the view is still the same one.
 
+use alloc::sync;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Arc, Id};
+use crate::listed::table::Table;
 use crate::message::{Elsewhere, Link, LinkKind, Routed, Routing, State};
 use crate::ownership::Ownership;
 use crate::peer::{Address, Peer};
@@ -43,6 +45,9 @@ pub struct View<A> {
     pub groups: Vec<Held<A>>,
     /// What it fetches of other members of these, or of those that it is to become a member of.
     pub fetches: Vec<Fetching>,
+    /// Where the network is one of listed members: the list, and what follows from it. Then all of the above
+    /// but `me` and `phase` is empty, for there is no ring.
+    pub table: Option<sync::Arc<Table<A>>>,
 }
 
 /// A group's content on its way to a node.
@@ -124,6 +129,25 @@ pub enum Decision<A> {
 }
 
 impl<A: Address> View<A> {
+    /// A node that belongs to nothing yet.
+    pub(crate) fn joining(me: Peer<A>, ownership: Ownership) -> View<A> {
+        View {
+            me,
+            phase: Phase::Joining,
+            ownership,
+            predecessor: None,
+            successors: Vec::new(),
+            fingers: Vec::new(),
+            serves: Vec::new(),
+            fenced: None,
+            handover: None,
+            receives: Vec::new(),
+            groups: Vec::new(),
+            fetches: Vec::new(),
+            table: None,
+        }
+    }
+
     /// Whether this node answers for `key`, and if not, who may.
     pub fn decide(&self, key: Id) -> Decision<A> {
         if self.fenced.is_some_and(|arc| arc.contains(key)) {
@@ -287,13 +311,16 @@ impl<A: Address> View<A> {
         )
     }
 
-    /// Whether it is a member and serves all that is its own: whether it is ready for clients.
+    /// Whether it is a member and serves all that is its own: whether it is ready for clients. A member of a
+    /// list answers for all by the others.
     pub fn is_ready(&self) -> bool {
         let served = |arc: Arc| {
             let serves = self.serves.iter().map(|range| range.arc);
             ranges::missing(arc, serves).is_empty()
         };
-        self.phase == Phase::Member && self.own_arc().is_some_and(served)
+        let is_listed = |table: &sync::Arc<Table<A>>| table.member(self.me.id).is_some();
+        let is_placed = self.own_arc().is_some_and(served);
+        self.phase == Phase::Member && (is_placed || self.table.as_ref().is_some_and(is_listed))
     }
 
     /// What it tells others of its pointers.

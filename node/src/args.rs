@@ -58,6 +58,92 @@ pub struct Args {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub join: Vec<String>,
 
+    /// Who says which members there are: the ring that keeps itself (chord), `--members` (static), or a
+    /// service in Consul (consul) [env: DHT_MEMBERSHIP] [default: chord]
+    #[arg(long, value_name = "SOURCE", value_parser = ["chord", "static", "consul"])]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub membership: Option<String>,
+
+    /// Where a node of a causal store is reached, which has this instead of an address; without a port it is 8090
+    /// [env: DHT_SOCKET_ADDRESS or SOCKET_ADDRESS]
+    #[arg(long, value_name = "IP[:PORT]")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub socket_address: Option<String>,
+
+    /// All nodes of the causal store, itself included [env: DHT_VIEW or VIEW]
+    #[arg(long, value_name = "IP[:PORT],…", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub view: Vec<String>,
+
+    /// How many shards the causal store begins with, at least two nodes each; none for a node that comes later
+    /// [env: DHT_SHARD_COUNT or SHARD_COUNT] [default: not divided]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard_count: Option<u32>,
+
+    /// Milliseconds that a request to the causal store waits for what its client has seen elsewhere, before it is
+    /// told to come again [env: DHT_CAUSAL_WAIT_MS] [default: 0]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u32).range(..=10_000))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub causal_wait_ms: Option<u32>,
+
+    /// The members of a new network with `--membership static`, itself included, the same list for all; from
+    /// then on `/members` changes it. A node that is to be added names those that are there, and itself
+    /// [env: DHT_MEMBERS]
+    #[arg(long, value_name = "[NAME@]HOST:PORT,…", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<String>,
+
+    /// Where Consul is, with `--membership consul`; CONSUL_HTTP_TOKEN is sent to it if it is set
+    /// [env: DHT_CONSUL] [default: CONSUL_HTTP_ADDR, or else http://127.0.0.1:8500]
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consul: Option<String>,
+
+    /// Name of the service in Consul whose instances are the members; the key `cluster_size` there says how
+    /// many a new network waits for [env: DHT_SERVICE] [default: dht]
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+
+    /// How keys are placed on listed members, the same in the whole network: to the next of many positions on
+    /// a ring, by partitions in a fixed number, to whoever draws highest (rendezvous), or by jumps to numbered
+    /// members, of which only the last can go [env: DHT_PLACEMENT] [default: ring]
+    #[arg(long, value_name = "SCHEME", value_parser = ["ring", "partitions", "rendezvous", "jump"])]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub placement: Option<String>,
+
+    /// How many partitions there are, with `--placement partitions`; a multiple of the largest number of
+    /// members deals them evenly [env: DHT_PARTITIONS] [default: 200]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partitions: Option<u16>,
+
+    /// How many positions each listed member has on the ring; more even out the shares and cost memory
+    /// [env: DHT_POSITIONS] [default: 128]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub positions: Option<u16>,
+
+    /// What gives places on the ring to listed members and keys, the same in the whole network: sha1 of
+    /// identifiers, or murmur3 as usual among clients of memcached, of labels and keys [env: DHT_HASH]
+    /// [default: sha1]
+    #[arg(long, value_parser = ["sha1", "murmur3"])]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+
+    /// What murmur3 hashes for this member, with a number behind it [env: DHT_LABEL] [default: its memcached
+    /// server as `('HOST', PORT)`, or its name]
+    #[arg(long, value_name = "TEXT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+
+    /// How much this listed member should hold compared to others, with `--placement ring` or rendezvous
+    /// [env: DHT_WEIGHT] [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u16>,
+
     /// Which neighbour of a key owns it, the same in the whole network: the first node at or after it
     /// (successor), or the last one at or before it (predecessor) [env: DHT_OWNERSHIP] [default:
     /// successor]
@@ -119,9 +205,10 @@ pub struct Args {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub self_check_ms: Option<u64>,
 
-    /// What keeps the content: memory, as long as the node runs, or a disk [env: DHT_STORE] [default:
-    /// memory]
-    #[arg(long, value_parser = ["memory", "disk"])]
+    /// What keeps the content: memory, as long as the node runs; disk; or a memcached server, as long as that
+    /// keeps it, which promises nothing: it evicts values when it is full, and all are gone when it or the node
+    /// ends. Several nodes may share one [env: DHT_STORE] [default: memory]
+    #[arg(long, value_name = "memory|disk|memcached://HOST:PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store: Option<String>,
 
@@ -135,6 +222,17 @@ pub struct Args {
     #[arg(long, value_name = "PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memcached_port: Option<u16>,
+
+    /// Let clients of ZeroMQ in: they connect here, or the node connects to one that listens itself (the word
+    /// `connect:`). Port 0 is one that the system gives, to be seen in the log and at `/nodeinfo`; may be given
+    /// more than once [env: DHT_ZEROMQ] [default: none]
+    #[arg(
+        long,
+        value_name = "bind:tcp://HOST:PORT|connect:tcp://HOST:PORT",
+        value_delimiter = ','
+    )]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub zeromq: Vec<String>,
 
     /// Threads. One serves some 50,000 small requests a second [env: DHT_WORKERS] [default: 1]
     #[arg(long, value_name = "N")]

@@ -3,10 +3,14 @@
 //! Defaults < `node.toml` < `DHT_*` in the environment < flags. `draft` holds the values as they are
 //! written, this file what they mean together. An error names the place where the value stands.
 
+mod causal;
 mod draft;
+mod endpoint;
 mod environment;
+mod listed;
 mod member;
 
+use std::borrow::Cow;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -17,6 +21,11 @@ use dht::message::Routing;
 use dht::node::{REPLICAS_MAX, SUCCESSORS_MAX};
 use dht::ownership::Ownership;
 
+pub use self::causal::Causal;
+pub use self::endpoint::{Endpoint, NotAnEndpoint, Side};
+pub use self::listed::{
+    Listed, Listing, Membership, Placement, Source, placement_name, scheme_flags,
+};
 pub use self::member::{Member, NotAMember};
 use crate::Peer;
 use crate::args::Args;
@@ -51,6 +60,8 @@ pub struct Config {
     pub storage: Storage,
     /// Where clients of memcached are let in, if they are; port 0 is one that the system gives.
     pub memcached: Option<SocketAddr>,
+    /// Ways in for clients of ZeroMQ.
+    pub zeromq: Vec<Endpoint>,
     /// Threads.
     pub workers: NonZeroUsize,
     /// Where all that happens to it is written down, if anywhere.
@@ -60,7 +71,7 @@ pub struct Config {
 }
 
 /// How a node gets into a ring.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Entry {
     /// As a member of an ideal ring of these, itself included.
     Ring(Vec<Peer>),
@@ -69,6 +80,10 @@ pub enum Entry {
     Again(Vec<Peer>),
     /// Through the first of these members that answers: host and port.
     Join(Vec<String>),
+    /// Not at all: somebody lists who is a member.
+    Listed(Listed),
+    /// As a node of a causal store.
+    Causal(Causal),
 }
 
 /// Where a node keeps its content.
@@ -78,6 +93,8 @@ pub enum Storage {
     Memory,
     /// On disk, in this folder.
     Disk(PathBuf),
+    /// In the memcached server at this host and port, as long as that keeps it.
+    Memcached(String),
 }
 
 /// How often the ring is looked after.
@@ -122,7 +139,7 @@ impl Config {
         let draft = Draft::load(args)?;
         let network = network(&draft)?;
         let (host, address) = address(&draft)?;
-        let name = name(&draft, host)?;
+        let name = name(&draft, &host)?;
         let (me, entry) = place(&draft, &name, address)?;
         if !(1..=SUCCESSORS_MAX).contains(&draft.values.successors) {
             let reason = format!("it must be 1 to {SUCCESSORS_MAX}");
@@ -142,6 +159,7 @@ impl Config {
             intervals: intervals(&draft)?,
             storage: storage(&draft)?,
             memcached: memcached(&draft, address)?,
+            zeromq: zeromq(&draft)?,
             workers: workers(&draft)?,
             trace: draft.values.trace,
             fault_injection: draft.values.fault_injection,
@@ -156,7 +174,8 @@ fn check_replicas(draft: &Draft) -> Result<(), Error> {
         format!("it must be 1 to {REPLICAS_MAX}")
     } else if replicas > 1 && draft.values.ownership == Ownership::Predecessor {
         "copies lie on successors, so with ownership = predecessor only 1 is possible".to_owned()
-    } else if replicas > 1 && replicas > successors {
+    } else if replicas > successors && draft.values.membership == Membership::Chord && replicas > 1
+    {
         format!(
             "a node knows only {successors} successors to keep copies: set successors to it, too"
         )
@@ -202,10 +221,14 @@ fn network(draft: &Draft) -> Result<String, Error> {
     Ok(network.clone())
 }
 
-fn address(draft: &Draft) -> Result<(&str, SocketAddr), Error> {
-    let text = &draft.values.address;
-    let refuse = |reason: String| draft.refuse("address", text, reason);
-    let address = resolve(text).map_err(refuse)?;
+/// Where the node is reached: as it is written, and as it is.
+fn address(draft: &Draft) -> Result<(Cow<'_, str>, SocketAddr), Error> {
+    let (key, text) = match &draft.values.socket_address {
+        Some(text) => ("socket_address", Cow::from(causal::with_port(text))),
+        None => ("address", Cow::from(&draft.values.address)),
+    };
+    let refuse = |reason: String| draft.refuse(key, &text, reason);
+    let address = resolve(&text).map_err(refuse)?;
     if address.ip().is_unspecified() {
         let reason = "other nodes can't reach it: name the address of one interface";
         return Err(refuse(reason.to_owned()));
@@ -225,18 +248,22 @@ fn name(draft: &Draft, address: &str) -> Result<String, Error> {
 /// Where the node stands, and how it gets there.
 fn place(draft: &Draft, name: &str, address: SocketAddr) -> Result<(Peer, Entry), Error> {
     let values = &draft.values;
+    let me = || Peer {
+        id: Id::of(name.as_bytes()),
+        address,
+        incarnation: values.incarnation.unwrap_or_else(seconds_since_1970),
+    };
+    if let Some(causal) = causal::causal(draft, address)? {
+        return Ok((me(), Entry::Causal(causal)));
+    }
+    if let Some(listed) = listed::listed(draft, name, address)? {
+        return Ok((me(), Entry::Listed(listed)));
+    }
     match (&values.ring[..], &values.again[..], &values.join[..]) {
         ([], [], []) => Err(Error::Entry(
             "a node needs a ring: `--join` one of its members, or start a new one by `--ring`",
         )),
-        ([], [], _) => {
-            let me = Peer {
-                id: Id::of(name.as_bytes()),
-                address,
-                incarnation: values.incarnation.unwrap_or_else(seconds_since_1970),
-            };
-            Ok((me, Entry::Join(hosts(draft)?)))
-        }
+        ([], [], _) => Ok((me(), Entry::Join(hosts(draft)?))),
         (members, [], []) => {
             let (me, ring) = ring(draft, "ring", members, name, address)?;
             Ok((me, Entry::Ring(ring)))
@@ -326,11 +353,26 @@ fn intervals(draft: &Draft) -> Result<Intervals, Error> {
 }
 
 fn storage(draft: &Draft) -> Result<Storage, Error> {
-    match (draft.values.store, &draft.values.data) {
+    match (&draft.values.store, &draft.values.data) {
         (Engine::Memory, _) => Ok(Storage::Memory),
         (Engine::Disk, Some(folder)) => Ok(Storage::Disk(folder.clone())),
         (Engine::Disk, None) => Err(draft.refuse("store", "disk", "it needs a folder: `data`")),
+        (Engine::Memcached(server), _) => in_memcached(draft, server),
     }
+}
+
+fn in_memcached(draft: &Draft, server: &str) -> Result<Storage, Error> {
+    let reason = match resolve(server) {
+        Err(reason) => reason,
+        Ok(_) if draft.values.replicas > 1 && draft.values.membership == Membership::Chord => {
+            "memcached forgets when it likes to, and a member of a group must have all that was \
+             acknowledged: set replicas to 1, or membership to static or consul, or keep the content in \
+             memory or on disk"
+                .to_owned()
+        }
+        Ok(_) => return Ok(Storage::Memcached(server.to_owned())),
+    };
+    Err(draft.refuse("store", String::from(draft.values.store.clone()), reason))
 }
 
 fn memcached(draft: &Draft, address: SocketAddr) -> Result<Option<SocketAddr>, Error> {
@@ -342,6 +384,19 @@ fn memcached(draft: &Draft, address: SocketAddr) -> Result<Option<SocketAddr>, E
         return Err(draft.refuse("memcached_port", port, reason));
     }
     Ok(Some(SocketAddr::new(address.ip(), port)))
+}
+
+fn zeromq(draft: &Draft) -> Result<Vec<Endpoint>, Error> {
+    let texts = &draft.values.zeromq;
+    if texts.len() > ENDPOINTS_MAX {
+        let reason = format!("these are more than {ENDPOINTS_MAX}");
+        return Err(draft.refuse("zeromq", texts.join(","), reason));
+    }
+    let endpoint = |text: &String| {
+        let endpoint = text.parse();
+        endpoint.map_err(|error: NotAnEndpoint| draft.refuse("zeromq", text, error.to_string()))
+    };
+    texts.iter().map(endpoint).collect()
 }
 
 fn workers(draft: &Draft) -> Result<NonZeroUsize, Error> {
@@ -382,6 +437,8 @@ const INTERVAL_MS_MIN: u64 = 10;
 /// A day: beyond it the ring would not mend itself at all.
 const INTERVAL_MS_MAX: u64 = 86_400_000;
 const WORKERS_MAX: usize = 256;
+/// One for each interface or client that is known by its address; others come in at one.
+const ENDPOINTS_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,8 @@ use dht::store::{Command, Limit, Memory, Outcome, Store, perform};
 use dht::view::Range;
 use dht::{Arc, Id};
 
-use crate::store::DiskStore;
+use crate::store::memcached::Unreachable;
+use crate::store::{DiskStore, MemcachedStore};
 
 /// The content of one node.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub enum Content {
     Memory(RwLock<Memory>),
     /// On disk.
     Disk(DiskStore),
+    /// In a memcached server, as long as that keeps it.
+    Memcached(MemcachedStore),
 }
 
 impl Content {
@@ -27,28 +30,48 @@ impl Content {
         match self {
             Content::Memory(engine) => perform(&mut *changing(engine), command),
             Content::Disk(engine) => engine.perform(command),
+            Content::Memcached(engine) => engine.perform(command),
         }
     }
 
     /// Whether [`Content::sync`] has to wait for anything.
     pub fn is_durable_at_once(&self) -> bool {
-        matches!(self, Content::Memory(_))
+        !matches!(self, Content::Disk(_))
     }
 
     /// Calls back, at once or from another thread, when everything that was performed before is as durable
     /// as it will ever be: never, if the disk fails.
     pub fn sync(&self, then: impl FnOnce() + Send + 'static) {
         match self {
-            Content::Memory(_) => then(),
+            Content::Memory(_) | Content::Memcached(_) => then(),
             Content::Disk(engine) => engine.sync(then),
         }
     }
 
-    /// Why changes are to be refused, if so: they could not be kept.
-    pub fn refusal(&self) -> Option<&str> {
+    /// Why changes are to be refused, if so, and what to do about it: they could not be kept.
+    pub fn refusal(&self) -> Option<String> {
         match self {
             Content::Memory(_) => None,
-            Content::Disk(engine) => engine.failure(),
+            Content::Disk(engine) => engine.failure().map(|cause| {
+                format!(
+                    "this node can store nothing more ({cause}): mend its disk and start it again; \
+                     reads go on"
+                )
+            }),
+            Content::Memcached(engine) => engine.failure().map(|cause| {
+                format!(
+                    "this node can neither store nor read ({cause}): it goes on when memcached \
+                     answers again"
+                )
+            }),
+        }
+    }
+
+    /// Number of values that were lost since the start though nobody deleted them; nothing where that can't be.
+    pub fn lost(&self) -> Option<u64> {
+        match self {
+            Content::Memory(_) | Content::Disk(_) => None,
+            Content::Memcached(engine) => Some(engine.lost()),
         }
     }
 
@@ -58,6 +81,7 @@ impl Content {
         let purged = match self {
             Content::Memory(engine) => changing(engine).purge(now_ms),
             Content::Disk(engine) => engine.purge(now_ms),
+            Content::Memcached(engine) => engine.purge(now_ms),
         };
         if purged > 0 {
             tracing::debug!(purged, "forgot what had expired or was deleted long ago");
@@ -80,7 +104,7 @@ impl Content {
     /// the process.
     pub fn number(&self) -> Option<u32> {
         match self {
-            Content::Memory(_) => None,
+            Content::Memory(_) | Content::Memcached(_) => None,
             Content::Disk(engine) => Some(engine.number()),
         }
     }
@@ -91,8 +115,13 @@ impl Content {
     }
 
     /// The record under `key`, whoever serves it.
-    pub fn read(&self, key: Id) -> Option<Record> {
-        self.with(|engine| engine.read(key))
+    ///
+    /// Errors: what keeps it is out of reach; it may be there or not.
+    pub fn read(&self, key: Id) -> Result<Option<Record>, Unreachable> {
+        match self {
+            Content::Memcached(engine) => engine.read(key),
+            _ => Ok(self.with(|engine| engine.read(key))),
+        }
     }
 
     /// Number of values on the arcs that are served which have not expired by `now_ms`, in Unix
@@ -114,7 +143,8 @@ impl Content {
     }
 
     /// Up to `limit` served records that follow clockwise after `after`, as far as `end`, of those that
-    /// are live at `now_ms`, in Unix milliseconds; and whether there are more.
+    /// are live at `now_ms`, in Unix milliseconds; and whether there are more. What is out of reach is not among
+    /// them: see [`Content::refusal`].
     pub fn page(
         &self,
         serves: &[Range],
@@ -148,6 +178,7 @@ impl Content {
                 read(&*engine.read().unwrap_or_else(PoisonError::into_inner))
             }
             Content::Disk(engine) => read(engine),
+            Content::Memcached(engine) => read(engine),
         }
     }
 }

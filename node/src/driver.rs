@@ -27,7 +27,7 @@ use crate::content::Content;
 use crate::driver::outbox::{Lane, Outbox, Question};
 use crate::envelope::BATCH_MAX;
 use crate::peers::{Missed, Peers};
-use crate::{Action, Call, Event, Node, Peer, Reply, Request, Returned, Timer, View};
+use crate::{Action, Call, Event, Machine, Member, Peer, Reply, Request, Returned, Timer, View};
 
 /// A node at work.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ pub struct Driver {
 /// What is behind the lock.
 #[derive(Debug)]
 struct Core {
-    node: Node,
+    node: Machine,
     /// Where all that happens to it is written down, if anywhere.
     trace: Option<Trace>,
     /// Who waits for an answer of the node.
@@ -79,7 +79,7 @@ struct Wants {
 
 impl Driver {
     /// A driver for a node with this content, which is traced or not.
-    pub fn new(node: Node, peers: Peers, content: Content, trace: Option<Trace>) -> Arc<Driver> {
+    pub fn new(node: Machine, peers: Peers, content: Content, trace: Option<Trace>) -> Arc<Driver> {
         let (durable, told) = mpsc::unbounded_channel();
         let driver = Arc::new(Driver {
             view: ArcSwap::from_pointee(node.view().clone()),
@@ -107,9 +107,9 @@ impl Driver {
         self.view.load()
     }
 
-    /// Whether content is kept by groups.
-    pub fn is_replicated(&self) -> bool {
-        self.lock().node.is_replicated()
+    /// Whether the node does something on [`Timer::Beat`].
+    pub fn has_beat(&self) -> bool {
+        self.lock().node.has_beat()
     }
 
     /// What the node keeps.
@@ -131,6 +131,12 @@ impl Driver {
     /// Somebody is there, by its own word.
     pub fn met(self: &Arc<Self>, peer: Peer) {
         let wants = self.turn(&mut self.lock(), [Event::Met(peer)]);
+        self.perform(wants);
+    }
+
+    /// Somebody lists the members: these, and no others.
+    pub fn listed(self: &Arc<Self>, members: Vec<Member>) {
+        let wants = self.turn(&mut self.lock(), [Event::Listed(members)]);
         self.perform(wants);
     }
 
@@ -204,9 +210,9 @@ impl Driver {
         let mut wants = Wants::default();
         queue.extend(events);
         while let Some(event) = queue.pop_front() {
-            match trace {
-                None => node.handle(event, actions),
-                Some(trace) => trace.handle(node, event, actions),
+            match (&mut *trace, &mut *node) {
+                (Some(trace), Machine::Ring(node)) => trace.handle(node, event, actions),
+                (_, node) => node.handle(event, actions),
             }
             for action in actions.drain(..) {
                 match action {

@@ -6,57 +6,31 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use dht::Id;
-use dht::ownership::Ownership;
 use dht::view::Phase;
 use futures::future::join_all;
 use rand::RngExt as _;
-use reqwest::RequestBuilder;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
 use crate::config::{Config, Entry};
 use crate::envelope::NETWORK_HEADER;
+use crate::introduction::{Refusal, Stranger, answer, info};
 use crate::service::{Failed, Service};
-use crate::{Address, Failure, Peer, peers};
+use crate::{Failure, Peer};
 
 /// Why a node is in no ring.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The member belongs to another network.
-    #[error("{member} belongs to the network `{theirs}`, not to `{ours}`: wrong network")]
-    Network {
-        member: String,
-        theirs: String,
-        ours: String,
-    },
-    /// What must be the same in a whole network is not.
-    #[error("{member} has another {setting}: start this node with `--{setting} {theirs}`")]
-    Setting {
-        member: String,
-        setting: &'static str,
-        theirs: String,
-    },
+    /// A member belongs to another network, or what must be the same in all of it is not.
+    #[error(transparent)]
+    Stranger(#[from] Stranger),
     /// A living node has the identifier.
     #[error("the identifier is taken: {0}")]
     Taken(String),
     /// The members refuse it for another reason.
     #[error("cannot join: {0}")]
     Refused(String),
-}
-
-/// What is needed of a member's `GET /nodeinfo`.
-#[derive(Debug, Deserialize)]
-struct NodeInfo {
-    id: Id,
-    address: Address,
-    incarnation: u32,
-    network: String,
-    ownership: Ownership,
-    replicas: u8,
 }
 
 /// The answer to `POST /join`.
@@ -66,21 +40,17 @@ struct Place {
     successors: Vec<Peer>,
 }
 
-/// Why a member gives no answer.
-#[derive(Debug)]
-enum Refusal {
-    /// It may give one later.
-    Later(String),
-    /// It will not: the error's code, and what it says.
-    Final(String, String),
-}
-
 /// Gets the node into its ring, as it was told to.
 pub(crate) async fn enter(service: &Service, config: &Config) -> Result<(), Error> {
-    let Entry::Join(members) = &config.entry else {
-        await_neighbours(service).await;
-        info!("member of an ideal ring");
-        return Ok(());
+    let members = match &config.entry {
+        Entry::Join(members) => members,
+        Entry::Ring(_) | Entry::Again(_) => {
+            await_neighbours(service).await;
+            info!("member of an ideal ring");
+            return Ok(());
+        }
+        // It is told of them as they answer.
+        Entry::Listed(_) | Entry::Causal(_) => return Ok(()),
     };
     let hints = place(service, config, members).await?;
     match service.join(hints).await {
@@ -160,7 +130,7 @@ async fn ask(
         Ok(info) => info,
         Err(Refusal::Later(reason) | Refusal::Final(_, reason)) => return Ok(Err(reason)),
     };
-    info.check(config, member)?;
+    info.check(service, member)?;
     let client = service.driver().peers().client();
     let question = client
         .post(format!("http://{member}/join"))
@@ -193,6 +163,7 @@ pub(crate) async fn seek(service: &Service, config: &Config) -> Infallible {
             let addresses = ring.iter().map(|peer| peer.address.to_string());
             addresses.collect()
         }
+        Entry::Listed(_) | Entry::Causal(_) => Vec::new(),
     };
     let mut sought = Instant::now();
     loop {
@@ -208,7 +179,7 @@ pub(crate) async fn seek(service: &Service, config: &Config) -> Infallible {
             continue;
         };
         match info(service, member).await {
-            Ok(info) => match info.check(config, member) {
+            Ok(info) => match info.check(service, member) {
                 Ok(()) => service.driver().met(info.peer()),
                 Err(error) => debug!("{error}"),
             },
@@ -216,88 +187,6 @@ pub(crate) async fn seek(service: &Service, config: &Config) -> Infallible {
         }
     }
 }
-
-/// Who a member is.
-async fn info(service: &Service, member: &str) -> Result<NodeInfo, Refusal> {
-    if is_cut_off(service, member) {
-        return Err(Refusal::Later(SILENT.to_owned()));
-    }
-    let client = service.driver().peers().client();
-    answer(client.get(format!("http://{member}/nodeinfo"))).await
-}
-
-impl NodeInfo {
-    fn peer(&self) -> Peer {
-        Peer {
-            id: self.id,
-            address: self.address,
-            incarnation: self.incarnation,
-        }
-    }
-
-    /// Whether it may be in one ring with a node that is configured so.
-    fn check(&self, config: &Config, member: &str) -> Result<(), Error> {
-        if self.network != config.network {
-            return Err(Error::Network {
-                member: member.to_owned(),
-                theirs: self.network.clone(),
-                ours: config.network.clone(),
-            });
-        }
-        let differs = |setting, theirs| Error::Setting {
-            member: member.to_owned(),
-            setting,
-            theirs,
-        };
-        if self.ownership != config.ownership {
-            let theirs = self.ownership.pick("predecessor", "successor");
-            return Err(differs("ownership", theirs.to_owned()));
-        }
-        if self.replicas != config.replicas {
-            return Err(differs("replicas", self.replicas.to_string()));
-        }
-        Ok(())
-    }
-}
-
-/// Whether faults keep this node from a member; those are told by addresses in numbers.
-fn is_cut_off(service: &Service, member: &str) -> bool {
-    let faults = service.driver().peers().faults();
-    faults.is_some_and(|faults| {
-        member
-            .parse()
-            .is_ok_and(|address| faults.is_cut_off(address))
-    })
-}
-
-async fn answer<T: DeserializeOwned>(question: RequestBuilder) -> Result<T, Refusal> {
-    let response = question.timeout(ANSWER_MAX).send().await.map_err(|error| {
-        let reason = if error.is_connect() {
-            "nobody listens there"
-        } else {
-            SILENT
-        };
-        Refusal::Later(reason.to_owned())
-    })?;
-    let status = response.status();
-    let body = peers::read(response).await;
-    let body = body.ok_or_else(|| Refusal::Later("its answer breaks off".to_owned()))?;
-    if status.is_success() {
-        let nonsense =
-            |_| Refusal::Later("its answer makes no sense: it may be no node".to_owned());
-        return serde_json::from_slice(&body).map_err(nonsense);
-    }
-    let error: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let text = |field| error["error"][field].as_str().map(str::to_owned);
-    let message = text("message").unwrap_or_else(|| format!("it answers with status {status}"));
-    if status.is_client_error() {
-        Err(Refusal::Final(text("code").unwrap_or_default(), message))
-    } else {
-        Err(Refusal::Later(message))
-    }
-}
-
-const SILENT: &str = "it does not answer";
 
 /// For how long members are asked that are busy, or not there yet.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -307,7 +196,5 @@ const PAUSE_LOST: Duration = Duration::from_secs(1);
 const PAUSE_MEMBER: Duration = Duration::from_secs(60);
 /// Members of a new ring are there within moments.
 const PAUSE_START: Duration = Duration::from_millis(20);
-/// `POST /join` looks the place up first, around dead nodes if it must.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// More would not be better.
 const HINTS_MAX: usize = 8;

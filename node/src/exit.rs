@@ -79,13 +79,10 @@ async fn try_leave(service: &Service) -> Result<(), Error> {
                 return Ok(());
             }
             Err(Failed(Failure::LastNode, _)) => {
-                let lost = service
-                    .driver()
-                    .content()
-                    .count(&service.view().serves, now_ms());
+                let lost = service.driver().content().count(&service.shows(), now_ms());
                 warn!(
                     lost,
-                    "the last node of its ring ends, and its content with it"
+                    "the last node of its network ends, and its content with it"
                 );
                 return Ok(());
             }
@@ -93,7 +90,7 @@ async fn try_leave(service: &Service) -> Result<(), Error> {
             // Somebody else has told it to leave, too.
             Err(_) if service.view().phase == Phase::Leaving => sleep(LOOK_AGAIN).await,
             Err(_) => {
-                info!("was in no ring");
+                info!("was in no network");
                 return Ok(());
             }
         }

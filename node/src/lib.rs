@@ -1,13 +1,13 @@
 //! One node of the distributed hash table as a process: a Rocket server around [`dht::Node`].
 //!
 //! ```text
-//!  config ──► run ─► server (Rocket) ─► doors ─► service ─► driver ─► dht::Node
+//!  config ──► run ─► server (Rocket) ─► doors ─► service ─► driver ─► dht::Machine
 //!              │                                    │ reads     │ commands
-//!              ├─► entry, exit                      └► content ◄┤
+//!              ├─► entry, members, exit             └► content ◄┤
 //!              └─► schedule ─────── elapsed ───────────────────►├─► peers (reqwest) ─► other nodes
 //! ```
 //!
-//! A node is told who it is and how it gets into a ring, by flags, environment and file:
+//! A node is told who it is and how it gets into a ring, or who lists the members, by flags, environment and file:
 //!
 //! ```
 //! use clap::{Args as _, FromArgMatches as _};
@@ -17,12 +17,13 @@
 //! let flags = command.get_matches_from(["node", "--name", "a", "--join", "127.0.0.1:10001"]);
 //! let config = Config::load(&Args::from_arg_matches(&flags)?)?;
 //! assert_eq!(config.me.id, dht::Id::of(b"a"));
-//! assert_eq!(config.entry, Entry::Join(vec!["127.0.0.1:10001".to_owned()]));
+//! assert!(matches!(config.entry, Entry::Join(members) if members == ["127.0.0.1:10001"]));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 pub mod args;
 pub mod config;
+pub mod consul;
 pub mod content;
 pub mod doors;
 pub mod driver;
@@ -38,7 +39,9 @@ pub mod store;
 mod clock;
 mod entry;
 mod exit;
+mod introduction;
 mod log;
+mod members;
 mod run;
 
 use std::net::SocketAddr;
@@ -51,8 +54,16 @@ pub use crate::run::run;
 pub type Address = SocketAddr;
 /// A node as others know it.
 pub type Peer = dht::Peer<Address>;
-/// The state machine.
+/// The state machine of a node in a ring.
 pub type Node = dht::Node<Address>;
+/// The state machine, of whichever kind of network.
+pub type Machine = dht::Machine<Address>;
+/// One of those that are listed, where somebody lists the members.
+pub type Member = dht::listed::table::Member<Address>;
+/// A change of the list of members.
+pub type MembersChange = dht::listed::table::Change<Address>;
+/// The list, and where content belongs by it.
+pub type Table = dht::listed::table::Table<Address>;
 /// The state machine at one moment.
 pub type View = dht::View<Address>;
 /// What happens to it.

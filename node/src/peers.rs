@@ -181,8 +181,13 @@ impl Peers {
 /// Who listens where a peer should, by what the answer says.
 fn instead_of(asked: Peer, recipient: Option<Recipient>) -> Missed {
     match recipient.map(|recipient| recipient.node) {
-        Some(node) if node.id == asked.id && node.address == asked.address && node != asked => {
-            Missed::AnotherLife(node)
+        Some(node) if node.address == asked.address && node != asked => {
+            // Of incarnation 0 nobody is: only the address was known.
+            let is_same = node.id == asked.id || asked.incarnation == 0;
+            match is_same {
+                true => Missed::AnotherLife(node),
+                false => Missed::SomebodyElse,
+            }
         }
         _ => Missed::SomebodyElse,
     }

@@ -53,7 +53,7 @@ impl Maintenance {
             (intervals.predecessor, Timer::Predecessor),
             (intervals.self_check, Timer::SelfCheck),
         ];
-        if driver.is_replicated() {
+        if driver.has_beat() {
             jobs.push((BEAT, Timer::Beat));
         }
         let (mut ticker, mut cron) = (Ticker::default(), None);

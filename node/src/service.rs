@@ -5,25 +5,34 @@
 //! to see that the view is still the same one. No lock of the protocol, no change of task.
 
 mod acquaintances;
+mod causal;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use dht::Id;
 use dht::event::Hop;
+use dht::listed::message as listed;
 use dht::message::{Declined, Elsewhere, LinkKind, Routing, State};
 use dht::ownership::Ownership;
+use dht::placement::Scheme;
 use dht::record::{Change, Changed, Record};
 use dht::replication::message::Told;
-use dht::view::{Decision, Phase};
+use dht::store::Limit;
+use dht::view::{Decision, Phase, Range};
 use tokio::sync::{Notify, oneshot};
 
 use crate::clock::now_ms;
+use crate::config::{Endpoint, Entry, Membership};
 use crate::driver::Driver;
+use crate::introduction::own_member;
 use crate::peers::Missed;
 use crate::service::acquaintances::Acquaintances;
-use crate::{Call, Config, Failure, Path, Peer, Reply, Request, Returned, Timer, View};
+use crate::{
+    Call, Config, Failure, MembersChange, Path, Peer, Reply, Request, Returned, Timer, View,
+};
 
 /// What a node does for its clients and for other nodes.
 #[derive(Debug)]
@@ -37,12 +46,24 @@ pub struct Service {
     pub replicas: u8,
     /// Where it runs, if that matters to where copies go.
     pub zone: Option<String>,
+    /// Where members are told of.
+    pub membership: Membership,
+    /// How keys are placed on listed members; nothing where the ring keeps itself.
+    pub scheme: Option<Scheme>,
+    /// What is hashed for its place, where that is not its identifier.
+    pub label: String,
+    /// How much it should hold compared to other listed members.
+    pub weight: u16,
     /// How lookups go unless they say otherwise.
     pub routing: Routing,
     /// Where it is reached, as text.
     pub address: String,
+    /// How long a request to a causal store waits for what its client has seen; nothing where it is none.
+    pub causal_wait: Option<Duration>,
     /// Where clients of memcached are let in, once they are.
     pub memcached: OnceLock<SocketAddr>,
+    /// Where clients of ZeroMQ are let in, once they are.
+    pub zeromq: OnceLock<Vec<Endpoint>>,
     acquaintances: Acquaintances,
     /// Whether its start is over.
     settled: AtomicBool,
@@ -57,15 +78,25 @@ pub struct Failed(pub Failure, pub Path);
 impl Service {
     /// The service of a node.
     pub fn new(driver: Arc<Driver>, config: &Config) -> Service {
+        let member = own_member(config);
         Service {
             driver,
             name: config.name.clone(),
             network: config.network.clone(),
             replicas: config.replicas,
             zone: config.zone.clone(),
+            membership: config.entry.membership(),
+            scheme: config.entry.scheme(),
+            label: member.label,
+            weight: member.weight,
             routing: config.routing,
             address: config.me.address.to_string(),
+            causal_wait: match &config.entry {
+                Entry::Causal(causal) => Some(causal.wait),
+                _ => None,
+            },
             memcached: OnceLock::new(),
+            zeromq: OnceLock::new(),
             acquaintances: Acquaintances::default(),
             settled: AtomicBool::new(false),
             left: Notify::new(),
@@ -82,6 +113,46 @@ impl Service {
         self.driver.view()
     }
 
+    /// The identifier of a key of the key-value store.
+    pub fn identify(&self, key: &[u8]) -> Id {
+        match self.scheme {
+            Some(scheme) => scheme.identify(key),
+            None => Id::of_key(key),
+        }
+    }
+
+    /// Where content lies that clients are shown: all of it where members are listed.
+    pub fn shows(&self) -> Vec<Range> {
+        match self.scheme {
+            Some(_) => vec![Range {
+                arc: dht::Arc::WHOLE,
+                epoch: 0,
+            }],
+            None => self.view().serves.clone(),
+        }
+    }
+
+    /// Whether the list of the network's members is known that all of them have decided on.
+    pub fn has_table(&self) -> bool {
+        let view = self.view();
+        view.table.as_ref().is_some_and(|table| table.version > 0)
+    }
+
+    /// Those that keep a key, the owner first, where members are listed; nobody while the list is not known.
+    pub fn keepers(&self, key: Id) -> Option<Vec<Peer>> {
+        self.scheme?;
+        let table = self.view().table.clone();
+        let Some(table) = table.filter(|table| table.version > 0) else {
+            return Some(Vec::new());
+        };
+        let keepers = table.layout().replicas(key).into_iter();
+        let present = |id| match self.view().me {
+            me if me.id == id => Some(me),
+            _ => table.member(id).map(|member| member.peer),
+        };
+        Some(keepers.filter_map(present).collect())
+    }
+
     /// The value under a key, if this node answers for it at this moment. What has expired is missing.
     pub fn read_here(&self, key: Id) -> Option<Option<Record>> {
         Some(live(self.record_here(key)?))
@@ -94,7 +165,7 @@ impl Service {
         let (Decision::Serve(_), true) = (view.decide(key), view.groups.is_empty()) else {
             return None;
         };
-        let record = self.driver.content().read(key);
+        let record = self.driver.content().read(key).ok()?;
         // What was read is good if the node answered for it all the while.
         Arc::ptr_eq(&view, &self.driver.view()).then_some(record)
     }
@@ -105,7 +176,23 @@ impl Service {
             return Some(record);
         }
         let has_copy = self.view().has_copy(key);
-        has_copy.then(|| live(self.driver.content().read(key)))
+        let record = has_copy.then(|| self.driver.content().read(key))?;
+        record.ok().map(live)
+    }
+
+    /// Up to `limit` items that this node serves, clockwise from the one after an identifier up to its own place
+    /// in the ring; and after which to go on, where there are more.
+    pub fn held(&self, after: Option<Id>, limit: Limit) -> (Vec<(Id, Record)>, Option<Id>) {
+        let view = self.driver.view();
+        // Neighbours come and go, but this end stays, so pages follow each other whatever happens.
+        let end = view.ownership.pick(view.me.id.previous(), view.me.id);
+        if after == Some(end) {
+            return Default::default();
+        }
+        let (start, content) = (after.unwrap_or(end), self.driver.content());
+        let (items, more) = content.page(&self.shows(), start, end, limit, now_ms());
+        let next = items.last().filter(|_| more).map(|(key, _)| *key);
+        (items, next)
     }
 
     /// The value under a key, wherever it is. The last hop that is ok answers for it. What has expired is
@@ -167,10 +254,10 @@ impl Service {
     }
 
     /// Waits until the changes that this node has made are durable, before anyone hears of them: with one copy
-    /// on disk, for groups see to that themselves. False if they never will be.
+    /// on disk, for groups and listed members see to that themselves. False if they never will be.
     pub async fn keep(&self) -> bool {
         let content = self.driver.content();
-        if self.replicas > 1 || content.is_durable_at_once() {
+        if self.replicas > 1 || self.scheme.is_some() || content.is_durable_at_once() {
             return true;
         }
         let (told, kept) = oneshot::channel();
@@ -201,6 +288,14 @@ impl Service {
     pub async fn leave(&self) -> Result<usize, Failed> {
         match self.driver.called(Call::Leave).await {
             Returned::Left(moved) => Ok(moved),
+            other => Err(failed(other)),
+        }
+    }
+
+    /// Changes the list of members, and waits until content has moved. Returns the version of the list then.
+    pub async fn change_members(&self, change: MembersChange) -> Result<u32, Failed> {
+        match self.driver.called(Call::Members(Box::new(change))).await {
+            Returned::Members(version) => Ok(version),
             other => Err(failed(other)),
         }
     }
@@ -279,6 +374,16 @@ impl Service {
             }
             Request::Transfer(_) if self.visit(from).await.is_err() => {
                 Some(Reply::Declined(Declined::Full))
+            }
+            Request::Causal(_) if self.visit(from).await.is_err() => Some(Reply::Gone),
+            Request::Listed(_) if self.visit(from).await.is_err() => {
+                Some(Reply::Listed(Box::new(listed::Told::Behind(0))))
+            }
+            Request::Listed(ask) => {
+                let is_change = matches!(ask.what, listed::What::Change(..));
+                let is_refused = is_change && self.driver.content().refusal().is_some();
+                let refused = listed::Told::Refused(listed::Refused::Store);
+                is_refused.then(|| Reply::Listed(Box::new(refused)))
             }
             _ => None,
         }

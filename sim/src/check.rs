@@ -15,9 +15,11 @@
 //! they do, `hosts` adds what is on its way, `ring` says what can happen, `properties` what must hold,
 //! and `search` looks at all of it. Two small models stand beside that of the real nodes: `zave`, the rules
 //! of the proof alone, whose states have been counted elsewhere, and `published`, Chord as it was
-//! printed, which must fail. `group` is a model of its own: members of one group that keep an arc.
+//! printed, which must fail. `group` and `causal` are models of their own: members of one group that keep an arc,
+//! and replicas of a causal store.
 
 mod cast;
+mod causal;
 mod content;
 mod group;
 mod happen;
@@ -46,6 +48,7 @@ use crate::check::ring::{Ring, World};
 use crate::check::search::{Found, search};
 use crate::check::zave::{Choices, Zave};
 
+pub use crate::check::causal::{CausalOptions, CausalReport, check_causal};
 pub use crate::check::group::{GroupOptions, GroupReport, Order, check_group};
 pub use crate::check::story::LEGEND;
 

@@ -6,7 +6,7 @@
 
 mod act;
 mod deliver;
-mod disk;
+pub(crate) mod disk;
 mod fate;
 mod host;
 mod ideal;

@@ -20,6 +20,7 @@ mod load;
 mod load_keys;
 mod load_positions;
 mod mended;
+mod movement;
 mod near;
 mod page;
 mod palette;
@@ -119,7 +120,7 @@ pub struct Part {
 }
 
 /// All there is to measure, in the order of the page.
-pub const PARTS: [Part; 8] = [
+pub const PARTS: [Part; 9] = [
     Part {
         names: &["load-keys"],
         measure: load_keys::figures,
@@ -151,6 +152,10 @@ pub const PARTS: [Part; 8] = [
     Part {
         names: &["balance"],
         measure: balance::figures,
+    },
+    Part {
+        names: &["movement"],
+        measure: movement::figures,
     },
 ];
 
@@ -241,7 +246,7 @@ mod tests {
         }
         let balance = &find("balance").checks;
         assert!(balance.len() >= 7, "{balance:?}");
-        for check in balance {
+        for check in balance.iter().chain(&find("movement").checks) {
             assert!(check.within, "{check:?}");
         }
     }

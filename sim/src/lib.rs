@@ -1,5 +1,6 @@
 //! A network in a box: many [`dht::Node`]s in one process, the very code that a server runs, in
 //! virtual time and from one seed.
+pub mod causal;
 pub mod census;
 pub mod check;
 pub mod engine;

@@ -153,36 +153,50 @@ impl Swarm {
         stop: &AtomicBool,
         told: impl Fn(&Report) + Sync,
     ) -> (u64, Vec<Failed>) {
-        let next = AtomicU64::new(self.first);
-        let end = self.first + self.seeds;
-        let failed = Mutex::new(Vec::new());
-        let tried = AtomicU64::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..threads.max(1) {
-                scope.spawn(|| {
-                    while !stop.load(Ordering::Relaxed) {
-                        let seed = next.fetch_add(1, Ordering::Relaxed);
-                        if seed >= end {
-                            break;
-                        }
-                        let Some(report) = attempt(self.plan(seed), stop) else {
-                            break;
-                        };
-                        tried.fetch_add(1, Ordering::Relaxed);
-                        told(&report);
-                        let violations = report.violations.iter();
-                        let new = violations.map(|violation| Failed::of(seed, violation));
-                        if let Ok(mut failed) = failed.lock() {
-                            failed.extend(new);
-                        }
-                    }
-                });
-            }
-        });
-        let mut failed = failed.into_inner().unwrap_or_default();
-        failed.sort_by_key(|failed| failed.seed);
-        (tried.into_inner(), failed)
+        over(self.first, self.seeds, threads, stop, |seed| {
+            let report = attempt(self.plan(seed), stop)?;
+            told(&report);
+            Some(report.violations)
+        })
     }
+}
+
+/// Tries so many seeds, `threads` at a time, until `stop` is set or an attempt comes to nothing. Returns how
+/// many were tried, and those that failed, by seed.
+pub(crate) fn over(
+    first: u64,
+    seeds: u64,
+    threads: usize,
+    stop: &AtomicBool,
+    attempt: impl Fn(u64) -> Option<Vec<Violation>> + Sync,
+) -> (u64, Vec<Failed>) {
+    let next = AtomicU64::new(first);
+    let failed = Mutex::new(Vec::new());
+    let tried = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..threads.max(1) {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + seeds {
+                        break;
+                    }
+                    let Some(violations) = attempt(seed) else {
+                        break;
+                    };
+                    tried.fetch_add(1, Ordering::Relaxed);
+                    let new = violations.iter();
+                    let new = new.map(|violation| Failed::of(seed, violation));
+                    if let Ok(mut failed) = failed.lock() {
+                        failed.extend(new);
+                    }
+                }
+            });
+        }
+    });
+    let mut failed = failed.into_inner().unwrap_or_default();
+    failed.sort_by_key(|failed| failed.seed);
+    (tried.into_inner(), failed)
 }
 
 impl Failed {

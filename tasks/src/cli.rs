@@ -75,6 +75,8 @@ Examples:
   tasks boot                            two nodes
   tasks boot --nodes 12                 twelve, and how many failures they survive
   tasks boot --ownership predecessor    the lab's rule: a key belongs to the node before it
+  tasks boot --membership static --placement partitions
+                                        no ring: listed members, which agree on who has which partition
   tasks boot --network lab2             a second network beside the first
   tasks boot --force                    end what runs in this network first
 
@@ -87,7 +89,8 @@ Examples:
   tasks add                  join through a random member
   tasks add --via PROC10001  join through this one
 
-It takes its share of the content from its neighbour. Any number of these may run at once.")]
+It takes its share of the content from its neighbour, or from all where members are listed. Any number of
+these may run at once.")]
     Add(Add),
 
     /// Let many more nodes join, and wait until the ring is ideal
@@ -188,7 +191,8 @@ Examples:
   tasks kill PROC10003
   tasks kill 10003 && tasks monitor     watch the others mend the ring
 
-Also removes a node that has died by itself from the network's state.")]
+Also removes a node that has died by itself from the network's state, and from the list of members where they
+are listed.")]
     Kill(Node),
 
     /// Stop a node where it stands, as an overloaded machine would; it keeps what it holds
@@ -252,7 +256,8 @@ Examples:
 The content is lost with the nodes; `tasks restart` starts the same ones again, with what they have.")]
     Reboot,
 
-    /// Show the ring in order, and whether every pointer of it is right
+    /// Show the ring in order, and whether every pointer of it is right; or the listed members, and whether all
+    /// are as the list says
     #[command(after_help = "\
 Examples:
   tasks ring
@@ -299,6 +304,43 @@ Examples:
 
 Takes less than half a minute, and leaves nothing behind.")]
     Demo(Demo),
+
+    /// Tell one of the stories that this program grew out of, step by step, and check each step
+    #[command(after_help = "\
+Examples:
+  tasks walkthrough partitions           10,000 users in 200 partitions on 4 nodes, 5, and 4 again
+  tasks walkthrough partitions --json    the numbers, checked
+  tasks walkthrough shards               a causally consistent store: a death, a return, a third shard
+  tasks walkthrough memcached            servers on a ring by murmur3: one goes, one comes, one dies
+  tasks walkthrough chord                the lab's ring, with every state in between
+  tasks walkthrough zeromq               a client that spreads 1,000 keys over servers, by two rules
+  tasks walkthrough zeromq --consul http://127.0.0.1:8500
+
+Real processes, a network of their own, and nothing left behind. Exit code 1 if a step is not as it must
+be.")]
+    Walkthrough(crate::commands::walkthrough::Args),
+
+    /// Work with a causally consistent store in shards of replicas: start it, grow it, divide it anew
+    #[command(after_help = "\
+Examples:
+  tasks shards boot --nodes 6 --shards 2 --network store
+  tasks shards status --network store
+  tasks shards add-member --network store
+  tasks shards reshard 3 --network store
+
+`tasks kvs` reads and writes it; `tasks walkthrough shards` tells the whole story.")]
+    Shards(crate::commands::shards::Args),
+
+    /// Read and write a causally consistent store, and never see less than before
+    #[command(after_help = "\
+Examples:
+  tasks kvs put answer 42 --network store
+  tasks kvs get answer --network store --via PROC10003
+  tasks kvs put config '{\"a\":[1,2]}' --session mine.json
+
+What a session has seen is kept in a file and sent along, so that whichever node answers shows all of it, or
+asks to come again. Two sessions see each other's writes in an order that makes sense, but maybe not at once.")]
+    Kvs(crate::commands::kvs::Args),
 
     /// Show the log of a node
     #[command(after_help = "\
@@ -354,6 +396,7 @@ Examples:
   tasks swarm --seeds 100 --minutes 10
   tasks swarm --seeds 1 --first 4711 --shrink small.jsonl    one seed, and the least that breaks it
   tasks swarm --seeds 100 --minutes 10 --detector real
+  tasks swarm --causal --seeds 1000 --minutes 5              sharded stores that keep causes before effects
 
 Each failing seed comes with the command that replays it. Exit code 1 if there is one.")]
     Swarm(crate::commands::swarm::Args),
@@ -380,6 +423,7 @@ Examples:
   tasks check --nodes 5 --no-leaves --lives 6  a larger ring
   tasks check --group                          3 members, an epoch that ends, and two writes
   tasks check --group --writes 1 --order line  fewer writes, and more that overtakes
+  tasks check --causal --losses 1              3 replicas of a causal store, and a lost message
   tasks check --json | jq '.violations[].steps'
 
 Exit code 1 if something that must hold does not, or if not all states were looked at.")]
@@ -408,6 +452,25 @@ Examples:
 `help` tells what can be typed; every command of `tasks` can. Words are quoted as in a shell. From a
 pipe: exit code 1 if a line could not be done.")]
     Shell(Shell),
+
+    /// Put and get over ZeroMQ, with the keys spread over servers by this client
+    #[command(
+        name = "zeromq",
+        after_help = "\
+Examples:
+  tasks node --address 127.0.0.1:9001 --name a --ring a@127.0.0.1:9001#1 --zeromq tcp://127.0.0.1:5551
+  tasks zeromq put greeting hello --servers tcp://127.0.0.1:5551,tcp://127.0.0.1:5552
+  tasks zeromq get greeting --servers tcp://127.0.0.1:5551,tcp://127.0.0.1:5552
+  tasks zeromq all --servers tcp://127.0.0.1:2000,tcp://127.0.0.1:2001 --bind
+  tasks zeromq put point '{\"x\":1}' --as-json --sharding rendezvous --consul http://127.0.0.1:8500
+  tasks zeromq all --consul http://127.0.0.1:8500 --json | jq .servers
+
+The same servers and the same --sharding find a key again, in whatever order they are named. With --bind this
+client listens, and nodes that were started with `--zeromq connect:tcp://127.0.0.1:2000` come to it. `get` ends
+with exit code 3 if there is nothing, and 4 if the server does not answer. In a network of its own rules any
+node has any key, and `all` shows each item once, whichever way the keys are spread here."
+    )]
+    ZeroMq(crate::commands::zeromq::Args),
 
     /// Print a script that completes commands in your shell
     #[command(after_help = "\

@@ -187,6 +187,25 @@ impl Call {
         }
     }
 
+    /// A question to a causal store, whose every method takes JSON. Nothing that it changes is changed twice by
+    /// being asked for twice.
+    pub(crate) fn json(method: Method, path: impl Into<String>, body: &Value) -> Call {
+        Call {
+            body: Some(body.to_string().into()),
+            content_type: "application/json",
+            repeatable: true,
+            ..Call::new(method, path)
+        }
+    }
+
+    /// The same, where content has to move before the answer comes.
+    pub(crate) fn patient(self) -> Call {
+        Call {
+            patience_ms: LEAVE_MS_MAX,
+            ..self
+        }
+    }
+
     /// Telling a node to and from which addresses nothing passes from now on.
     pub(crate) fn cut_off<'a>(unreachable: impl IntoIterator<Item = &'a str>) -> Call {
         let unreachable: Vec<&str> = unreachable.into_iter().collect();
@@ -194,6 +213,28 @@ impl Call {
             body: Some(json!({ "unreachable": unreachable }).to_string().into()),
             content_type: "application/json",
             ..Call::new(Method::PUT, "/faults")
+        }
+    }
+
+    /// Telling a node of one that is to be a member beside it.
+    pub(crate) fn admit(name: &str, address: &str) -> Call {
+        Call {
+            body: Some(
+                json!({ "name": name, "address": address })
+                    .to_string()
+                    .into(),
+            ),
+            content_type: "application/json",
+            patience_ms: LEAVE_MS_MAX,
+            ..Call::new(Method::PUT, "/members")
+        }
+    }
+
+    /// Telling a node that another one is to be a member no more.
+    pub(crate) fn dismiss(name: &str) -> Call {
+        Call {
+            patience_ms: LEAVE_MS_MAX,
+            ..Call::delete(format!("/members/{}", segment(name.as_bytes())))
         }
     }
 
@@ -243,7 +284,7 @@ impl Answer {
 
     /// What the node has to say against the question.
     pub(crate) fn complaint(&self) -> String {
-        let message = self.error("message");
+        let message = self.error("message").or_else(|| self.error_text());
         message.unwrap_or_else(|| format!("the node answers with HTTP status {}", self.status))
     }
 
@@ -255,6 +296,12 @@ impl Answer {
     fn error(&self, field: &str) -> Option<String> {
         let body: Value = serde_json::from_slice(&self.body).ok()?;
         Some(body.get("error")?.get(field)?.as_str()?.to_owned())
+    }
+
+    /// What a node of a causal store says.
+    fn error_text(&self) -> Option<String> {
+        let body: Value = serde_json::from_slice(&self.body).ok()?;
+        Some(body.get("error")?.as_str()?.to_owned())
     }
 
     fn retry_after_ms(&self) -> u64 {

@@ -1,4 +1,4 @@
-//! Grow: nodes that join a ring that is there.
+//! Grow: nodes that join a network that is there.
 
 use anyhow::{Result, bail};
 use dht_state::Process;
@@ -7,8 +7,9 @@ use indicatif::ProgressBar;
 
 use crate::cluster::Cluster;
 use crate::interrupt::interrupted;
+use crate::listed;
 use crate::settings::Settings;
-use crate::spawn::{Berth, Fate, Spawned, Way};
+use crate::spawn::{Berth, Fate, Spawned};
 
 /// Lets one node join through the chosen member, or a random one, and waits until it is ready.
 /// Errors: [`crate::failure::Failure::NoNetwork`]; the node ended at its start.
@@ -45,7 +46,7 @@ async fn try_join(
         None => cluster.welcomers().await?,
     };
     let mut node = start(cluster, &welcomers, port)?;
-    match node.wait(&cluster.client).await? {
+    match listed::enter(cluster, &mut node).await? {
         Fate::Ready => Ok(Some(node.process)),
         fate => cluster.forget(&node.process.name).and(match fate {
             Fate::Died(error) => Err(error),
@@ -122,8 +123,7 @@ fn start(cluster: &Cluster, welcomers: &[Process], port: Option<u16>) -> Result<
         None => Berth::take(&network.processes, &mut counters)?,
     };
     locked.keep(&counters)?;
-    let addresses: Vec<_> = welcomers.iter().map(|node| node.address.as_str()).collect();
-    let way = Way::Join(addresses.join(","));
+    let way = listed::way(&network.settings, welcomers, berth);
     let node = Spawned::start(&cluster.folder, &network.settings, berth, &way)?;
     network.processes.push(node.process.clone());
     if let Err(error) = locked.write(&network) {

@@ -2,9 +2,10 @@
 //! processes.
 //!
 //! `cli` says what can be typed, `commands` does it, one verb a file. Below them: `cluster` finds
-//! the processes of a network, `spawn`, `start` and `grow` start them, `client` talks to them,
-//! `ring` judges them, and `printer` talks to people and programs.
+//! the processes of a network, `spawn`, `start` and `grow` start them, `client` talks to them, `shards`
+//! to servers over ZeroMQ, `ring` judges them, and `printer` talks to people and programs.
 
+mod causal;
 mod cli;
 mod client;
 mod cluster;
@@ -14,6 +15,7 @@ mod failure;
 mod grow;
 mod interrupt;
 mod item;
+mod listed;
 mod load;
 mod nodeinfo;
 mod printer;
@@ -21,6 +23,7 @@ mod resolve;
 mod restart;
 mod ring;
 mod settings;
+mod shards;
 mod simulated;
 mod spawn;
 mod start;

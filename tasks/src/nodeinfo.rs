@@ -7,6 +7,8 @@ use dht_state::Process;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::listed::Listed;
+
 /// Another node, as nodes name each other.
 pub(crate) type Peer = dht::peer::Peer<String>;
 
@@ -50,6 +52,12 @@ pub(crate) struct NodeInfo {
     /// Where it runs, if that matters to where copies go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) zone: Option<String>,
+    /// Partitions that it owns, where content is placed by such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) partitions: Option<u64>,
+    /// The list of members, where there is one, and what it holds by it; asked for apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) listed: Option<Listed>,
     /// The arcs that it answers for.
     pub(crate) serves: Vec<Range>,
     /// What it is handing over right now.

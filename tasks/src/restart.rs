@@ -9,15 +9,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use dht_state::Process;
 use indicatif::ProgressBar;
+use node::config::Membership;
 use tokio::time::sleep;
 
 use crate::cluster::{Cluster, Network, end};
 use crate::commands::leave::leave;
 use crate::converge::{Wait, converge, survey};
+use crate::listed;
 use crate::ring::Report;
 use crate::settings::{Settings, Store};
 use crate::spawn::{Berth, Fate, Spawned, Way};
-use crate::start::wait;
+use crate::start::{founding, wait};
 
 /// Starts all nodes of a network again, none of which is alive, and waits until all of the ring is served.
 ///
@@ -65,7 +67,10 @@ pub(crate) async fn one(cluster: &Cluster, node: &str) -> Result<(Process, Kept)
     if !is_other_alive(&network, name) {
         bail!("no other node is alive: `tasks restart` starts all of them again");
     }
-    let is_on_disk = network.settings.replicas > 1 && process.data.is_some();
+    // A node of a ring that is stopped serves nothing of its arc, which others take over without its copy.
+    let waits_for_it =
+        network.settings.replicas > 1 || network.settings.membership == Membership::Static;
+    let is_on_disk = waits_for_it && process.data.is_some();
     let kept = match (is_on_disk, process.is_running()) {
         (true, _) => Kept::Disk,
         (false, true) => Kept::HandedOver,
@@ -91,7 +96,7 @@ pub(crate) async fn rejoin(cluster: &Cluster, process: &Process) -> Result<Proce
     loop {
         let welcomers = cluster.welcomers().await?;
         let mut node = start_one(cluster, process, known, &welcomers)?;
-        match node.wait(&cluster.client).await? {
+        match listed::enter(cluster, &mut node).await? {
             Fate::Ready => return Ok(node.process),
             Fate::PortLost => bail!("another program took the port of {}", process.name),
             // The ring may still be busy with its death.
@@ -147,8 +152,7 @@ fn start_one(
     counters.skip_incarnation(known);
     let berth = Berth::again(process, &mut counters)?;
     locked.keep(&counters)?;
-    let addresses: Vec<_> = welcomers.iter().map(|node| node.address.as_str()).collect();
-    let way = Way::Join(addresses.join(","));
+    let way = listed::way(&network.settings, welcomers, berth);
     let node = Spawned::start(&cluster.folder, &network.settings, berth, &way)?;
     network.put(node.process.clone());
     if let Err(error) = locked.write(&network) {
@@ -172,13 +176,12 @@ fn start_all(cluster: &Cluster) -> Result<Vec<Spawned>> {
     let berths = berths.map(|process| Berth::again(process, &mut counters));
     let berths: Vec<Berth> = berths.collect::<Result<_>>()?;
     locked.keep(&counters)?;
-    let members: Vec<_> = berths.iter().map(|berth| berth.member()).collect();
-    let members = members.join(",");
     // Where nothing is left of the earlier ring, this is a new one.
-    let way = match network.settings.store {
-        Store::Disk => Way::Again(members),
-        Store::Memory => Way::Ring(members),
+    let ring = match network.settings.store {
+        Store::Disk => Way::Again,
+        Store::Memory => Way::Ring,
     };
+    let way = founding(&network.settings, &berths, ring);
     let mut nodes = Vec::new();
     for berth in berths {
         match Spawned::start(&cluster.folder, &network.settings, berth, &way) {

@@ -1,4 +1,4 @@
-//! Ring: whether the members of a network form an ideal ring.
+//! Ring: whether the members of a network form an ideal ring. Where somebody lists them, [`listed`] judges.
 //!
 //! Ideal is: in the order of identifiers, every node names the one before it, the one after it and
 //! as many after that as its list holds; the arcs that they serve are exactly those that the rule
@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::client::Client;
 use crate::cluster::Network;
+use crate::listed;
 use crate::nodeinfo::{NodeInfo, Peer};
 use crate::settings::Settings;
 
@@ -50,6 +51,16 @@ pub(crate) struct Report {
     pub(crate) nodes: Vec<NodeInfo>,
 }
 
+impl Report {
+    /// What those that answer form: a ring that keeps itself, or a list that somebody keeps.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.nodes.iter().any(|info| info.listed.is_some()) {
+            true => "list",
+            false => "ring",
+        }
+    }
+}
+
 /// Looks at all processes of a network at once.
 pub(crate) async fn look(client: &Client, network: &Network) -> Vec<Member> {
     let members = network.processes.iter().map(|process| async {
@@ -57,7 +68,12 @@ pub(crate) async fn look(client: &Client, network: &Network) -> Vec<Member> {
             Sight::Dead
         } else {
             match client.nodeinfo(&process.address).await {
-                Ok(info) => Sight::Answers(Box::new(info)),
+                Ok(mut info) => {
+                    if network.settings.is_listed() {
+                        info.listed = listed::look(client, &process.address).await.ok();
+                    }
+                    Sight::Answers(Box::new(info))
+                }
                 // It may have ended just now, which says more than that it is silent.
                 Err(_) if !process.is_running() => Sight::Dead,
                 Err(_) if process.is_paused() => Sight::Silent("is paused".to_owned()),
@@ -109,8 +125,11 @@ pub(crate) fn check(members: &[Member], settings: &Settings) -> Report {
     }
     let names = Names::of(members);
     let ring: Vec<_> = ring.into_values().collect();
+    if settings.is_listed() {
+        report.problems.extend(listed::problems(members, settings));
+    }
     for (place, Place { process, info, .. }) in ring.iter().enumerate() {
-        let Some(info) = info else {
+        let (Some(info), false) = (info, settings.is_listed()) else {
             continue;
         };
         let problems = problems_at(place, info, &ring, settings, &names);

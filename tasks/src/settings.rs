@@ -2,9 +2,15 @@
 //! that come later get the same.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args as _, FromArgMatches as _};
+use dht::Id;
 use dht::message::Routing;
 use dht::ownership::Ownership;
+use dht::placement::Scheme;
+use node::config::{Membership, Placement};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What every node of a network is started with.
 #[derive(clap::Args, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +37,51 @@ pub(crate) struct Settings {
         hide_env = true
     )]
     pub(crate) routing: Routing,
+
+    /// Who says which members there are: the ring that keeps itself (chord), a list that `tasks` keeps in
+    /// step (static), or Consul
+    #[arg(
+        long,
+        env = "DHT_MEMBERSHIP",
+        value_name = "SOURCE",
+        default_value = "chord",
+        value_parser = PossibleValuesParser::new(["chord", "static", "consul"]).map(named::<Membership>),
+        hide_env = true
+    )]
+    #[serde(default)]
+    pub(crate) membership: Membership,
+
+    /// How keys are placed on listed members [default: ring]
+    #[arg(
+        long,
+        env = "DHT_PLACEMENT",
+        value_name = "SCHEME",
+        value_parser = PossibleValuesParser::new(["ring", "partitions", "rendezvous", "jump"])
+            .map(named::<Placement>),
+        hide_env = true
+    )]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) placement: Option<Placement>,
+
+    /// How many partitions there are, with `--placement partitions` [default: 200]
+    #[arg(long, env = "DHT_PARTITIONS", value_name = "N", hide_env = true)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) partitions: Option<u16>,
+
+    /// How many positions each member has, with `--placement ring` of listed members [default: 128]
+    #[arg(long, env = "DHT_POSITIONS", value_name = "N", hide_env = true)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) positions: Option<u16>,
+
+    /// Where Consul is, with `--membership consul` [default: CONSUL_HTTP_ADDR, or http://127.0.0.1:8500]
+    #[arg(long, env = "DHT_CONSUL", value_name = "URL", hide_env = true)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) consul: Option<String>,
+
+    /// Name of the nodes' service in Consul [default: dht]
+    #[arg(long, env = "DHT_SERVICE", value_name = "NAME", hide_env = true)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) service: Option<String>,
 
     /// Length of a node's successor list: one less than this many neighbours may fail at once
     #[arg(
@@ -127,11 +178,30 @@ pub(crate) struct Settings {
     #[serde(default)]
     pub(crate) trace: bool,
 
+    /// Let clients of memcached in at each node, at a port that the system gives: `tasks nodeinfo` names it
+    #[arg(long)]
+    #[serde(default)]
+    pub(crate) memcached: bool,
+
     /// Let each node take faults at /faults, for experiments such as `tasks prove --faults partition`: lets
     /// anyone who reaches a node cut it off
     #[arg(long)]
     #[serde(default)]
     pub(crate) fault_injection: bool,
+
+    /// How it began, if it is a causal store.
+    #[arg(skip)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) causal: Option<Founding>,
+}
+
+/// How a causal store began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Founding {
+    /// Addresses of its nodes.
+    pub(crate) nodes: Vec<String>,
+    /// Into how many shards it was divided; nothing where it was not.
+    pub(crate) shards: Option<u32>,
 }
 
 /// What keeps the content of a node.
@@ -144,6 +214,18 @@ pub(crate) enum Store {
 }
 
 impl Settings {
+    /// Those of a causal store, which has hardly any.
+    pub(crate) fn causal(store: Store, founding: Founding) -> Settings {
+        let command = Settings::augment_args(clap::Command::new("settings"));
+        let usual = command.get_matches_from(["settings"]);
+        let usual = Settings::from_arg_matches(&usual).expect("every setting has a default");
+        Settings {
+            store,
+            causal: Some(founding),
+            ..usual
+        }
+    }
+
     /// As flags of a node; where it writes its trace and its data is not for the whole network to say.
     pub(crate) fn flags(&self) -> Vec<String> {
         let ownership = match self.ownership {
@@ -154,7 +236,25 @@ impl Settings {
             Store::Memory => "memory",
             Store::Disk => "disk",
         };
+        if self.causal.is_some() {
+            return vec!["--store".to_owned(), store.to_owned()];
+        }
+        let listed = [
+            (
+                "--placement",
+                self.placement.map(|placement| placement.to_string()),
+            ),
+            (
+                "--partitions",
+                self.partitions.map(|count| count.to_string()),
+            ),
+            ("--positions", self.positions.map(|count| count.to_string())),
+            ("--consul", self.consul.clone()),
+            ("--service", self.service.clone()),
+            ("--memcached-port", self.memcached.then(|| "0".to_owned())),
+        ];
         [
+            ("--membership", self.membership.to_string()),
             ("--ownership", ownership.to_owned()),
             ("--routing", routing_name(self.routing).to_owned()),
             ("--successors", self.successors.to_string()),
@@ -166,8 +266,27 @@ impl Settings {
             ("--self-check-ms", self.self_check_ms.to_string()),
         ]
         .into_iter()
+        .chain(
+            listed
+                .into_iter()
+                .filter_map(|(flag, value)| Some((flag, value?))),
+        )
         .flat_map(|(flag, value)| [flag.to_owned(), value])
         .collect()
+    }
+
+    /// Whether somebody lists the members, so that there is no ring that keeps itself.
+    pub(crate) fn is_listed(&self) -> bool {
+        self.membership != Membership::Chord
+    }
+
+    /// The identifier of a key of the key-value store.
+    pub(crate) fn identify(&self, key: &[u8]) -> Id {
+        match self.placement {
+            // A number is its own identifier there, however many partitions there are.
+            Some(Placement::Partitions) => Scheme::Partitions { count: 1 }.identify(key),
+            _ => Id::of_key(key),
+        }
     }
 
     /// The zone of the node on a port, if there are zones: nodes get their ports in turn.
@@ -182,6 +301,15 @@ impl Settings {
         let successors = usize::from(self.successors);
         let spare = members.saturating_sub(successors + 1);
         spare.min(successors - 1)
+    }
+}
+
+impl Default for Settings {
+    /// What the command line has where nothing is typed.
+    fn default() -> Settings {
+        let command = Settings::augment_args(clap::Command::new("settings"));
+        let typed = command.get_matches_from(["settings"]);
+        Settings::from_arg_matches(&typed).expect("all settings have defaults")
     }
 }
 
@@ -206,6 +334,11 @@ pub(crate) fn routing_name(routing: Routing) -> &'static str {
     }
 }
 
+/// What has this name where it is kept, too.
+fn named<T: DeserializeOwned>(name: String) -> T {
+    serde_json::from_value(Value::String(name)).expect("one of the possible values")
+}
+
 fn ownership(name: String) -> Ownership {
     match name.as_str() {
         "predecessor" => Ownership::Predecessor,
@@ -222,6 +355,12 @@ pub(crate) mod tests {
         Settings {
             ownership: Ownership::Successor,
             routing: Routing::Finger,
+            membership: Membership::Chord,
+            placement: None,
+            partitions: None,
+            positions: None,
+            consul: None,
+            service: None,
             successors: 4,
             replicas: 1,
             zones: 0,
@@ -231,7 +370,9 @@ pub(crate) mod tests {
             predecessor_ms: 2_000,
             self_check_ms: 30_000,
             trace: false,
+            memcached: false,
             fault_injection: false,
+            causal: None,
         }
     }
 

@@ -88,6 +88,11 @@ impl Berth {
         format!("{HOST}:{}", self.port)
     }
 
+    /// As `--members` names it.
+    pub(crate) fn listing(self) -> String {
+        format!("{}@{}", self.name(), self.address())
+    }
+
     /// As `--ring` names it.
     pub(crate) fn member(self) -> String {
         format!("{}@{}#{}", self.name(), self.address(), self.incarnation)
@@ -103,6 +108,25 @@ pub(crate) enum Way {
     Again(String),
     /// Through one of the members at these addresses.
     Join(String),
+    /// As one of these listed members, itself included, or by the list of somebody else.
+    Listed(Option<String>),
+    /// As a node of a causal store.
+    View {
+        /// Addresses of all nodes that it knows, itself included.
+        view: Vec<String>,
+        /// Into how many shards they are divided from the beginning.
+        shards: Option<u32>,
+    },
+}
+
+impl Way {
+    /// The flag that says where the node listens.
+    fn address_flag(&self) -> &'static str {
+        match self {
+            Way::View { .. } => "--socket-address",
+            _ => "--address",
+        }
+    }
 }
 
 /// A node that was just started.
@@ -118,7 +142,7 @@ pub(crate) struct Spawned {
 /// What became of a node that was just started.
 #[derive(Debug)]
 pub(crate) enum Fate {
-    /// It is part of the ring and serves.
+    /// It is as it was waited for.
     Ready,
     /// Someone else took its port before it could listen.
     PortLost,
@@ -145,13 +169,13 @@ impl Spawned {
         for (variable, _) in env::vars_os() {
             if variable
                 .to_str()
-                .is_some_and(|name| name.starts_with("DHT_"))
+                .is_some_and(|name| name.starts_with("DHT_") || name == "SOCKET_ADDRESS")
             {
                 command.env_remove(variable);
             }
         }
         command
-            .args(["node", "--address", &address, "--name", &name])
+            .args(["node", way.address_flag(), &address, "--name", &name])
             .args(["--network", folder.network()])
             .args(["--incarnation", &berth.incarnation.to_string()])
             .args(settings.flags());
@@ -172,6 +196,12 @@ impl Spawned {
             Way::Again(members) => command.args(["--again", members]),
             Way::Ring(members) => command.args(["--ring", members]),
             Way::Join(members) => command.args(["--join", members]),
+            Way::Listed(Some(members)) => command.args(["--members", members]),
+            Way::Listed(None) => &mut command,
+            Way::View { view, shards } => {
+                let count = shards.map(|shards| format!("--shard-count={shards}"));
+                command.args(["--view", &view.join(",")]).args(count)
+            }
         };
         let mut child = command
             // So that it neither reads a configuration that lies around here nor keeps this folder.
@@ -209,13 +239,31 @@ impl Spawned {
 
     /// Waits until it is ready or has ended. Errors: neither happens; it still runs then.
     pub(crate) async fn wait(&mut self, client: &Client) -> Result<Fate> {
+        self.wait_for("ready", client, async |address| client.ready(address).await)
+            .await
+    }
+
+    /// Waits until it listens or has ended. Errors: neither happens; it still runs then.
+    pub(crate) async fn wait_to_listen(&mut self, client: &Client) -> Result<Fate> {
+        self.wait_for("there", client, async |address| {
+            client.nodeinfo(address).await.map(|_| ())
+        })
+        .await
+    }
+
+    async fn wait_for(
+        &mut self,
+        what: &str,
+        client: &Client,
+        is_so: impl AsyncFn(&str) -> Result<(), String>,
+    ) -> Result<Fate> {
         let deadline = Instant::now() + Duration::from_millis(READY_MS_MAX);
         loop {
             let ended = self.child.try_wait().context("cannot wait for a node")?;
             if let Some(status) = ended {
                 return Ok(self.fate(status));
             }
-            let reason = match client.ready(&self.process.address).await {
+            let reason = match is_so(&self.process.address).await {
                 Ok(()) if self.is_this(client).await => return Ok(Fate::Ready),
                 Ok(()) => "somebody else answers at its address".to_owned(),
                 Err(reason) => reason,
@@ -223,7 +271,7 @@ impl Spawned {
             if Instant::now() > deadline {
                 let name = &self.process.name;
                 bail!(
-                    "{name} runs, but is not ready after {} s: {reason}\n{}",
+                    "{name} runs, but is not {what} after {} s: {reason}\n{}",
                     READY_MS_MAX / 1_000,
                     log_end(&self.process)
                 );

@@ -4,9 +4,11 @@ use anyhow::{Context as _, Result, bail};
 use dht_state::{Locked, Process};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use indicatif::ProgressBar;
+use node::config::Membership;
 
 use crate::cluster::{Cluster, Network, end};
 use crate::converge::{Wait, converge};
+use crate::listed;
 use crate::ring::Report;
 use crate::settings::Settings;
 use crate::spawn::{Berth, Fate, Spawned, Way};
@@ -19,6 +21,7 @@ pub(crate) async fn boot(
     settings: &Settings,
     forced: bool,
 ) -> Result<(Vec<Process>, Report)> {
+    listed::expect(settings, count).await?;
     for _ in 0..STARTS_MAX {
         let mut nodes = start(cluster, count, settings, forced)?;
         match wait(cluster, &mut nodes, &ProgressBar::hidden()).await {
@@ -68,8 +71,7 @@ fn start(
     let berths: Vec<_> = berths.collect::<Result<_>>()?;
     locked.keep(&counters)?;
 
-    let ring: Vec<_> = berths.iter().map(|berth| berth.member()).collect();
-    let way = Way::Ring(ring.join(","));
+    let way = founding(settings, &berths, Way::Ring);
     let mut nodes = Vec::new();
     for berth in berths {
         match Spawned::start(&cluster.folder, settings, berth, &way) {
@@ -89,8 +91,21 @@ fn start(
     Ok(nodes)
 }
 
+/// How all nodes of a network start at once; `ring` is how they do in a ring.
+pub(crate) fn founding(settings: &Settings, berths: &[Berth], ring: fn(String) -> Way) -> Way {
+    let joined = |name: fn(Berth) -> String| {
+        let names: Vec<_> = berths.iter().map(|berth| name(*berth)).collect();
+        names.join(",")
+    };
+    match settings.membership {
+        Membership::Chord => ring(joined(Berth::member)),
+        Membership::Static => Way::Listed(Some(joined(Berth::listing))),
+        Membership::Consul => Way::Listed(None),
+    }
+}
+
 /// Makes sure that nothing of an earlier network is alive.
-fn clear(locked: &Locked<'_>, forced: bool) -> Result<()> {
+pub(crate) fn clear(locked: &Locked<'_>, forced: bool) -> Result<()> {
     let Some(network) = locked.read::<Settings>()? else {
         return Ok(());
     };

@@ -39,13 +39,27 @@ pub(crate) fn ring(
         Sight::Answers(info) => info.zone.clone(),
         Sight::Dead | Sight::Silent(_) => None,
     };
+    let answers = |member: &Member| match &member.sight {
+        Sight::Answers(info) => Some(info.clone()),
+        Sight::Dead | Sight::Silent(_) => None,
+    };
+    let infos = || members.iter().filter_map(answers);
+    let is_listed = infos().any(|info| info.listed.is_some());
+    let has_partitions = infos().any(|info| info.partitions.is_some());
     let has_zones = members.iter().any(|member| zone(member).is_some());
+    let columns: &[&str] = match (is_listed, has_partitions) {
+        (false, _) => &["predecessor", "successor", "keys", "share"],
+        (true, true) => &["partitions", "keys", "owned", "list"],
+        (true, false) => &["keys", "owned", "list"],
+    };
+    let width = columns.len();
     let row = |(place, member): (usize, &&Member)| {
         let process = &member.process;
         let zone = has_zones.then(|| zone(member).unwrap_or_else(|| "–".to_owned()));
-        let [predecessor, successor, keys, share] = match &member.sight {
-            Sight::Answers(info) => pointers(info, &names),
-            Sight::Dead | Sight::Silent(_) => ["–", "–", "–", "–"].map(str::to_owned),
+        let columns: Vec<String> = match &member.sight {
+            Sight::Answers(info) if is_listed => holdings(info, has_partitions),
+            Sight::Answers(info) => pointers(info, &names).into(),
+            Sight::Dead | Sight::Silent(_) => vec!["–".to_owned(); width],
         };
         Line {
             cells: [
@@ -56,7 +70,8 @@ pub(crate) fn ring(
             ]
             .into_iter()
             .chain(zone)
-            .chain([predecessor, successor, keys, share, last(member)])
+            .chain(columns)
+            .chain([last(member)])
             .collect(),
             dead: matches!(member.sight, Sight::Dead),
         }
@@ -65,7 +80,8 @@ pub(crate) fn ring(
     let header: Vec<&str> = ["#", "node", "address", "identifier"]
         .into_iter()
         .chain(has_zones.then_some("zone"))
-        .chain(["predecessor", "successor", "keys", "share", last_header])
+        .chain(columns.iter().copied())
+        .chain([last_header])
         .collect();
     printer.table_to_fit(&header, rows, &["identifier", "share", "#"])
 }
@@ -73,13 +89,14 @@ pub(crate) fn ring(
 /// The line below it: whether the ring is ideal, and if not, why.
 pub(crate) fn verdict(report: &Report) -> String {
     let keys: u64 = report.nodes.iter().map(|info| info.keys).sum();
+    let kind = report.kind();
     let mut verdict = if report.ideal {
         format!(
-            "An ideal ring of {}, {keys} keys.",
+            "An ideal {kind} of {}, {keys} keys.",
             nodes(report.nodes.len())
         )
     } else {
-        let mut lines = vec!["Not an ideal ring:".to_owned()];
+        let mut lines = vec![format!("Not an ideal {kind}:")];
         lines.extend(report.problems.iter().map(|problem| format!("  {problem}")));
         lines.join("\n")
     };
@@ -101,6 +118,22 @@ pub(crate) fn counted(count: usize, what: &str) -> String {
         1 => format!("1 {what}"),
         _ => format!("{count} {what}s"),
     }
+}
+
+/// What a listed member holds, and by which version of the list.
+fn holdings(info: &NodeInfo, has_partitions: bool) -> Vec<String> {
+    let unknown = || "–".to_owned();
+    let partitions = info
+        .partitions
+        .map_or_else(unknown, |count| count.to_string());
+    let listed = info.listed.as_ref();
+    let owned = listed.map_or_else(unknown, |listed| listed.here.owned.to_string());
+    let version = listed.map_or_else(unknown, |listed| listed.list.version.to_string());
+    let partitions = has_partitions.then_some(partitions);
+    partitions
+        .into_iter()
+        .chain([info.keys.to_string(), owned, version])
+        .collect()
 }
 
 fn pointers(info: &NodeInfo, names: &Names) -> [String; 4] {

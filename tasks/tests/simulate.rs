@@ -86,6 +86,7 @@ fn impossible_options_are_refused_with_what_would_do() {
         ),
         ("simulate --detector god", "real, oracle"),
         ("swarm --reckless", "--detector real"),
+        ("swarm --causal --nodes 9 --shards 5", "at least 2 for each"),
         ("simulate --seed 18446744073709551616", "too large"),
         // More failures than nodes, and nodes that come and go where the proof has not begun.
         ("simulate --nodes 2 --churn 5", "more than 2 nodes"),
@@ -164,6 +165,8 @@ fn a_swarm_prints_what_scripts_rely_on() {
     let swarm = json("swarm --seeds 2 --minutes 1 --nodes 12", 0);
     assert_eq!(swarm, serde_json::json!({ "seeds": 2, "failed": [] }));
     let text = says("swarm --seeds 2 --minutes 1 --nodes 12", 0);
+    assert_eq!(text, "2 seeds, 0 failed.\n");
+    let text = says("swarm --causal --seeds 2 --minutes 1", 0);
     assert_eq!(text, "2 seeds, 0 failed.\n");
 }
 

@@ -119,6 +119,13 @@ impl<A: Address> Node<A> {
         self.operate(Operation::new(Purpose::Carry(change), lookup), out);
     }
 
+    /// The store could not read it: the next stabilization tries again.
+    pub(crate) fn carrying_failed(&mut self) {
+        if let Some(carried) = &mut self.carried {
+            carried.is_reading = false;
+        }
+    }
+
     /// A record is stored elsewhere, or was there already.
     pub(crate) fn has_carried(&mut self, key: Id, out: &mut Vec<Action<A>>) {
         // Meanwhile this node may have become the one to keep it.

@@ -149,7 +149,9 @@ impl<A: Address> Node<A> {
                 change,
                 routing,
             } => (Purpose::Change(ticket, change), key, own, routing),
-            Call::Join(_) | Call::Leave => unreachable!("joining and leaving are no lookups"),
+            Call::Join(_) | Call::Leave | Call::Members(_) | Call::Causal(_) => {
+                unreachable!("what changes who is a member is no lookup")
+            }
         };
         let route = Route { key, rule, routing };
         let mut lookup = Lookup::from(route, &self.view.me, self.known(route));

@@ -323,6 +323,17 @@ impl<A: Address> Node<A> {
         }
     }
 
+    /// The store could not fetch the next batch. Nobody was told to serve the arc, so it is served here as
+    /// before, and given anew. Returns whether this handover was still under way.
+    pub(crate) fn drop_handover(&mut self, serial: u32, out: &mut Vec<Action<A>>) -> bool {
+        let Some(outgoing) = self.outgoing.take_if(|outgoing| outgoing.serial == serial) else {
+            return false;
+        };
+        self.end_handover();
+        note(Note::HandoverFailed(outgoing.arc, outgoing.to), out);
+        true
+    }
+
     fn end_handover(&mut self) {
         let view = self.view_mut();
         view.handover = None;

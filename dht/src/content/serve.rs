@@ -18,7 +18,7 @@ use crate::view::Decision;
 #[derive(Clone, Debug)]
 pub(crate) struct Changing {
     key: Id,
-    changer: Asker,
+    pub(crate) changer: Asker,
 }
 
 /// Who wants to read or to change something.

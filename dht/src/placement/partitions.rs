@@ -1,37 +1,49 @@
-//! Partitions: the identifiers cut into equal pieces, and a map that gives each piece to a node.
+//! Partitions: keys by their remainder, and a map that gives each partition to nodes.
 //!
-//! Strategy 3 of Dynamo (SOSP 2007): the map is small, a piece moves whole, and the balance is as good
-//! as pieces can be dealt. In exchange the nodes must agree on the map.
+//! Strategy 3 of Dynamo (SOSP 2007): the map is small, a partition moves whole, and the balance is as good
+//! as partitions can be [dealt](super::deal). In exchange the nodes must agree on the map.
 
 use alloc::vec::Vec;
 
-use super::{Placement, high};
+use super::Placement;
 use crate::id::Id;
 
-/// Equal pieces of the ring, and whose they are.
-#[derive(Clone, Debug)]
+/// A fixed number of partitions, and whose they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partitions {
-    map: Vec<u32>,
+    map: Vec<Vec<u16>>,
 }
 
 impl Partitions {
-    /// `count` pieces, dealt to `nodes` nodes in turn; neither is zero.
-    pub fn dealt(count: usize, nodes: usize) -> Partitions {
-        assert!(count > 0 && nodes > 0, "there are pieces and nodes");
-        let map = (0..count).map(|piece| (piece % nodes) as u32).collect();
+    /// For each partition the places of the nodes that keep it, the owner first. There is at least one
+    /// partition, and each has an owner.
+    pub fn new(map: Vec<Vec<u16>>) -> Partitions {
+        assert!(
+            !map.is_empty() && map.iter().all(|row| !row.is_empty()),
+            "every key is of a partition, and every partition of a node"
+        );
         Partitions { map }
     }
 
-    /// Whose the pieces are, clockwise from zero.
-    pub fn map(&self) -> &[u32] {
+    /// Whose the partitions are.
+    pub fn map(&self) -> &[Vec<u16>] {
         &self.map
+    }
+
+    /// The partition of a key: the remainder of its identifier.
+    pub fn partition(&self, key: Id) -> usize {
+        key.remainder(self.map.len() as u32) as usize
     }
 }
 
 impl Placement for Partitions {
+    fn replicas(&self, key: Id, count: usize) -> Vec<usize> {
+        let row = self.map[self.partition(key)].iter();
+        row.take(count).map(|place| usize::from(*place)).collect()
+    }
+
     fn owner(&self, key: Id) -> usize {
-        let piece = (u128::from(high(key)) * self.map.len() as u128) >> 64;
-        self.map[piece as usize] as usize
+        usize::from(self.map[self.partition(key)][0])
     }
 }
 
@@ -40,18 +52,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_are_equal_and_the_last_one_ends_with_the_last_identifier() {
-        let partitions = Partitions::dealt(4, 3);
-        assert_eq!(partitions.map(), [0, 1, 2, 0]);
-        let quarter = Id::power_of_two(158);
-        for (key, owner) in [
-            (Id::ZERO, 0),
-            (quarter.previous(), 0),
-            (quarter, 1),
-            (Id::power_of_two(159), 2),
-            (Id::MAX, 0),
-        ] {
-            assert_eq!(partitions.owner(key), owner, "{key}");
+    fn a_key_is_of_the_partition_of_its_remainder() {
+        let partitions = Partitions::new([[0, 1], [1, 2], [2, 0]].map(Vec::from).into());
+        for number in 0..30 {
+            let key = Id::from_number(number);
+            assert_eq!(partitions.owner(key), (number % 3) as usize);
+            let copy = ((number + 1) % 3) as usize;
+            assert_eq!(partitions.replicas(key, 2)[1..], [copy]);
         }
+        // 2^160 - 1 is a multiple of 3.
+        assert_eq!(partitions.partition(Id::MAX), 0);
     }
 }

@@ -6,7 +6,8 @@
 
 use alloc::vec::Vec;
 
-use super::Placement;
+use super::zones::Zones;
+use super::{Placement, Seat, murmur};
 use crate::id::{Arc, Id};
 
 /// Nodes on a ring.
@@ -14,30 +15,39 @@ use crate::id::{Arc, Id};
 pub struct Ring {
     /// Positions in order, each with the place of its node in the list.
     points: Vec<(Id, u32)>,
+    zones: Zones,
 }
 
 impl Ring {
-    /// These nodes, each at `positions` places: its identifier, and SHA-1 of that and a number.
-    pub fn new(nodes: &[Id], positions: u16) -> Ring {
+    /// These nodes, each at `positions` places times its weight: its identifier, and SHA-1 of that and a
+    /// number.
+    pub fn new(seats: &[Seat], positions: u16) -> Ring {
+        Ring::by(seats, positions, |seat, number| point(seat.id, number))
+    }
+
+    /// The same, but at places that begin with the MurmurHash3 of the node's label and a number. Keys belong
+    /// where clients of memcached look for them if their identifiers begin with the hash of the key, see
+    /// [`Scheme::identify`](super::Scheme::identify).
+    pub fn murmur3(seats: &[Seat], positions: u16) -> Ring {
+        Ring::by(seats, positions, |seat, number| {
+            murmur::point(seat.label, number)
+        })
+    }
+
+    fn by(seats: &[Seat], positions: u16, point: impl Fn(&Seat, u16) -> Id) -> Ring {
         assert!(
-            !nodes.is_empty() && positions > 0,
+            !seats.is_empty() && positions > 0,
             "a ring needs a node, and each node a position"
         );
-        let point = |node: Id, number: u16| match number {
-            0 => node,
-            _ => {
-                let mut bytes = [0; Id::BYTES + 2];
-                bytes[..Id::BYTES].copy_from_slice(node.as_bytes());
-                bytes[Id::BYTES..].copy_from_slice(&number.to_be_bytes());
-                Id::of(&bytes)
-            }
-        };
-        let mut points: Vec<(Id, u32)> = (0..)
-            .zip(nodes)
-            .flat_map(|(place, node)| (0..positions).map(move |n| (point(*node, n), place)))
-            .collect();
-        points.sort_unstable();
-        Ring { points }
+        let mut points: Vec<(Id, u32)> = Vec::new();
+        for (place, seat) in (0..).zip(seats) {
+            let count = positions.saturating_mul(seat.weight.max(1));
+            points.extend((0..count).map(|number| (point(seat, number), place)));
+        }
+        // Whatever the order of the list.
+        points.sort_unstable_by_key(|(point, place)| (*point, seats[*place as usize].id));
+        let zones = Zones::of(seats);
+        Ring { points, zones }
     }
 
     /// The pieces of the ring, clockwise, each with the place of the node that it belongs to.
@@ -48,25 +58,58 @@ impl Ring {
     }
 }
 
+/// A position of a node: the first one is its identifier.
+fn point(node: Id, number: u16) -> Id {
+    if number == 0 {
+        return node;
+    }
+    let mut bytes = [0; Id::BYTES + 2];
+    bytes[..Id::BYTES].copy_from_slice(node.as_bytes());
+    bytes[Id::BYTES..].copy_from_slice(&number.to_be_bytes());
+    Id::of(&bytes)
+}
+
 impl Placement for Ring {
+    fn replicas(&self, key: Id, count: usize) -> Vec<usize> {
+        let (before, after) = self.points.split_at(self.at(key));
+        let mut seen = alloc::vec![false; self.zones.len()];
+        let order = after.iter().chain(before).map(|(_, node)| *node as usize);
+        let order = order.filter(|node| !core::mem::replace(&mut seen[*node], true));
+        self.zones.spread(order, count)
+    }
+
     fn owner(&self, key: Id) -> usize {
-        let place = self.points.partition_point(|(point, _)| *point < key);
-        let (_, node) = self.points.get(place).unwrap_or(&self.points[0]);
+        let (_, node) = self.points.get(self.at(key)).unwrap_or(&self.points[0]);
         *node as usize
+    }
+}
+
+impl Ring {
+    /// The number of the first position at or after a key; that of none where it comes after all.
+    fn at(&self, key: Id) -> usize {
+        self.points.partition_point(|(point, _)| *point < key)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+    use alloc::string::{String, ToString as _};
+
     use super::*;
+    use crate::placement::{Hash, Scheme};
 
     fn id(number: u8) -> Id {
         Id::from_bytes([number; Id::BYTES])
     }
 
+    fn seats(numbers: &[u8]) -> Vec<Seat<'static>> {
+        numbers.iter().map(|number| id(*number).into()).collect()
+    }
+
     #[test]
     fn with_one_position_it_is_the_ring_of_the_nodes() {
-        let ring = Ring::new(&[id(30), id(10), id(20)], 1);
+        let ring = Ring::new(&seats(&[30, 10, 20]), 1);
         for (key, owner) in [(5, 1), (10, 1), (11, 2), (20, 2), (29, 0), (30, 0), (31, 1)] {
             assert_eq!(ring.owner(id(key)), owner, "{key}");
         }
@@ -75,7 +118,7 @@ mod tests {
     #[test]
     fn the_arcs_are_the_whole_ring_and_agree_with_the_owners() {
         for positions in [1, 2, 7] {
-            let ring = Ring::new(&[id(30), id(10), id(20)], positions);
+            let ring = Ring::new(&seats(&[30, 10, 20]), positions);
             let arcs: Vec<(Arc, usize)> = ring.arcs().collect();
             assert_eq!(arcs.len(), 3 * usize::from(positions));
             for (n, (arc, owner)) in arcs.iter().enumerate() {
@@ -86,9 +129,57 @@ mod tests {
         }
     }
 
+    /// As a ring of Python's mmh3 5.3 says: positions `"{server}-{number}"` for the numbers 0 to 9, a key's owner by
+    /// `bisect_left`, then the next two that are others.
+    #[test]
+    fn by_murmur3_keys_belong_where_clients_of_memcached_look_for_them() {
+        let labels = [11211, 11212, 11213, 11214].map(|port| format!("('localhost', {port})"));
+        let seats: Vec<Seat> = (0..)
+            .zip(&labels)
+            .map(|(number, label)| Seat {
+                label,
+                ..id(number).into()
+            })
+            .collect();
+        let ring = Ring::murmur3(&seats, 10);
+        let hash = Hash::Murmur3;
+        let scheme = Scheme::Ring {
+            positions: 10,
+            hash,
+        };
+        let replicas = |key: &str| ring.replicas(scheme.identify(key.as_bytes()), 3);
+        for (key, expected) in [
+            ("a", [0, 1, 2]),
+            ("b", [3, 2, 0]),
+            ("hello", [1, 2, 0]),
+            ("key-0", [0, 3, 1]),
+            ("key-1", [3, 2, 0]),
+            ("key-2", [1, 2, 0]),
+            ("key-3", [3, 1, 2]),
+            ("key-17", [2, 0, 1]),
+            ("Zoë", [3, 1, 2]),
+            ("", [2, 0, 3]),
+            // Behind the last position of all.
+            ("wrap-3", [2, 0, 3]),
+            ("wrap-59", [2, 0, 3]),
+        ] {
+            assert_eq!(replicas(key), expected, "{key}");
+        }
+        let mut owned = [0; 4];
+        let mut digits = String::new();
+        for number in 0..1_000 {
+            let replicas = replicas(&format!("key-{number}"));
+            owned[replicas[0]] += 1;
+            digits.extend(replicas.iter().map(usize::to_string));
+        }
+        assert_eq!(owned, [209, 243, 178, 370]);
+        let all = "7326167e134c46a5266a49a02e5562e40ad16af4";
+        assert_eq!(Id::of(digits.as_bytes()).to_string(), all);
+    }
+
     #[test]
     fn a_single_node_owns_everything() {
-        let ring = Ring::new(&[id(7)], 1);
+        let ring = Ring::new(&seats(&[7]), 1);
         assert_eq!(ring.owner(Id::ZERO), 0);
         assert_eq!(ring.owner(Id::MAX), 0);
         let arcs: Vec<(Arc, usize)> = ring.arcs().collect();

@@ -1,14 +1,13 @@
-//! Acceptor: a member's part in the one decision that ends its group's epoch.
+//! Acceptor: a member's part in one decision.
 //!
-//! Single-decree Paxos (Lamport, *The Part-Time Parliament*, 1998; *Paxos Made Simple*, 2001). A member
-//! that has promised anything takes no more writes of the epoch: so a majority of promises fences it, and
-//! no write is acknowledged that the members of the majority do not know.
+//! Single-decree Paxos (Lamport, *The Part-Time Parliament*, 1998; *Paxos Made Simple*, 2001). Groups decide
+//! so what follows their epoch: a member that has promised anything takes no more writes of the epoch, so a
+//! majority of promises fences it, and no write is acknowledged that the members of the majority do not know.
+//! The members of a list decide so their next table.
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::Id;
-use crate::peer::Address;
-use crate::replication::group::Next;
 
 /// Which of several proposals is meant. No two proposers share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,16 +20,15 @@ pub struct Ballot {
 
 /// What a member has promised and accepted. To be durable before anyone hears of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(bound(deserialize = "A: Deserialize<'de>"))]
-pub(crate) struct Acceptor<A> {
-    /// The highest ballot that it has heard of; nothing while the epoch goes on.
+pub(crate) struct Acceptor<V> {
+    /// The highest ballot that it has heard of; nothing where nobody has proposed anything.
     pub(crate) promised: Option<Ballot>,
     /// The last proposal that it accepted.
-    pub(crate) accepted: Option<(Ballot, Next<A>)>,
+    pub(crate) accepted: Option<(Ballot, V)>,
 }
 
-impl<A: Address> Acceptor<A> {
-    pub(crate) const fn new() -> Acceptor<A> {
+impl<V> Acceptor<V> {
+    pub(crate) const fn new() -> Acceptor<V> {
         Acceptor {
             promised: None,
             accepted: None,
@@ -49,9 +47,9 @@ impl<A: Address> Acceptor<A> {
     }
 
     /// Accepts a proposal. Errors: it has promised a higher ballot not to.
-    pub(crate) fn accept(&mut self, ballot: Ballot, next: Next<A>) -> Result<(), Ballot> {
+    pub(crate) fn accept(&mut self, ballot: Ballot, value: V) -> Result<(), Ballot> {
         self.promise(ballot)?;
-        self.accepted = Some((ballot, next));
+        self.accepted = Some((ballot, value));
         Ok(())
     }
 
@@ -69,7 +67,7 @@ mod tests {
     use super::*;
     use crate::id::Arc;
     use crate::peer::Peer;
-    use crate::replication::group::{Member, Tag};
+    use crate::replication::group::{Member, Next, Tag};
 
     fn ballot(round: u32, by: u8) -> Ballot {
         Ballot {
@@ -108,14 +106,14 @@ mod tests {
 
     #[test]
     fn ballots_of_two_proposers_are_never_the_same() {
-        let acceptor: Acceptor<u8> = Acceptor::new();
+        let acceptor: Acceptor<Next<u8>> = Acceptor::new();
         let [one, other] = [1, 2].map(|by| acceptor.next_ballot(Id::from_bytes([by; Id::BYTES])));
         assert_ne!(one, other);
     }
 
     #[test]
     fn the_next_ballot_is_above_all_promises() {
-        let mut acceptor: Acceptor<u8> = Acceptor::new();
+        let mut acceptor: Acceptor<Next<u8>> = Acceptor::new();
         acceptor.promise(ballot(7, 9)).expect("it is the first");
         assert!(acceptor.next_ballot(Id::ZERO) > ballot(7, 9));
     }

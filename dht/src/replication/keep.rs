@@ -26,7 +26,7 @@ use crate::view::Range;
 struct Kept<A> {
     group: Group<A>,
     origin: Option<Next<A>>,
-    acceptor: Acceptor<A>,
+    acceptor: Acceptor<Next<A>>,
     is_synced: bool,
 }
 

@@ -22,7 +22,7 @@ pub(crate) struct Replica<A> {
     pub(crate) group: Group<A>,
     /// The decision that made the group; nothing for the first one of a ring.
     pub(crate) origin: Option<Box<Next<A>>>,
-    pub(crate) acceptor: Acceptor<A>,
+    pub(crate) acceptor: Acceptor<Next<A>>,
     /// Whether this is no member yet, but one that may become one of the next group.
     pub(crate) is_learner: bool,
     /// Whether the store has what the group began with. Only then does it vote.

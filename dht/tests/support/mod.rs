@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dht::event::{Call, Cause, Delay, Note, Returned, Ticket, Timer};
 use dht::message::{Reply, Request, Routing};
 use dht::record::{Change, Condition};
-use dht::store::{Command, Memory, perform};
+use dht::store::{Command, Memory, Outcome, perform};
 use dht::view::Phase;
 use dht::{Action, Arc, Config, Event, Id, Node, Ownership, Peer, View};
 
@@ -42,6 +42,8 @@ pub struct Network {
     pub answers_lost: u64,
     /// Of a hundred questions, so many arrive twice.
     pub doubled: u64,
+    /// Of a hundred commands that can fail, so many do.
+    pub stores_failed: u64,
     /// Questions from the first to the second are refused, though both are there.
     pub cut: BTreeSet<(Address, Address)>,
     /// Says of an answer from the first to the second that it never arrives.
@@ -165,6 +167,7 @@ impl Network {
             questions_lost: 0,
             answers_lost: 0,
             doubled: 0,
+            stores_failed: 0,
             cut: BTreeSet::new(),
             swallows: Box::new(|_, _, _| false),
             is_exclusive: false,
@@ -536,6 +539,9 @@ impl Network {
                 ticket,
                 command,
             } => {
+                let fails = can_fail(&command)
+                    && self.stores_failed > 0
+                    && self.draw(1, 100) <= self.stores_failed;
                 let host = self.hosts.get_mut(&at).expect("a store is at a host");
                 if host.is_up && host.is_paused {
                     let delay = host.resumes_us - self.now_us;
@@ -546,7 +552,10 @@ impl Network {
                     };
                     self.push(delay, stored);
                 } else if host.is_up {
-                    let outcome = perform(&mut host.store, command);
+                    let outcome = match fails {
+                        true => perform_part(&mut host.store, command),
+                        false => perform(&mut host.store, command),
+                    };
                     self.feed(at, Event::Stored { ticket, outcome });
                 }
             }
@@ -620,6 +629,23 @@ impl Network {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         low + (z ^ (z >> 31)) % (high - low + 1)
     }
+}
+
+/// Whether a store that is out of reach can't do it.
+fn can_fail(command: &Command) -> bool {
+    !matches!(
+        command,
+        Command::Note(_) | Command::Discard(_) | Command::Sync
+    )
+}
+
+/// A store that fails has done nothing of it, or of many records the first.
+fn perform_part(store: &mut Memory, command: Command) -> Outcome {
+    if let Command::Merge(mut records) = command {
+        records.truncate(1);
+        perform(store, Command::Merge(records));
+    }
+    Outcome::Failed
 }
 
 /// What can be said of the network as a whole.

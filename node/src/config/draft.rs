@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use dht::message::Routing;
 use dht::ownership::Ownership;
+use dht::placement::Hash;
 use figment::error::Kind;
 use figment::providers::{Format as _, Serialized, Toml};
 use figment::{Figment, Metadata};
@@ -12,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::Args;
 use crate::config::Error;
-use crate::config::environment::{Environment, variable};
+use crate::config::environment::{Environment, name_of_set};
+use crate::config::listed::{Membership, Placement};
 
 /// Values, and where each of them comes from.
 pub(super) struct Draft {
@@ -31,6 +33,20 @@ pub(super) struct Values {
     pub(super) ring: Vec<String>,
     pub(super) again: Vec<String>,
     pub(super) join: Vec<String>,
+    pub(super) membership: Membership,
+    pub(super) members: Vec<String>,
+    pub(super) consul: Option<String>,
+    pub(super) service: Option<String>,
+    pub(super) placement: Option<Placement>,
+    pub(super) partitions: Option<u16>,
+    pub(super) positions: Option<u16>,
+    pub(super) hash: Option<Hash>,
+    pub(super) label: Option<String>,
+    pub(super) weight: Option<u16>,
+    pub(super) socket_address: Option<String>,
+    pub(super) view: Vec<String>,
+    pub(super) shard_count: Option<u32>,
+    pub(super) causal_wait_ms: Option<u32>,
     pub(super) ownership: Ownership,
     pub(super) routing: Routing,
     pub(super) successors: u8,
@@ -44,6 +60,7 @@ pub(super) struct Values {
     pub(super) store: Engine,
     pub(super) data: Option<PathBuf>,
     pub(super) memcached_port: Option<u16>,
+    pub(super) zeromq: Vec<String>,
     pub(super) workers: usize,
     pub(super) trace: Option<PathBuf>,
     pub(super) fault_injection: bool,
@@ -59,6 +76,20 @@ impl Default for Values {
             ring: Vec::new(),
             again: Vec::new(),
             join: Vec::new(),
+            membership: Membership::Chord,
+            members: Vec::new(),
+            consul: None,
+            service: None,
+            placement: None,
+            partitions: None,
+            positions: None,
+            hash: None,
+            label: None,
+            weight: None,
+            socket_address: None,
+            view: Vec::new(),
+            shard_count: None,
+            causal_wait_ms: None,
             ownership: Ownership::Successor,
             routing: Routing::Finger,
             successors: 4,
@@ -72,6 +103,7 @@ impl Default for Values {
             store: Engine::Memory,
             data: None,
             memcached_port: None,
+            zeromq: Vec::new(),
             workers: 1,
             trace: None,
             fault_injection: false,
@@ -80,12 +112,43 @@ impl Default for Values {
 }
 
 /// What keeps the content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub(super) enum Engine {
     Memory,
     Disk,
+    /// The rest of what is written: host and port.
+    Memcached(String),
 }
+
+impl TryFrom<String> for Engine {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Engine, String> {
+        match text.as_str() {
+            "memory" => Ok(Engine::Memory),
+            "disk" => Ok(Engine::Disk),
+            text => match text.strip_prefix(MEMCACHED) {
+                Some(address) => Ok(Engine::Memcached(address.to_owned())),
+                None => Err(format!(
+                    "it must be memory, disk or memcached://HOST:PORT, not {text}"
+                )),
+            },
+        }
+    }
+}
+
+impl From<Engine> for String {
+    fn from(engine: Engine) -> String {
+        match engine {
+            Engine::Memory => "memory".to_owned(),
+            Engine::Disk => "disk".to_owned(),
+            Engine::Memcached(address) => format!("{MEMCACHED}{address}"),
+        }
+    }
+}
+
+const MEMCACHED: &str = "memcached://";
 
 /// What kind of value a key has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +161,7 @@ pub(super) enum Form {
 }
 
 /// Every key of [`Values`].
-pub(super) const KEYS: [(&str, Form); 23] = [
+pub(super) const KEYS: [(&str, Form); 38] = [
     ("address", Form::Text),
     ("name", Form::Text),
     ("network", Form::Text),
@@ -106,6 +169,20 @@ pub(super) const KEYS: [(&str, Form); 23] = [
     ("ring", Form::List),
     ("again", Form::List),
     ("join", Form::List),
+    ("membership", Form::Text),
+    ("members", Form::List),
+    ("consul", Form::Text),
+    ("service", Form::Text),
+    ("placement", Form::Text),
+    ("partitions", Form::Number),
+    ("positions", Form::Number),
+    ("hash", Form::Text),
+    ("label", Form::Text),
+    ("weight", Form::Number),
+    ("socket_address", Form::Text),
+    ("view", Form::List),
+    ("shard_count", Form::Number),
+    ("causal_wait_ms", Form::Number),
     ("ownership", Form::Text),
     ("routing", Form::Text),
     ("successors", Form::Number),
@@ -119,6 +196,7 @@ pub(super) const KEYS: [(&str, Form); 23] = [
     ("store", Form::Text),
     ("data", Form::Text),
     ("memcached_port", Form::Number),
+    ("zeromq", Form::List),
     ("workers", Form::Number),
     ("trace", Form::Text),
     ("fault_injection", Form::Switch),
@@ -227,7 +305,7 @@ fn source_name(metadata: Option<&Metadata>, key: &str) -> String {
     };
     match &metadata.source {
         Some(figment::Source::File(file)) => file.display().to_string(),
-        _ if metadata.name == "the environment" => variable(key),
+        _ if metadata.name == "the environment" => name_of_set(key),
         _ if metadata.name == FLAGS => FLAGS.to_owned(),
         _ => "the defaults".to_owned(),
     }

@@ -16,13 +16,13 @@ pub(super) struct Environment;
 impl Provider for Environment {
     fn metadata(&self) -> Metadata {
         Metadata::named("the environment")
-            .interpolater(|_, keys| keys.iter().map(|key| variable(key)).collect())
+            .interpolater(|_, keys| keys.iter().map(|key| name_of_set(key)).collect())
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
         let mut values = Dict::new();
         for (key, form) in KEYS {
-            if let Ok(text) = env::var(variable(key)) {
+            if let Ok(text) = env::var(name_of_set(key)) {
                 values.insert(key.to_owned(), value(form, text));
             }
         }
@@ -34,6 +34,22 @@ impl Provider for Environment {
 pub(super) fn variable(key: &str) -> String {
     format!("DHT_{}", key.to_uppercase())
 }
+
+/// The variable that a key is set by: that of a causal store's first nodes, if they are configured so.
+pub(super) fn name_of_set(key: &str) -> String {
+    let own = variable(key);
+    let is_bare =
+        BARE.contains(&key) && env::var_os(&own).is_none() && env::var_os(BARE_MARK).is_some();
+    match is_bare {
+        true => key.to_uppercase(),
+        false => own,
+    }
+}
+
+/// Keys that have a variable without the prefix, too.
+const BARE: [&str; 3] = ["socket_address", "view", "shard_count"];
+/// Without this one the others are somebody else's.
+const BARE_MARK: &str = "SOCKET_ADDRESS";
 
 fn value(form: Form, text: String) -> Value {
     match form {

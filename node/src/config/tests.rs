@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use clap::{Args as _, Command, FromArgMatches as _};
+use dht::placement::{Hash, Scheme};
 use figment::Jail;
 
 use super::*;
@@ -69,6 +70,13 @@ fn the_defaults_are_those_that_the_help_names() {
             ),
             ("store", "memory".to_owned()),
             ("data", "nowhere".to_owned()),
+            ("membership", config.entry.membership().to_string()),
+            ("service", "dht".to_owned()),
+            ("placement", "ring".to_owned()),
+            ("partitions", "200".to_owned()),
+            ("positions", "128".to_owned()),
+            ("weight", "1".to_owned()),
+            ("zeromq", "none".to_owned()),
             ("workers", config.workers.to_string()),
             ("fault_injection", config.fault_injection.to_string()),
             (
@@ -108,7 +116,7 @@ fn flags_win_over_the_environment_over_the_file_over_defaults() {
         jail.set_env("DHT_STABILIZE_MS", "60");
         let config = load(&["--stabilize-ms", "70"]);
         assert_eq!(config.network, "file");
-        assert_eq!(config.entry, Entry::Join(vec!["h:1".into(), "h:2".into()]));
+        assert!(matches!(config.entry, Entry::Join(members) if members == ["h:1", "h:2"]));
         assert_eq!(config.successors, 6);
         assert_eq!(config.intervals.stabilize.as_millis(), 70);
     });
@@ -131,6 +139,7 @@ fn every_key_can_stand_in_the_environment() {
             ("FAULT_INJECTION", "true"),
             ("STORE", "disk"),
             ("DATA", "folder"),
+            ("ZEROMQ", "tcp://h:1,connect:tcp://h:2"),
             ("STATE", "of no interest to a node"),
         ] {
             jail.set_env(format!("DHT_{key}"), value);
@@ -150,6 +159,74 @@ fn every_key_can_stand_in_the_environment() {
         );
         assert_eq!(config.workers.get(), 2);
         assert_eq!(config.storage, Storage::Disk("folder".into()));
+        let zeromq: Vec<String> = config.zeromq.iter().map(ToString::to_string).collect();
+        assert_eq!(zeromq, ["bind:tcp://h:1", "connect:tcp://h:2"]);
+    });
+}
+
+#[test]
+fn a_store_in_memcached_needs_an_address_and_keeps_no_group() {
+    jailed(|jail| {
+        let join = ["--join", "h:1"];
+        let by = |store: &'static str| [&join[..], &["--store", store]].concat();
+        let config = load(&by("memcached://127.0.0.1:11211"));
+        assert_eq!(
+            config.storage,
+            Storage::Memcached("127.0.0.1:11211".to_owned())
+        );
+        for address in ["", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:x"] {
+            jail.set_env("DHT_STORE", format!("memcached://{address}"));
+            refused(&join, &["store = memcached://", address, "DHT_STORE"]);
+        }
+        let group = [&by("memcached://127.0.0.1:11211")[..], &["--replicas", "3"]].concat();
+        refused(
+            &group,
+            &["store = memcached://", "a group", "replicas to 1"],
+        );
+    });
+}
+
+#[test]
+fn a_ring_by_murmur3_hashes_labels() {
+    jailed(|_| {
+        let listed = ["--membership", "static", "--members", "127.0.0.1:10001"];
+        let by = |flags: &[&'static str]| [&listed[..], flags].concat();
+        let label = |flags: &[&'static str]| match load(&by(flags)).entry {
+            Entry::Listed(listed) => (listed.label, listed.scheme),
+            other => panic!("{other:?}"),
+        };
+        let murmur3 = Scheme::Ring {
+            positions: 128,
+            hash: Hash::Murmur3,
+        };
+        let server = ["--store", "memcached://localhost:11211"];
+        let hash = ["--hash", "murmur3"];
+        for (flags, expected) in [
+            (hash.to_vec(), "127.0.0.1:10001"),
+            ([&hash[..], &["--name", "a"]].concat(), "a"),
+            ([&hash[..], &server].concat(), "('localhost', 11211)"),
+            ([&hash[..], &server, &["--label", "x"]].concat(), "x"),
+        ] {
+            assert_eq!(label(&flags), (expected.to_owned(), murmur3));
+        }
+        for (flags, words) in [
+            (&["--label", "x"][..], &["label = x", "hash to murmur3"][..]),
+            (
+                &["--hash", "murmur3", "--label", ""],
+                &["label", "1 to 255"],
+            ),
+            (
+                &["--hash", "sha1", "--placement", "jump"],
+                &["hash = sha1", "jump has none"],
+            ),
+        ] {
+            refused(&by(flags), words);
+        }
+        let chord = ["--join", "h:1", "--hash", "murmur3"];
+        refused(&chord, &["hash = murmur3", "membership to static"]);
+        // Listed members make up for what one has forgotten.
+        let copies = by(&["--replicas", "3", "--store", "memcached://127.0.0.1:11211"]);
+        assert_eq!(load(&copies).replicas, 3);
     });
 }
 
@@ -341,6 +418,25 @@ fn a_ring_must_hold_the_node_itself_as_it_is() {
 }
 
 #[test]
+fn ways_in_for_clients_of_zeromq_are_endpoints() {
+    jailed(|jail| {
+        let join = ["--join", "h:1"];
+        assert_eq!(load(&join).zeromq, []);
+        let twice = ["--zeromq", "tcp://h:1", "--zeromq", "connect:tcp://h:2"];
+        assert_eq!(load(&[&join[..], &twice].concat()).zeromq.len(), 2);
+        for (endpoint, word) in [
+            ("127.0.0.1:5555", "bind:tcp://HOST:PORT"),
+            ("connect:tcp://127.0.0.1:0", "one client"),
+        ] {
+            let flags = [&join[..], &["--zeromq", endpoint]].concat();
+            refused(&flags, &["zeromq", endpoint, word, "command line"]);
+        }
+        jail.set_env("DHT_ZEROMQ", vec!["tcp://h:1"; 65].join(","));
+        refused(&join, &["zeromq", "more than 64", "DHT_ZEROMQ"]);
+    });
+}
+
+#[test]
 fn members_to_join_through_are_hosts_and_ports() {
     jailed(|_| {
         for join in ["h", "h:", ":1", "h:0", "h:99999", "http://h:1", "h:1/x"] {
@@ -359,6 +455,148 @@ fn names_are_bounded_and_printable() {
                 &["--join", "h:1", "--network", name],
                 &["network", "1 to 255"],
             );
+        }
+    });
+}
+
+#[test]
+fn a_static_membership_needs_a_list_with_the_node_itself() {
+    jailed(|_| {
+        let base = ["--membership", "static", "--address", "127.0.0.1:1"];
+        let with = |rest: &[&'static str]| [&base[..], rest].concat();
+        refused(&with(&[]), &["--members"]);
+        refused(
+            &with(&["--members", "127.0.0.1:2"]),
+            &["members", "not among them"],
+        );
+        let twice = "127.0.0.1:1,a@127.0.0.1:1";
+        refused(&with(&["--members", twice]), &["members", "twice"]);
+        for wrong in ["127.0.0.1", "@127.0.0.1:1", "127.0.0.1:0", ""] {
+            refused(&with(&["--members", wrong]), &["members"]);
+        }
+        let list = "127.0.0.1:1,b@127.0.0.1:2";
+        let Entry::Listed(listed) = load(&with(&["--members", list])).entry else {
+            panic!("its members are listed");
+        };
+        let Source::Static(members) = listed.source else {
+            panic!("by a list");
+        };
+        assert_eq!(members[1].name.as_deref(), Some("b"));
+        let ring = Scheme::Ring {
+            positions: 128,
+            hash: Hash::Sha1,
+        };
+        assert_eq!((listed.scheme, listed.weight), (ring, 1));
+    });
+}
+
+#[test]
+fn the_members_may_be_those_of_a_service_in_consul() {
+    jailed(|jail| {
+        let base = ["--membership", "consul"];
+        let with = |rest: &[&'static str]| [&base[..], rest].concat();
+        let source = |flags: &[&str]| match load(flags).entry {
+            Entry::Listed(Listed {
+                source: Source::Consul { consul, service },
+                ..
+            }) => (consul.url().to_owned(), service),
+            entry => panic!("{entry:?}"),
+        };
+        let at = |url: &str, service: &str| (url.to_owned(), service.to_owned());
+        assert_eq!(source(&base), at("http://127.0.0.1:8500", "dht"));
+        jail.set_env("CONSUL_HTTP_ADDR", "c:1");
+        assert_eq!(source(&with(&["--service", "kv"])), at("http://c:1", "kv"));
+        assert_eq!(
+            source(&with(&["--consul", "http://d:2"])),
+            at("http://d:2", "dht")
+        );
+        refused(
+            &with(&["--consul", "https://d:2"]),
+            &["consul", "without encryption"],
+        );
+        refused(
+            &with(&["--service", "a b"]),
+            &["service", "letters, digits"],
+        );
+        refused(&with(&["--members", "127.0.0.1:1"]), &["members", "static"]);
+        refused(&with(&["--placement", "jump"]), &["placement", "numbered"]);
+        jail.set_env("CONSUL_HTTP_ADDR", "nowhere");
+        refused(&base, &["CONSUL_HTTP_ADDR", "HOST:PORT"]);
+    });
+}
+
+#[test]
+fn placements_know_what_they_know() {
+    jailed(|_| {
+        let base = [
+            "--membership",
+            "static",
+            "--address",
+            "127.0.0.1:1",
+            "--members",
+            "127.0.0.1:1",
+        ];
+        let with = |rest: &[&'static str]| [&base[..], rest].concat();
+        let scheme = |rest: &[&'static str]| load(&with(rest)).entry.scheme();
+        assert_eq!(
+            scheme(&["--placement", "partitions"]),
+            Some(Scheme::Partitions { count: 200 })
+        );
+        assert_eq!(
+            scheme(&["--placement", "rendezvous", "--weight", "3"]),
+            Some(Scheme::Rendezvous)
+        );
+        assert_eq!(scheme(&["--placement", "jump"]), Some(Scheme::Jump));
+        for placement in ["partitions", "jump"] {
+            let flags = with(&["--placement", placement, "--weight", "2"]);
+            refused(&flags, &["weight", placement]);
+        }
+        refused(&with(&["--weight", "101"]), &["weight", "1 to 100"]);
+        refused(&with(&["--partitions", "7"]), &["partitions", "ring"]);
+        refused(
+            &with(&["--placement", "jump", "--positions", "7"]),
+            &["positions", "jump"],
+        );
+    });
+}
+
+#[test]
+fn what_a_ring_and_a_list_have_no_use_for_is_refused() {
+    jailed(|_| {
+        let ring = ["--join", "h:1"];
+        for (flag, value) in [
+            ("--placement", "partitions"),
+            ("--placement", "rendezvous"),
+            ("--placement", "jump"),
+            ("--partitions", "7"),
+            ("--positions", "7"),
+            ("--weight", "2"),
+            ("--members", "h:1"),
+            ("--consul", "h:1"),
+            ("--service", "dht"),
+        ] {
+            let flags = [&ring[..], &[flag, value]].concat();
+            refused(&flags, &[&flag[2..], "complete list of members"]);
+        }
+        assert_eq!(
+            load(&["--join", "h:1", "--placement", "ring"])
+                .entry
+                .scheme(),
+            None
+        );
+        let list = ["--membership", "static", "--members", "127.0.0.1:10001"];
+        for (flag, value) in [
+            ("--ring", "a@127.0.0.1:1#1"),
+            ("--again", "a@127.0.0.1:1#1"),
+            ("--join", "h:1"),
+            ("--ownership", "predecessor"),
+            ("--trace", "file"),
+            ("--fetch-rate", "1"),
+            ("--consul", "h:1"),
+            ("--service", "dht"),
+        ] {
+            let flags = [&list[..], &[flag, value]].concat();
+            refused(&flags, &[&flag[2..].replace('-', "_")]);
         }
     });
 }

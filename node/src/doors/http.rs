@@ -5,6 +5,7 @@
 
 mod bytes;
 mod catcher;
+mod causal;
 mod condition;
 mod error;
 mod faults;
@@ -14,6 +15,7 @@ mod json;
 mod kv;
 mod lab;
 mod line;
+mod members;
 mod peer;
 mod target;
 
@@ -54,10 +56,18 @@ pub fn mount(rocket: Rocket<Build>, service: Arc<Service>) -> Rocket<Build> {
         health::readyz,
         faults::faults,
         faults::put_faults,
+        members::members,
+        members::here,
+        members::put,
+        members::delete,
     ];
+    let rocket = match service.causal_wait {
+        Some(_) => rocket
+            .mount("/", routes![lab::nodeinfo::nodeinfo])
+            .mount("/", causal::routes()),
+        None => rocket.mount("/", lab).mount("/", kv),
+    };
     rocket
-        .mount("/", lab)
-        .mount("/", kv)
         .mount("/", rest)
         .register("/", catchers![catcher::any])
         .manage(service)

@@ -20,6 +20,10 @@ pub(super) fn log(note: &Note<Address>) {
         Note::Leads(arc, epoch) => info!(%arc, epoch, "leads a group, and serves"),
         Note::Lost => warn!("lost its place in the ring; serves nothing, and joins again"),
         Note::Left => info!("left the ring"),
+        Note::Table(version, members, moving) => info!(version, members, moving, "new table"),
+        Note::Abandoned(peer) => {
+            warn!(%peer, "gone before it handed over what it kept; what nobody else has is lost")
+        }
         Note::Impostor(peer) => warn!(%peer, "somebody else claims the identifier of this node"),
     }
 }

@@ -7,7 +7,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use dht::causal::message::Ask as CausalAsk;
 use dht::event::Ticket;
+use dht::listed::message::What;
 use dht::replication::message::Ask;
 
 use crate::envelope::BATCH_MAX;
@@ -39,7 +41,7 @@ enum Kind {
     Way,
     /// Reads and changes.
     Content,
-    /// Writes that a leader sends to the other members: they gather where they come from.
+    /// Writes that a leader or an owner sends to those with copies: they gather where they come from.
     Writes,
 }
 
@@ -56,6 +58,16 @@ impl Lane {
             Request::Route(_) => Kind::Way,
             Request::Read(_) | Request::Change(..) => Kind::Content,
             Request::Group(request) if matches!(request.ask, Ask::Append { .. }) => Kind::Writes,
+            Request::Listed(ask) => match ask.what {
+                What::Read(_) | What::Change(..) => Kind::Content,
+                What::Put(_) | What::Copy(_) => Kind::Writes,
+                _ => Kind::Ring,
+            },
+            Request::Causal(ask) => match **ask {
+                CausalAsk::Operate(_) => Kind::Content,
+                CausalAsk::Spread { .. } => Kind::Writes,
+                _ => Kind::Ring,
+            },
             _ => Kind::Ring,
         };
         Lane { to, kind }

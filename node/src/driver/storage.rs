@@ -55,6 +55,7 @@ mod tests {
     use tokio::time::{sleep, timeout};
 
     use super::*;
+    use crate::Machine;
     use crate::content::Content;
     use crate::driver::Trace;
     use crate::peers::Peers;
@@ -79,7 +80,12 @@ mod tests {
         let trace = Trace::begin(&path, birth).expect("writable");
         let data = folder.path().join("data");
         let content = Content::Disk(DiskStore::open(&data, 1).expect("a new store"));
-        let driver = Driver::new(node, Peers::new("test"), content, Some(trace));
+        let driver = Driver::new(
+            Machine::Ring(node),
+            Peers::new("test"),
+            content,
+            Some(trace),
+        );
 
         let record = Record {
             name: None,
@@ -122,7 +128,12 @@ mod tests {
             incarnation: 1,
         };
         let node = crate::Node::new(me, dht::Config::default());
-        let driver = Driver::new(node, Peers::new("test"), Content::default(), None);
+        let driver = Driver::new(
+            Machine::Ring(node),
+            Peers::new("test"),
+            Content::default(),
+            None,
+        );
         assert_eq!(driver.store(Ticket(1), Command::Sync), Some(Outcome::Done));
     }
 }

@@ -7,6 +7,8 @@
     reason = "each test file uses its own part of this"
 )]
 
+pub mod consul;
+pub mod memcached;
 pub mod process;
 
 use std::collections::BTreeSet;
@@ -24,7 +26,7 @@ use node::peers::Peers;
 use node::schedule::Maintenance;
 use node::server::{self, Server};
 use node::service::Service;
-use node::{Node, Peer};
+use node::{Machine, Node, Peer};
 use rocket::local::asynchronous::{Client, LocalResponse};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
@@ -87,6 +89,7 @@ pub async fn loner_by(ownership: Ownership, name: &str) -> TestNode {
 }
 
 async fn start(node: Node, config: &Config) -> TestNode {
+    let node = Machine::Ring(node);
     let driver = Driver::new(node, Peers::new(&config.network), Content::default(), None);
     let service = Arc::new(Service::new(driver, config));
     let rocket = server::build(service.clone(), config.workers);
@@ -120,6 +123,7 @@ fn config(ownership: Ownership, name: &str, me: Peer, entry: Entry) -> Config {
         intervals: OFTEN,
         storage: Storage::Memory,
         memcached: None,
+        zeromq: Vec::new(),
         workers: NonZeroUsize::MIN,
         trace: None,
         fault_injection: false,
@@ -148,9 +152,14 @@ pub fn free_address() -> SocketAddr {
     }
 }
 
+/// Waits until something is so that takes moments.
+pub async fn until(what: &str, is_so: impl AsyncFnMut() -> bool) {
+    until_within(Duration::from_secs(10), what, is_so).await;
+}
+
 /// Waits until something is so.
-pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+pub async fn until_within(most: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + most;
     while !is_so().await {
         assert!(Instant::now() < deadline, "it takes too long until {what}");
         sleep(Duration::from_millis(10)).await;

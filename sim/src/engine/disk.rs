@@ -10,7 +10,7 @@ use crate::random::Random;
 
 /// The store of one machine: as it looks, and as it would be after a crash.
 #[derive(Debug, Default)]
-pub(super) struct Disk {
+pub(crate) struct Disk {
     now: Memory,
     safe: Memory,
     /// What `safe` lacks, with the number of each.
@@ -19,11 +19,11 @@ pub(super) struct Disk {
     /// How far each flush goes that has been asked for.
     flushes: VecDeque<u64>,
     /// The incarnation in which it was made.
-    pub(super) number: u32,
+    pub(crate) number: u32,
 }
 
 impl Disk {
-    pub(super) fn new(number: u32) -> Disk {
+    pub(crate) fn new(number: u32) -> Disk {
         Disk {
             number,
             ..Disk::default()
@@ -31,7 +31,7 @@ impl Disk {
     }
 
     /// Does something at once. `keeps` whether it should outlast a crash.
-    pub(super) fn perform(&mut self, command: Command, keeps: bool) -> Outcome {
+    pub(crate) fn perform(&mut self, command: Command, keeps: bool) -> Outcome {
         self.performed += 1;
         let changes = !matches!(
             command,
@@ -45,19 +45,19 @@ impl Disk {
     }
 
     /// Begins to make everything durable that was done so far.
-    pub(super) fn begin_flush(&mut self) {
+    pub(crate) fn begin_flush(&mut self) {
         self.flushes.push_back(self.performed);
     }
 
     /// The oldest flush is done.
-    pub(super) fn end_flush(&mut self) -> Outcome {
+    pub(crate) fn end_flush(&mut self) -> Outcome {
         let end = self.flushes.pop_front().unwrap_or(0);
         self.keep(end);
         Outcome::Done
     }
 
     /// What is left after a crash: all that was flushed, and by chance some of what followed.
-    pub(super) fn crash(&mut self, random: &mut Random) {
+    pub(crate) fn crash(&mut self, random: &mut Random) {
         let more = random.below(self.unsafe_commands.len() as u64 + 1) as usize;
         let end = match more {
             0 => 0,
@@ -79,16 +79,16 @@ impl Disk {
     }
 
     /// Does something behind the node's back, now and for good.
-    pub(super) fn damage(&mut self, command: Command) {
+    pub(crate) fn damage(&mut self, command: Command) {
         perform(&mut self.safe, command.clone());
         perform(&mut self.now, command);
     }
 
-    pub(super) fn records(&self, arc: Arc) -> Vec<(Id, Record)> {
+    pub(crate) fn records(&self, arc: Arc) -> Vec<(Id, Record)> {
         self.now.scan(arc, None, EVERYTHING)
     }
 
-    pub(super) fn notes(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pub(crate) fn notes(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         self.now.notes()
     }
 }

@@ -63,6 +63,8 @@ impl Traffic {
             Request::Read(_) => (&mut kinds.read, 20),
             Request::Change(_, change) => (&mut kinds.change, change_size(change)),
             Request::Group(request) => (&mut kinds.group, 52 + ask_size(&request.ask)),
+            Request::Listed(_) => unreachable!("the nodes of a ring keep no list"),
+            Request::Causal(_) => unreachable!("the nodes of a ring are no causal store"),
         };
         *count += 1;
         self.asked += 1;

@@ -1,7 +1,6 @@
 //! Load: how evenly keys fall on nodes that stand at random on a ring.
 
-use dht::Id;
-use dht::placement::Ring;
+use dht::placement::{Ring, Seat};
 
 use super::ring::identifier;
 use super::tally::Tally;
@@ -46,6 +45,6 @@ impl Spread {
 
 /// So many nodes at random, each with so many positions.
 pub(super) fn ring(nodes: usize, positions: u16, random: &mut Random) -> Ring {
-    let nodes: Vec<Id> = (0..nodes).map(|_| identifier(random)).collect();
+    let nodes: Vec<Seat> = (0..nodes).map(|_| identifier(random).into()).collect();
     Ring::new(&nodes, positions)
 }

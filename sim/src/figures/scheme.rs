@@ -1,7 +1,6 @@
 //! Scheme: a way to place keys on a complete list of nodes, and how even it is.
 
-use dht::Id;
-use dht::placement::{Jump, Partitions, Placement, Rendezvous, Ring};
+use dht::placement::{Jump, Placement, Rendezvous, Ring, Seat, deal};
 
 use super::Setup;
 use super::ring::identifier;
@@ -82,7 +81,7 @@ pub(super) fn measure(setup: &Setup, scheme: Scheme, nodes: usize) -> Option<(u3
 
 /// Each node's share, in parts of whatever.
 fn shares(scheme: Scheme, nodes: usize, random: &mut Random) -> Vec<f64> {
-    let ids: Vec<Id> = (0..nodes).map(|_| identifier(random)).collect();
+    let seats: Vec<Seat> = (0..nodes).map(|_| identifier(random).into()).collect();
     let mut count = |placement: &dyn Placement, keys: usize| {
         let mut loads = vec![0.0; nodes];
         for _ in 0..keys * nodes {
@@ -93,7 +92,7 @@ fn shares(scheme: Scheme, nodes: usize, random: &mut Random) -> Vec<f64> {
     match scheme {
         Scheme::Ring(positions) => {
             let mut shares = vec![0.0; nodes];
-            for (arc, node) in Ring::new(&ids, positions).arcs() {
+            for (arc, node) in Ring::new(&seats, positions).arcs() {
                 let length = arc.start.distance_to(arc.end);
                 let high = length
                     .as_bytes()
@@ -105,15 +104,15 @@ fn shares(scheme: Scheme, nodes: usize, random: &mut Random) -> Vec<f64> {
             shares
         }
         Scheme::Partitions(count) => {
-            let partitions = Partitions::dealt(count, nodes);
+            let nobody = vec![Vec::new(); count];
             let mut shares = vec![0.0; nodes];
-            for node in partitions.map() {
-                shares[*node as usize] += 1.0;
+            for row in deal(&nobody, &seats, None, 1, random.next()) {
+                shares[usize::from(row[0])] += 1.0;
             }
             shares
         }
-        Scheme::Rendezvous(keys) => count(&Rendezvous::new(&ids), keys),
-        Scheme::Jump(keys) => count(&Jump::new(nodes), keys),
+        Scheme::Rendezvous(keys) => count(&Rendezvous::new(&seats), keys),
+        Scheme::Jump(keys) => count(&Jump::of(nodes), keys),
     }
 }
 

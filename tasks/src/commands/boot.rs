@@ -43,10 +43,12 @@ pub(super) fn report(
     printer.line(table::processes(printer, processes))?;
     if ring.ideal {
         let nodes = table::nodes(ring.nodes.len());
-        return printer.line(format_args!("An ideal ring of {nodes} after {ms} ms."));
+        let kind = ring.kind();
+        return printer.line(format_args!("An ideal {kind} of {nodes} after {ms} ms."));
     }
     printer.note(format_args!(
-        "not an ideal ring after {ms} ms:\n  {}",
+        "not an ideal {} after {ms} ms:\n  {}",
+        ring.kind(),
         problems(ring)
     ));
     Ok(())
@@ -54,6 +56,9 @@ pub(super) fn report(
 
 /// What a ring of this size bears.
 pub(super) fn survival(settings: &Settings, members: usize) -> String {
+    if settings.is_listed() {
+        return survival_of_list(settings, members);
+    }
     let successors = settings.successors;
     let ring = match settings.failures_survived(members) {
         0 if successors < 2 => "Lists of one successor survive no failure.".to_owned(),
@@ -82,6 +87,26 @@ pub(super) fn survival(settings: &Settings, members: usize) -> String {
         ),
     };
     format!("{ring}\n{copies}")
+}
+
+/// What a list of so many bears.
+fn survival_of_list(settings: &Settings, members: usize) -> String {
+    let copies = members.min(settings.replicas.into());
+    let wanted = settings.replicas;
+    match copies {
+        0 | 1 => {
+            "There is one copy of the content: what a node holds dies with it, unless it leaves."
+                .to_owned()
+        }
+        2 => format!(
+            "There are 2 of {wanted} copies of the content: it is read and written while one of them is there."
+        ),
+        _ => format!(
+            "There are {copies} of {wanted} copies of the content: it is read while one of them is there, and \
+             written while {} are.",
+            copies / 2 + 1
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! `tasks check`: every order of events of a small ring, or of one group that keeps an arc.
+//! `tasks check`: every order of events of a small ring, of one group that keeps an arc, or of the replicas of a
+//! causal store.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,8 +9,8 @@ use anyhow::Result;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use indicatif::ProgressBar;
 use sim::check::{
-    GroupOptions, GroupReport, LEGEND, Options, Order, Report, Variant, Violation, check,
-    check_group,
+    CausalOptions, CausalReport, GroupOptions, GroupReport, LEGEND, Options, Order, Report,
+    Variant, Violation, check, check_causal, check_group,
 };
 
 use crate::commands::simulate::until_interrupted;
@@ -56,8 +57,12 @@ pub(crate) struct Args {
     lives: Option<u8>,
     /// Look at one group of three members that keep an arc, and not at a ring
     #[arg(long, conflicts_with_all = ["nodes", "successors", "variant", "in_flight", "reuse_ids",
-        "false_suspicion", "content", "no_leaves", "identifiers", "lives"])]
+        "false_suspicion", "content", "no_leaves", "identifiers", "lives"], group = "model")]
     group: bool,
+    /// Look at three replicas of a causal store and three writes, and not at a ring
+    #[arg(long, conflicts_with_all = ["nodes", "successors", "variant", "in_flight", "reuse_ids",
+        "false_suspicion", "content", "no_leaves", "identifiers", "lives"], group = "model")]
+    causal: bool,
     /// With --group: what clients write, all to one key
     #[arg(long, value_name = "N", default_value_t = 2, requires = "group", value_parser = few())]
     writes: u8,
@@ -67,9 +72,9 @@ pub(crate) struct Args {
     /// With --group: how often a member that hears nothing of its leader ends the epoch
     #[arg(long, value_name = "N", default_value_t = 1, requires = "group", value_parser = few())]
     elections: u8,
-    /// With --group: messages that get lost, as whoever asked notices; that any one may never arrive is
-    /// looked at in any case
-    #[arg(long, value_name = "N", default_value_t = 0, requires = "group", value_parser = few())]
+    /// With --group or --causal: messages that get lost, as whoever asked notices; that any one may never arrive
+    /// is looked at in any case
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "model", value_parser = few())]
     losses: u8,
     /// With --group: crashes of a member, which starts again on its store
     #[arg(long, value_name = "N", default_value_t = 0, requires = "group", value_parser = few())]
@@ -84,8 +89,21 @@ pub(crate) struct Args {
 }
 
 pub(super) async fn run(args: Args, printer: Printer) -> Result<ExitCode> {
-    let is_complete = match args.group {
-        true => {
+    let is_complete = match (args.group, args.causal) {
+        (_, true) => {
+            let options = CausalOptions {
+                losses: args.losses,
+                states_max: args.states_max,
+            };
+            let report = until_interrupted(move |stop| {
+                Ok(watched(stop, |progress| check_causal(&options, progress)))
+            });
+            let report = report.await?;
+            printer.document(&report)?;
+            show_causal(&report, printer)?;
+            (report.complete, report.violations.is_empty())
+        }
+        (true, false) => {
             let options = args.group_options();
             let report = until_interrupted(move |stop| {
                 Ok(watched(stop, |progress| check_group(&options, progress)))
@@ -95,7 +113,7 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<ExitCode> {
             show_group(&report, printer)?;
             (report.complete, report.violations.is_empty())
         }
-        false => {
+        (false, false) => {
             let options = args.options();
             let report = until_interrupted(move |stop| {
                 let report = watched(stop, |progress| check(&options, progress));
@@ -162,6 +180,18 @@ fn show_group(report: &GroupReport, printer: Printer) -> Result<()> {
     printer.line(format_args!(
         "up to epoch {}, and up to {} writes acknowledged",
         report.epochs, report.acknowledged
+    ))?;
+    if report.complete {
+        printer.line("all that must hold holds")?;
+    }
+    Ok(())
+}
+
+fn show_causal(report: &CausalReport, printer: Printer) -> Result<()> {
+    show_violations(&report.violations, CAUSAL_LEGEND, printer)?;
+    printer.line(format_args!(
+        "{} states, {} transitions, {} steps deep, {:.1} s",
+        report.states, report.transitions, report.depth, report.seconds
     ))?;
     if report.complete {
         printer.line("all that must hold holds")?;
@@ -243,6 +273,10 @@ fn variants() -> impl clap::builder::TypedValueParser<Value = Variant> {
         _ => Variant::Corrected,
     })
 }
+
+/// How states of a causal store are written.
+const CAUSAL_LEGEND: &str = "each state: of the three replicas the last write of each writer that it shows, and what \
+    is on its way between them";
 
 /// How states of a group are written.
 const GROUP_LEGEND: &str = "each state: of the three members the version that its store has, as epoch.sequence, \

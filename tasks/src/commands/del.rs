@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use dht::id::Id;
 use serde_json::{Value, json};
 
 use crate::cli;
@@ -31,9 +30,8 @@ pub(super) async fn run(args: cli::Key, cluster: &Cluster, printer: Printer) -> 
         );
     }
     // The status says it all, so the node may leave the body empty.
-    let said: Value = answer
-        .read()
-        .unwrap_or_else(|_| json!({ "key": Id::of_key(&key) }));
+    let id = cluster.network()?.settings.identify(&key);
+    let said: Value = answer.read().unwrap_or_else(|_| json!({ "key": id }));
     printer.document(&said)?;
     printer.line(format_args!("deleted `{what}`"))?;
     Ok(ExitCode::SUCCESS)

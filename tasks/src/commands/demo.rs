@@ -1,22 +1,21 @@
 //! `tasks demo`: tells the whole story on a network of its own, and leaves nothing behind.
 
-use std::process::{self, ExitCode};
+use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use dht::id::Id;
 use dht::message::Routing;
 use dht_state::Process;
 use indicatif::ProgressBar;
-use serde_json::{Map, Value, json};
 
 use crate::cli;
 use crate::client::Call;
 use crate::cluster::Cluster;
-use crate::commands::{destroy::destroy, leave::leave, trace};
+use crate::commands::walkthrough::stage::Stage;
+use crate::commands::{leave::leave, trace};
 use crate::converge::{Wait, converge, problems};
 use crate::grow::{join, join_many};
-use crate::interrupt::interrupted;
 use crate::load::{look_up_all, store_all};
 use crate::printer::Printer;
 use crate::ring::{Names, Report, check, look};
@@ -26,48 +25,16 @@ use crate::table;
 use crate::words::values;
 
 pub(super) async fn run(args: cli::Demo, cluster: &Cluster, printer: Printer) -> Result<ExitCode> {
-    let state = cluster.folder.path().parent();
-    let state = state
-        .expect("a network lies in the state folder")
-        .to_owned();
-    let cluster = Cluster::new(state, &format!("demo-{}", process::id()))?;
-    let mut story = Story {
-        cluster: &cluster,
-        settings: args.settings,
-        printer,
-        facts: Map::new(),
-    };
-    let begun = Instant::now();
-    let told = tokio::select! {
-        biased;
-        () = interrupted() => Err(anyhow!("interrupted")),
-        told = story.tell() => told,
-    };
-    // Whatever happened, also where it went wrong or nobody wants to read more of it.
-    let cleared = if cluster.folder.exists() {
-        destroy(&cluster)
-    } else {
-        Ok(Vec::new())
-    };
-    told?;
-    let cleared = cleared?.len();
-    let ms = begun.elapsed().as_millis() as u64;
-    story.say(format_args!(
-        "Clean-up: {} ended, nothing left behind.",
-        table::nodes(cleared)
-    ))?;
-    story.say(format_args!("All of it took {:.1} s.", ms as f64 / 1_000.0))?;
-    story.facts.insert("ms".into(), json!(ms));
-    printer.document(&story.facts)?;
-    Ok(ExitCode::SUCCESS)
+    let settings = args.settings;
+    Stage::play("demo", cluster, printer, async |stage: &mut Stage| {
+        Story { stage, settings }.tell().await
+    })
+    .await
 }
 
 struct Story<'a> {
-    cluster: &'a Cluster,
+    stage: &'a mut Stage,
     settings: Settings,
-    printer: Printer,
-    /// What `--json` prints in the end.
-    facts: Map<String, Value>,
 }
 
 impl Story<'_> {
@@ -86,63 +53,64 @@ impl Story<'_> {
 
     async fn boot(&self) -> Result<()> {
         let begun = Instant::now();
-        let (processes, ring) = boot(self.cluster, 2, &self.settings, false).await?;
+        let (processes, ring) = boot(&self.stage.cluster, 2, &self.settings, false).await?;
         ideal(ring)?;
         let names: Vec<_> = processes
             .iter()
             .map(|process| process.name.as_str())
             .collect();
         let (names, ms) = (names.join(" and "), begun.elapsed().as_millis());
-        self.say(format_args!("Boot: {names} know each other after {ms} ms."))
+        self.stage
+            .say(format_args!("Boot: {names} know each other after {ms} ms."))
     }
 
     async fn grow(&mut self) -> Result<()> {
         let begun = Instant::now();
-        let grown = join_many(self.cluster, NODES - 2, None, &ProgressBar::hidden()).await;
+        let grown = join_many(&self.stage.cluster, NODES - 2, None, &ProgressBar::hidden()).await;
         if let Some(failure) = grown.failures.into_iter().next() {
             return Err(failure);
         }
         if grown.interrupted {
             bail!("interrupted");
         }
-        ideal(converge(self.cluster, Wait::Changed).await?)?;
-        self.facts.insert("nodes".into(), json!(NODES));
+        ideal(converge(&self.stage.cluster, Wait::Changed).await?)?;
+        self.stage.note("nodes", NODES);
         let (more, ms) = (NODES - 2, begun.elapsed().as_millis());
-        self.say(format_args!(
+        self.stage.say(format_args!(
             "Grow: {more} more joined; an ideal ring of {NODES} after {ms} ms."
         ))
     }
 
     async fn store(&mut self, values: &[String]) -> Result<()> {
-        let members = self.cluster.running()?;
+        let members = self.stage.cluster.running()?;
         let hidden = ProgressBar::hidden();
         let stores = values.iter().map(|value| Call::store(value.as_str()));
-        let stored = store_all(&self.cluster.client, &members, stores, &hidden).await;
+        let stored = store_all(&self.stage.cluster.client, &members, stores, &hidden).await;
         if let Some(failure) = stored.failure {
             return Err(failure);
         }
         let counts = || stored.per_node.values().map(|(_, count)| *count);
         let (least, most) = (counts().min().unwrap_or(0), counts().max().unwrap_or(0));
         let nodes = table::nodes(stored.per_node.len());
-        self.facts.insert("stored".into(), json!(stored.count()));
-        self.say(format_args!(
+        self.stage.note("stored", stored.count());
+        self.stage.say(format_args!(
             "Store: {VALUES} values such as `{}` lie on {nodes}, {least} to {most} on each.",
             values[0]
         ))
     }
 
     async fn look_up(&mut self, values: &[String]) -> Result<()> {
-        let members = self.cluster.running()?;
+        let members = self.stage.cluster.running()?;
         for (routing, name) in [(Routing::Finger, "finger"), (Routing::Linear, "linear")] {
-            let found = look_up_all(&self.cluster.client, &members, values, routing).await?;
+            let found = look_up_all(&self.stage.cluster.client, &members, values, routing).await?;
             ensure!(
                 found.found == VALUES,
                 "only {} of {VALUES} values are found",
                 found.found
             );
             let hops = found.mean_hops();
-            self.facts.insert(format!("mean_hops_{name}"), json!(hops));
-            self.say(format_args!(
+            self.stage.note(&format!("mean_hops_{name}"), hops);
+            self.stage.say(format_args!(
                 "Look up: all {VALUES} found by {name} routing, {hops:.2} hops on average."
             ))?;
         }
@@ -150,73 +118,70 @@ impl Story<'_> {
     }
 
     async fn join(&mut self) -> Result<()> {
-        let joiner = join(self.cluster, None).await?;
-        let ring = ideal(converge(self.cluster, Wait::Changed).await?)?;
+        let joiner = join(&self.stage.cluster, None).await?;
+        let ring = ideal(converge(&self.stage.cluster, Wait::Changed).await?)?;
         let keys = |process: &Process| {
             let info = ring.nodes.iter().find(|info| info.name == process.name);
             info.map_or(0, |info| info.keys)
         };
         let (name, keys) = (&joiner.name, keys(&joiner));
-        self.facts.insert("joiner_took".into(), json!(keys));
-        self.say(format_args!(
+        self.stage.note("joiner_took", keys);
+        self.stage.say(format_args!(
             "Join: {name} joined and took {keys} values from its neighbour."
         ))
     }
 
     async fn leave(&mut self) -> Result<()> {
-        let ring = ideal(converge(self.cluster, Wait::Changed).await?)?;
+        let ring = ideal(converge(&self.stage.cluster, Wait::Changed).await?)?;
         let fullest = ring.nodes.iter().max_by_key(|info| info.keys);
         let fullest = fullest.context("an ideal ring has nodes")?;
-        let leaver = self.cluster.find_running(&fullest.name)?;
-        let (_, moved) = leave(self.cluster, &leaver).await?;
-        ideal(converge(self.cluster, Wait::Changed).await?)?;
-        self.facts.insert("leaver_gave".into(), json!(moved));
+        let leaver = self.stage.cluster.find_running(&fullest.name)?;
+        let (_, moved) = leave(&self.stage.cluster, &leaver).await?;
+        ideal(converge(&self.stage.cluster, Wait::Changed).await?)?;
+        self.stage.note("leaver_gave", moved);
         let name = leaver.name;
-        self.say(format_args!(
+        self.stage.say(format_args!(
             "Leave: {name} left and gave {moved} values to its neighbour."
         ))
     }
 
     async fn look_up_once_more(&mut self, values: &[String]) -> Result<()> {
-        let members = self.cluster.running()?;
-        let client = &self.cluster.client;
+        let members = self.stage.cluster.running()?;
+        let client = &self.stage.cluster.client;
         let found = look_up_all(client, &members, values, Routing::Finger)
             .await?
             .found;
         ensure!(found == VALUES, "only {found} of {VALUES} values are left");
-        self.facts.insert("found".into(), json!(found));
-        self.say(format_args!("Look up: all {VALUES} are still there."))
+        self.stage.note("found", found);
+        self.stage
+            .say(format_args!("Look up: all {VALUES} are still there."))
     }
 
     async fn trace(&self, value: &str) -> Result<()> {
-        let network = self.cluster.network()?;
-        let members = self.cluster.running()?;
+        let network = self.stage.cluster.network()?;
+        let members = self.stage.cluster.running()?;
         let key = Id::of(value.as_bytes());
         let routing = Routing::Finger;
-        let answer = trace::trace(self.cluster, &members, key, routing).await?;
+        let answer = trace::trace(&self.stage.cluster, &members, key, routing).await?;
         let names = Names::of_processes(&network.processes);
-        self.say(format_args!("Trace: the way to `{value}`:"))?;
-        self.say(trace::shown(self.printer, &answer, routing, &names)?)
+        self.stage
+            .say(format_args!("Trace: the way to `{value}`:"))?;
+        self.stage
+            .say(trace::shown(self.stage.printer, &answer, routing, &names)?)
     }
 
     async fn monitor(&self) -> Result<()> {
-        let network = self.cluster.network()?;
-        let members = look(&self.cluster.client, &network).await;
+        let network = self.stage.cluster.network()?;
+        let members = look(&self.stage.cluster.client, &network).await;
         let report = check(&members, &network.settings);
-        self.say("Monitor: the ring as it is now:")?;
-        self.say(table::ring(self.printer, &members, "last seen", |_| {
-            "now".to_owned()
-        }))?;
-        self.say(table::verdict(&report))
-    }
-
-    /// A line of the story: data for people, talk for programs.
-    fn say(&self, line: impl std::fmt::Display) -> Result<()> {
-        if self.printer.is_json() {
-            self.printer.note(line);
-            return Ok(());
-        }
-        self.printer.line(line)
+        self.stage.say("Monitor: the ring as it is now:")?;
+        self.stage.say(table::ring(
+            self.stage.printer,
+            &members,
+            "last seen",
+            |_| "now".to_owned(),
+        ))?;
+        self.stage.say(table::verdict(&report))
     }
 }
 

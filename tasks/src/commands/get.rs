@@ -29,7 +29,8 @@ pub(super) async fn run(args: cli::Key, cluster: &Cluster, printer: Printer) -> 
         );
     }
     if printer.is_json() {
-        printer.document(&document(&key, &answer))?;
+        let id = cluster.network()?.settings.identify(&key);
+        printer.document(&document(id, &answer))?;
     } else {
         printer.bytes(&answer.body)?;
     }
@@ -37,12 +38,12 @@ pub(super) async fn run(args: cli::Key, cluster: &Cluster, printer: Printer) -> 
 }
 
 /// The answer as one document: the body, and what its headers say.
-fn document(key: &[u8], answer: &Answer) -> Value {
+fn document(key: Id, answer: &Answer) -> Value {
     let header = |name| answer.headers.get(name)?.to_str().ok();
     // A number where it is one: as plain text it would only have to be parsed again.
     let plain = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| json!(text));
     let mut document = Map::new();
-    document.insert("key".into(), json!(Id::of_key(key)));
+    document.insert("key".into(), json!(key));
     match str::from_utf8(&answer.body) {
         Ok(text) => document.insert("value".into(), json!(text)),
         Err(_) => document.insert("value_base64".into(), json!(STANDARD.encode(&answer.body))),
@@ -73,12 +74,12 @@ mod tests {
 
     #[test]
     fn text_is_a_string_and_other_bytes_are_base64() {
-        let text = document(b"a", &answer(b"hello"));
+        let text = document(Id::of_key(b"a"), &answer(b"hello"));
         assert_eq!(text["value"], "hello");
         assert_eq!(text["key"], Id::of(b"kv:a").to_string());
         assert_eq!(text["version"], 4_294_967_297_u64);
         assert_eq!(text["copies"], 1);
-        let bytes = document(b"a", &answer(b"\xff"));
+        let bytes = document(Id::of_key(b"a"), &answer(b"\xff"));
         assert_eq!(bytes["value_base64"], "/w==");
         assert!(bytes.get("value").is_none());
     }

@@ -9,15 +9,18 @@ use serde_json::json;
 
 use crate::cli;
 use crate::cluster::{Cluster, end};
+use crate::listed;
 use crate::nodeinfo::peer_of;
 use crate::printer::Printer;
 
-pub(super) fn run(args: cli::Node, cluster: &Cluster, printer: Printer) -> Result<ExitCode> {
+pub(super) async fn run(args: cli::Node, cluster: &Cluster, printer: Printer) -> Result<ExitCode> {
     let begun = Instant::now();
     let process = cluster.find(&args.node)?;
-    let has_copies = cluster.network()?.settings.replicas > 1;
+    let settings = cluster.network()?.settings;
+    let has_copies = settings.replicas > 1;
     let was_alive = !end(slice::from_ref(&process))?.is_empty();
     cluster.forget(&process.name)?;
+    listed::dismiss(cluster, &settings, &process.name).await?;
     let node = peer_of(&process);
     let name = process.name;
     let ms = begun.elapsed().as_millis() as u64;

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use crate::cli;
 use crate::client::{Answer, Call};
 use crate::cluster::Cluster;
+use crate::listed;
 use crate::printer::Printer;
 
 pub(super) async fn run(args: cli::Node, cluster: &Cluster, printer: Printer) -> Result<ExitCode> {
@@ -62,6 +63,7 @@ pub(crate) async fn leave(cluster: &Cluster, process: &Process) -> Result<(Answe
         sleep(Duration::from_millis(EXIT_POLL_MS)).await;
     }
     cluster.forget(name)?;
+    listed::resize(cluster, &cluster.network()?.settings).await?;
     Ok((answer, moved))
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod figures;
 mod get;
 mod kill;
 mod killall;
+pub(crate) mod kvs;
 pub(crate) mod leave;
 mod logs;
 mod lookup;
@@ -27,6 +28,7 @@ mod restart;
 mod resume;
 mod ring;
 mod safe;
+pub(crate) mod shards;
 mod shell;
 pub(crate) mod simulate;
 mod store;
@@ -34,6 +36,8 @@ mod storemany;
 pub(crate) mod swarm;
 mod trace;
 mod users;
+pub(crate) mod walkthrough;
+pub(crate) mod zeromq;
 
 use std::process::ExitCode;
 
@@ -62,7 +66,7 @@ pub(crate) async fn run(command: Command, place: &Place, printer: Printer) -> Re
         Command::Get(args) => get::run(args, &cluster, printer).await,
         Command::Del(args) => del::run(args, &cluster, printer).await,
         Command::Leave(args) => leave::run(args, &cluster, printer).await,
-        Command::Kill(args) => kill::run(args, &cluster, printer),
+        Command::Kill(args) => kill::run(args, &cluster, printer).await,
         Command::Pause(args) => pause::run(args, &cluster, printer),
         Command::Resume(args) => resume::run(args, &cluster, printer),
         Command::KillAll => killall::run(&cluster, printer),
@@ -70,12 +74,15 @@ pub(crate) async fn run(command: Command, place: &Place, printer: Printer) -> Re
         Command::Reboot => reboot::run(&cluster, printer).await,
         Command::Restart(args) => restart::run(args, &cluster, printer).await,
         Command::Safe(args) => safe::run(args, &cluster, printer).await,
+        Command::Shards(args) => shards::run(args, &cluster, printer).await,
+        Command::Kvs(args) => kvs::run(args, &cluster, printer).await,
         Command::Shell(args) => shell::run(args, place, &cluster, printer).await,
         Command::Ring => ring::run(&cluster, printer).await,
         Command::NodeInfo(args) => nodeinfo::run(args, &cluster, printer).await,
         Command::Trace(args) => trace::run(args, &cluster, printer).await,
         Command::Monitor(args) => monitor::run(args, &cluster, printer).await,
         Command::Demo(args) => demo::run(args, &cluster, printer).await,
+        Command::Walkthrough(args) => walkthrough::run(args, &cluster, printer).await,
         Command::Logs(args) => logs::run(args, &cluster, printer).await,
         Command::Prove(args) => prove::run(*args, place, printer).await,
         Command::Simulate(args) => simulate::run(*args, printer).await,
@@ -83,6 +90,7 @@ pub(crate) async fn run(command: Command, place: &Place, printer: Printer) -> Re
         Command::Replay(args) => replay::run(args, printer).await,
         Command::Figures(args) => figures::run(args, printer).await,
         Command::Check(args) => check::run(args, printer).await,
+        Command::ZeroMq(args) => zeromq::run(args, printer).await,
         Command::Completions { shell } => completions::run(shell, printer),
         Command::Node(_) => unreachable!("a node runs before there is any command"),
     }

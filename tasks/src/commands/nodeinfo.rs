@@ -4,9 +4,11 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
 use rand::seq::IndexedRandom as _;
+use serde_json::Value;
 
 use crate::cli;
 use crate::cluster::Cluster;
+use crate::listed::{self, Listed};
 use crate::nodeinfo::{NodeInfo, Peer};
 use crate::printer::{Line, Printer, short};
 use crate::ring::Names;
@@ -22,9 +24,17 @@ pub(super) async fn run(
     let process = members.choose(&mut rand::rng());
     let process = process.expect("members are never none");
     let info = cluster.client.nodeinfo(&process.address).await;
-    let info = info.map_err(|reason| anyhow!("{}: {reason}", process.name))?;
+    let mut info = info.map_err(|reason| anyhow!("{}: {reason}", process.name))?;
+    if network.settings.is_listed() {
+        info.listed = listed::look(&cluster.client, &process.address).await.ok();
+    }
     printer.document(&info)?;
     let names = Names::of_processes(&network.processes);
+    if let Some(listed) = &info.listed {
+        return printer
+            .line(holdings(&info, listed))
+            .map(|()| ExitCode::SUCCESS);
+    }
     printer.line(summary(&info, &names))?;
     printer.line(fingers(printer, &info, &names))?;
     Ok(ExitCode::SUCCESS)
@@ -52,9 +62,44 @@ fn summary(info: &NodeInfo, names: &Names) -> String {
         ("successors", list.join(", ")),
         ("serves", serves.join(", ")),
         ("keys", info.keys.to_string()),
+        ("memcached", said(info, "memcached")),
     ]
     .map(|(what, value)| format!("{what:<12}{value}"))
     .join("\n")
+}
+
+/// What a listed member holds.
+fn holdings(info: &NodeInfo, listed: &Listed) -> String {
+    let partitions = info
+        .partitions
+        .map(|count| ("partitions", count.to_string()));
+    [
+        ("name", info.name.clone()),
+        ("address", info.address.clone()),
+        ("identifier", info.id.to_string()),
+        ("network", info.network.clone()),
+        ("phase", info.phase.clone()),
+        ("membership", said(info, "membership")),
+        ("placement", said(info, "placement")),
+        ("list", format!("version {}", listed.list.version)),
+    ]
+    .into_iter()
+    .chain(partitions)
+    .chain([
+        ("keys", listed.here.keys.to_string()),
+        ("owned", listed.here.owned.to_string()),
+        ("strays", listed.here.strays.to_string()),
+        ("memcached", said(info, "memcached")),
+    ])
+    .map(|(what, value)| format!("{what:<12}{value}"))
+    .collect::<Vec<_>>()
+    .join("\n")
+}
+
+/// What else a node says of itself, in a word.
+fn said(info: &NodeInfo, field: &str) -> String {
+    let text = info.more.get(field).and_then(Value::as_str);
+    text.unwrap_or("–").to_owned()
 }
 
 fn fingers(printer: Printer, info: &NodeInfo, names: &Names) -> String {

@@ -48,11 +48,15 @@ async fn all(cluster: &Cluster, printer: Printer) -> Result<ExitCode> {
     })?;
     if ring.ideal {
         let nodes = table::nodes(ring.nodes.len());
-        printer.line(format_args!("An ideal ring of {nodes} after {ms} ms."))?;
+        printer.line(format_args!(
+            "An ideal {} of {nodes} after {ms} ms.",
+            ring.kind()
+        ))?;
         return Ok(ExitCode::SUCCESS);
     }
     printer.note(format_args!(
-        "not an ideal ring after {ms} ms:\n  {}",
+        "not an ideal {} after {ms} ms:\n  {}",
+        ring.kind(),
         problems(&ring)
     ));
     Ok(ExitCode::from(FAILED))

@@ -31,13 +31,14 @@ pub(super) async fn run(args: cli::Node, cluster: &Cluster, printer: Printer) ->
         1 => vec![format!(
             "there is one copy of the content: `tasks leave {name}` hands it over first"
         )],
+        _ if network.settings.is_listed() => report.problems.clone(),
         _ => reasons(id, &report.nodes),
     };
     let safe = reasons.is_empty();
     printer.document(&json!({ "safe": safe, "reasons": reasons }))?;
     if safe {
         printer.line(format!(
-            "{name} may be stopped: every arc that it keeps has a majority without it"
+            "{name} may be stopped: what it keeps has a majority without it"
         ))?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context as _, Result};
 use dht::trace::Origin;
 use serde_json::json;
+use sim::causal;
+use sim::observe::Violation;
 use sim::plan::{Detector, Plan};
-use sim::report::Report;
 use sim::run::Run;
 use sim::shrink::shrink;
 use sim::swarm::Swarm;
@@ -31,9 +32,16 @@ pub(crate) struct Args {
     /// Virtual minutes of each, 1 to 10000
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     minutes: u32,
-    /// Members at the start, 8 to 10000
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(8..=10_000))]
-    nodes: u32,
+    /// Members at the start, 8 to 10000 [default: 64, or 9 with --causal]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(8..=10_000))]
+    nodes: Option<u32>,
+    /// Try causal stores and not rings: bad messages, partitions, deaths with and without their disks, and a
+    /// change of shards, while clients go from node to node. With up to 64 nodes
+    #[arg(long, conflicts_with_all = ["detector", "reckless", "replicas", "stops", "partitions", "tight", "shrink"])]
+    causal: bool,
+    /// With --causal: shards at the start, of 2 nodes at least; 0 for a store that is not divided
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "causal", value_parser = clap::value_parser!(u32).range(..=32))]
+    shards: u32,
     /// How nodes learn of deaths: from one who knows, or by themselves, from refusals and silence
     #[arg(long, default_value = "oracle", value_parser = detectors())]
     detector: Detector,
@@ -83,8 +91,16 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<ExitCode> {
             "--partitions needs --replicas and --detector real: only then rings part and lose nothing",
         ));
     }
+    if args.causal && (args.nodes() > 64 || args.nodes() < 2 * args.shards) {
+        return Err(usage(
+            "--causal takes up to 64 nodes, and at least 2 for each of its --shards",
+        ));
+    }
+    let failed = try_all(&args, printer).await?;
+    if args.causal {
+        return Ok(failed.exit_code);
+    }
     let swarm = args.swarm();
-    let failed = try_all(&args, swarm, printer).await?;
     let Some((seed, property)) = failed.first else {
         return Ok(failed.exit_code);
     };
@@ -111,21 +127,29 @@ struct Outcome {
 }
 
 /// Tries all seeds, and tells of those that fail: people as they come, programs at the end.
-async fn try_all(args: &Args, swarm: Swarm, printer: Printer) -> Result<Outcome> {
+async fn try_all(args: &Args, printer: Printer) -> Result<Outcome> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = args.threads.map_or(cores, usize::from);
     let bar = printer.progress(args.seeds, "seeds");
     let (tried, failed) = until_interrupted({
         let (args, bar) = (args.clone(), bar.clone());
         move |stop| {
-            Ok(swarm.run(threads, stop, |report| {
+            let tell = |seed, violations: &[Violation]| {
                 bar.inc(1);
-                let told = bar.suspend(|| args.tell(report, printer));
+                let told = bar.suspend(|| args.tell(seed, violations, printer));
                 // Nobody reads what we find.
                 if told.is_err() {
                     stop.store(true, Ordering::Relaxed);
                 }
-            }))
+            };
+            Ok(match args.causal {
+                true => args.causal_swarm().run(threads, stop, |report| {
+                    tell(report.seed, &report.violations);
+                }),
+                false => args.swarm().run(threads, stop, |report| {
+                    tell(report.seed, &report.violations);
+                }),
+            })
         }
     })
     .await?;
@@ -177,7 +201,7 @@ impl Args {
             first: self.first,
             seeds: self.seeds,
             minutes: self.minutes,
-            nodes: self.nodes,
+            nodes: self.nodes(),
             detector: self.detector,
             careful: !self.reckless,
             replicas: self.replicas,
@@ -187,16 +211,31 @@ impl Args {
         }
     }
 
+    /// The same, where causal stores are tried.
+    fn causal_swarm(&self) -> causal::swarm::Swarm {
+        causal::swarm::Swarm {
+            first: self.first,
+            seeds: self.seeds,
+            minutes: self.minutes,
+            nodes: self.nodes(),
+            shards: self.shards,
+        }
+    }
+
+    fn nodes(&self) -> u32 {
+        let usual = if self.causal { 9 } else { 64 };
+        self.nodes.unwrap_or(usual)
+    }
+
     /// Tells of a run if it failed.
-    fn tell(&self, report: &Report, printer: Printer) -> Result<()> {
-        for violation in &report.violations {
+    fn tell(&self, seed: u64, violations: &[Violation], printer: Printer) -> Result<()> {
+        for violation in violations {
             printer.line(format_args!(
-                "seed {}: {} does not hold at {:.3} s: {}\n  {}",
-                report.seed,
+                "seed {seed}: {} does not hold at {:.3} s: {}\n  {}",
                 violation.property,
                 violation.at_us as f64 / 1e6,
                 violation.text,
-                self.command(report.seed)
+                self.command(seed)
             ))?;
         }
         Ok(())
@@ -204,6 +243,13 @@ impl Args {
 
     /// What to type to see a seed fail again.
     fn command(&self, seed: u64) -> String {
+        let (minutes, nodes) = (self.minutes, self.nodes());
+        if self.causal {
+            return format!(
+                "tasks swarm --causal --seeds 1 --first {seed} --minutes {minutes} --nodes {nodes} --shards {}",
+                self.shards
+            );
+        }
         let detector = match self.detector {
             Detector::Oracle => "",
             Detector::Real => " --detector real",
@@ -217,8 +263,7 @@ impl Args {
         let parted = if self.partitions { " --partitions" } else { "" };
         let reckless = if self.reckless { " --reckless" } else { "" };
         format!(
-            "tasks swarm --seeds 1 --first {seed} --minutes {} --nodes {}{detector}{reckless}{replicas}{stops}{tight}{parted}",
-            self.minutes, self.nodes
+            "tasks swarm --seeds 1 --first {seed} --minutes {minutes} --nodes {nodes}{detector}{reckless}{replicas}{stops}{tight}{parted}"
         )
     }
 }

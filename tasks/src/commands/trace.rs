@@ -22,7 +22,8 @@ use crate::table;
 pub(super) async fn run(args: cli::Trace, cluster: &Cluster, printer: Printer) -> Result<ExitCode> {
     let network = cluster.network()?;
     let members = cluster.members(args.via.as_deref())?;
-    let key = target(&bytes(args.target), args.value);
+    let typed = bytes(args.target);
+    let key = target(&typed, args.value, |key| network.settings.identify(key));
     let routing = args.routing.unwrap_or(network.settings.routing);
     let answer = trace(cluster, &members, key, routing).await?;
     printer.document(&answer.read::<Value>()?)?;
@@ -35,15 +36,15 @@ pub(super) async fn run(args: cli::Trace, cluster: &Cluster, printer: Printer) -
     Ok(ExitCode::SUCCESS)
 }
 
-/// The identifier that KEY means.
-pub(super) fn target(typed: &[u8], is_value: bool) -> Id {
+/// The identifier that KEY means; `identify` gives that of a key.
+pub(super) fn target(typed: &[u8], is_value: bool, identify: impl Fn(&[u8]) -> Id) -> Id {
     if is_value {
         return Id::of(typed);
     }
     let as_id = str::from_utf8(typed)
         .ok()
         .and_then(|text| text.parse().ok());
-    as_id.unwrap_or_else(|| Id::of_key(typed))
+    as_id.unwrap_or_else(|| identify(typed))
 }
 
 /// Lets a random member look `key` up.
@@ -129,19 +130,25 @@ mod tests {
     #[test]
     fn forty_digits_are_an_identifier_and_anything_else_a_key() {
         let digits = "4ec25db8e3fdbe6a6a0a1ba0ebd3d0b8c9d7a431";
-        assert_eq!(target(digits.as_bytes(), false).to_string(), digits);
-        assert_eq!(target(b"greeting", false), Id::of(b"kv:greeting"));
         assert_eq!(
-            target(&digits.as_bytes()[1..], false),
+            target(digits.as_bytes(), false, Id::of_key).to_string(),
+            digits
+        );
+        assert_eq!(
+            target(b"greeting", false, Id::of_key),
+            Id::of(b"kv:greeting")
+        );
+        assert_eq!(
+            target(&digits.as_bytes()[1..], false, Id::of_key),
             Id::of_key(&digits.as_bytes()[1..])
         );
-        assert_eq!(target(b"\xff", false), Id::of_key(b"\xff"));
+        assert_eq!(target(b"\xff", false, Id::of_key), Id::of_key(b"\xff"));
     }
 
     #[test]
     fn a_value_is_a_value_whatever_it_looks_like() {
         let digits = b"4ec25db8e3fdbe6a6a0a1ba0ebd3d0b8c9d7a431";
-        assert_eq!(target(digits, true), Id::of(digits));
+        assert_eq!(target(digits, true, Id::of_key), Id::of(digits));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::printer::Printer;
 
 /// What is stored under the decimal digits of `id`, as JSON.
 #[derive(Debug, Serialize)]
-struct User {
+pub(super) struct User {
     id: u32,
     /// At a domain that is kept free for examples.
     email: String,
@@ -27,7 +27,8 @@ struct User {
 }
 
 impl User {
-    fn made_up(id: u32) -> User {
+    /// With this number.
+    pub(super) fn made_up(id: u32) -> User {
         User {
             id,
             email: SafeEmail().fake(),
@@ -35,7 +36,8 @@ impl User {
         }
     }
 
-    fn put(&self) -> Result<Call> {
+    /// Storing it under its number.
+    pub(super) fn put(&self) -> Result<Call> {
         let path = key_path(self.id.to_string().as_bytes())?;
         Ok(Call::put(path, serde_json::to_vec(self)?))
     }

@@ -57,7 +57,7 @@ impl<'r, T: Readable> FromData<'r> for Json<T> {
     }
 }
 
-async fn read(data: Data<'_>, max: usize, noun: &str) -> Result<Vec<u8>, Error> {
+pub(crate) async fn read(data: Data<'_>, max: usize, noun: &str) -> Result<Vec<u8>, Error> {
     let mut stream = data.open((max + DRAINED_MAX).bytes());
     let mut body = Vec::new();
     let broken = |_| Error::bad("bad_body", "the body breaks off");

@@ -68,6 +68,10 @@ impl Error {
     pub(crate) fn status(&self) -> Status {
         self.0.status
     }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
 }
 
 impl<'r> Responder<'r, 'static> for Error {
@@ -106,6 +110,10 @@ impl From<Failed> for Error {
                 "too_many_hops",
                 "the lookup took more hops than there should be nodes",
             ),
+            Failure::Store => Error::busy(
+                "store_unreachable",
+                "the store of the node that owns the key is out of reach: its /readyz says why",
+            ),
             Failure::Unknown => Error::new(
                 Status::GatewayTimeout,
                 "unknown_outcome",
@@ -121,12 +129,47 @@ impl From<Failed> for Error {
                 "no_taker",
                 "no other node takes the content; this one stays and keeps it",
             ),
+            Failure::Members(refusal) => unlisted(refusal),
+            Failure::NoList => Error::new(
+                Status::Conflict,
+                "no_list",
+                "this network keeps itself: nodes join and leave it by themselves",
+            ),
         };
         if path.is_empty() {
             error
         } else {
             error.with("path", path_json(&path))
         }
+    }
+}
+
+/// The list of members can't be changed so.
+fn unlisted(refusal: dht::listed::table::Refusal) -> Error {
+    use dht::listed::table::{MEMBERS_MAX, Refusal};
+    match refusal {
+        Refusal::Present => taken("a member has this identifier already"),
+        Refusal::Label => Error::new(
+            Status::Conflict,
+            "label_taken",
+            "a member has this label already, and would have the same place: start the node with another --label",
+        ),
+        Refusal::Unknown => Error::new(Status::NotFound, "no_member", "there is no such member"),
+        Refusal::NotLast => Error::new(
+            Status::Conflict,
+            "not_last",
+            "members are numbered, and only the last one can go",
+        ),
+        Refusal::Only => Error::new(
+            Status::Conflict,
+            "last_node",
+            "this is the only member: nobody could take over what it holds",
+        ),
+        Refusal::Full => Error::new(
+            Status::Conflict,
+            "too_many_members",
+            format!("there are at most {MEMBERS_MAX} members"),
+        ),
     }
 }
 

@@ -66,17 +66,14 @@ impl<'r> FromRequest<'r> for Writable {
             .state::<std::sync::Arc<crate::service::Service>>();
         match node.and_then(|node| node.driver().content().refusal()) {
             None => Outcome::Success(Writable),
-            Some(cause) => Outcome::Error((refuse(request, read_only(cause)), ())),
+            Some(reason) => Outcome::Error((refuse(request, read_only(reason)), ())),
         }
     }
 }
 
-/// Nothing can be written any more at this node.
-pub(crate) fn read_only(cause: &str) -> Error {
-    let message = format!(
-        "this node can store nothing more ({cause}): mend its disk and start it again; reads go on"
-    );
-    Error::busy("read_only", message)
+/// Nothing can be written at this node, for this reason.
+pub(crate) fn read_only(reason: String) -> Error {
+    Error::busy("read_only", reason)
 }
 
 /// A request that names this node's network, or none.

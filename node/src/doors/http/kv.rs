@@ -26,7 +26,7 @@ use crate::{Path, Peer};
 /// The value under a key.
 #[get("/kv/<_..>")]
 pub(crate) async fn read<'r>(node: &'r Node, target: Target<'_>) -> Result<Found<'r>, Error> {
-    let key = Id::of_key(&target.name);
+    let key = node.identify(&target.name);
     let here = match target.any_copy {
         true => node.read_copy(key),
         false => node.read_here(key),
@@ -75,7 +75,7 @@ pub(crate) async fn put(
     target: Target<'_>,
     value: bytes::Value,
 ) -> Result<Written, Error> {
-    let key = Id::of_key(&target.name);
+    let key = node.identify(&target.name);
     let (changed, copies, path) = write(node, key, target, Some(value.0.into())).await?;
     let (status, version) = match changed {
         Changed::Created(version) => (Status::Created, version),
@@ -100,7 +100,7 @@ pub(crate) async fn delete(
     _writable: Writable,
     target: Target<'_>,
 ) -> Result<Written, Error> {
-    let key = Id::of_key(&target.name);
+    let key = node.identify(&target.name);
     match write(node, key, target, None).await? {
         (Changed::Deleted, copies, path) => {
             Ok(Written::new(node, Status::Ok, key, None, copies, &path))

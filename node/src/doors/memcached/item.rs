@@ -1,9 +1,9 @@
 //! Item: a record as clients of memcached see it, and the one way in which it is changed by what it was.
 //!
 //! An item is what `/kv/<key>` shows. Beside its value stands a number of 64 bits: the lower half are the
-//! client's flags, the upper half has two marks that only the meta commands know.
+//! client's flags, the upper half has two marks that only the meta commands know, and
+//! one of the ZeroMQ door, which stays where a value is only changed.
 
-use dht::Id;
 use dht::record::{Blob, Change, Changed, Condition, Record, Version};
 
 use super::limits::TRIES_MAX;
@@ -28,7 +28,7 @@ pub(super) fn value(record: &Record) -> &[u8] {
 
 /// The item under a key, wherever it is.
 pub(super) async fn read(node: &Service, key: &[u8]) -> Result<Option<Record>, Refusal> {
-    let id = Id::of_key(key);
+    let id = node.identify(key);
     let record = match node.read_here(id) {
         Some(record) => record,
         None => node.read(id, node.routing).await?.0,
@@ -101,7 +101,7 @@ async fn changed(node: &Service, key: &[u8], change: Change) -> Result<Changed, 
     if node.driver().content().refusal().is_some() {
         return Err(Refusal::READ_ONLY);
     }
-    match node.change(Id::of_key(key), change).await?.0 {
+    match node.change(node.identify(key), change).await?.0 {
         Changed::Collision => Err(Refusal::COLLISION),
         changed => Ok(changed),
     }

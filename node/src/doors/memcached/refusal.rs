@@ -34,7 +34,7 @@ impl Refusal {
     pub(super) const COLLISION: Refusal =
         Refusal::Server("another key has the same identifier; nothing was changed");
     pub(super) const READ_ONLY: Refusal =
-        Refusal::Server("the disk of this node has failed: it can store nothing more");
+        Refusal::Server("this node can store nothing now: its /readyz says why");
 
     /// The word that it begins with, and the rest.
     pub(super) fn words(self) -> (&'static str, &'static str) {
@@ -53,12 +53,15 @@ impl From<Failed> for Refusal {
             Failure::Overloaded => "too much is going on at this node",
             Failure::Unreachable => "no node that serves the key could be reached",
             Failure::TooManyHops => "the lookup took more hops than there should be nodes",
+            Failure::Store => "the store of the node that owns the key is out of reach",
             Failure::Unknown => {
                 "the owner did not answer in time: the change may have been made or not"
             }
-            Failure::Taken(_) | Failure::LastNode | Failure::NoTaker => {
-                "this node can't do that to an item"
-            }
+            Failure::Taken(_)
+            | Failure::LastNode
+            | Failure::NoTaker
+            | Failure::Members(_)
+            | Failure::NoList => "this node can't do that to an item",
         })
     }
 }

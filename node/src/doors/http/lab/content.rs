@@ -1,5 +1,6 @@
 //! Content: what a node serves, a page at a time.
 
+use dht::Id;
 use dht::store::Limit;
 use rocket::get;
 use rocket::serde::json::Json;
@@ -8,10 +9,11 @@ use serde_json::{Value, json};
 use crate::clock::now_ms;
 use crate::doors::http::Node;
 use crate::doors::http::error::Error;
-use crate::doors::http::guard;
+use crate::doors::http::guard::{self, read_only};
 use crate::doors::http::lab::here::record_json;
 
-/// Items that this node serves, clockwise up to its own place in the ring.
+/// Items that this node serves, clockwise up to its own place in the ring; where members are listed, all that
+/// it holds.
 #[get("/content?<after>&<limit>")]
 pub(crate) fn content(
     node: &Node,
@@ -26,27 +28,30 @@ pub(crate) fn content(
             format!("limit is 1 to {LIMIT_MAX}"),
         )),
     })?;
-    // Neighbours come and go, but this end stays, so pages follow each other whatever happens.
-    let end = view.ownership.pick(view.me.id.previous(), view.me.id);
     let after = after.map(guard::id).transpose()?;
     let limit = Limit {
         records,
         bytes: PAGE_BYTES_MAX,
     };
-    let content = node.driver().content();
-    let now_ms = now_ms();
-    let (items, more) = match after {
-        Some(after) if after == end => Default::default(),
-        after => content.page(&view.serves, after.unwrap_or(end), end, limit, now_ms),
+    let shown = node.shows();
+    let layout = view.table.as_ref().map(|table| table.layout());
+    let is_owner = |key: Id| {
+        let keepers = layout.as_ref().map(|layout| layout.replicas(key));
+        keepers.is_none_or(|keepers| keepers.first() == Some(&view.me.id))
     };
-    let next = items.last().filter(|_| more).map(|(key, _)| *key);
+    let content = node.driver().content();
+    let (items, next) = node.held(after, limit);
+    if let Some(reason) = content.refusal() {
+        return Err(read_only(reason));
+    }
     let items = items.iter().map(|(key, record)| {
         let mut item = record_json(*key, record);
-        item.insert("role".to_owned(), "owner".into());
+        let role = if is_owner(*key) { "owner" } else { "replica" };
+        item.insert("role".to_owned(), role.into());
         item
     });
     Ok(Json(json!({
-        "count": content.count(&view.serves, now_ms),
+        "count": content.count(&shown, now_ms()),
         "items": items.collect::<Vec<_>>(),
         "next": next,
     })))

@@ -19,6 +19,7 @@ use crate::doors::http::guard::{self, Native, SameNetwork, Writable};
 use crate::doors::http::json::put_bytes;
 use crate::doors::http::lab::store::writing;
 use crate::service::Failed;
+use crate::store::memcached::Unreachable;
 use crate::{Address, Failure, Reply, Request};
 
 /// A value, as text or in base64.
@@ -50,6 +51,19 @@ pub(crate) async fn insert(
         ));
     }
     let me = node.view().me;
+    if let Some(keepers) = node.keepers(key) {
+        if keepers.first() != Some(&me) {
+            return Err(not_here(Elsewhere::At(keepers.first().copied())));
+        }
+        let (changed, copies, _) = node.change(key, writing(value)).await?;
+        return match changed {
+            Changed::Collision => Err(collision()),
+            _ => Ok((
+                Status::Created,
+                Answer(json!({"key": key, "node": me, "copies": copies})),
+            )),
+        };
+    }
     match node.answer(me, Request::Change(key, writing(value))).await {
         Reply::Changed(Changed::Collision, _) => Err(collision()),
         Reply::Elsewhere(elsewhere) => Err(not_here(elsewhere)),
@@ -69,7 +83,15 @@ pub(crate) async fn read(
 ) -> Result<(Status, Answer<Map<String, Value>>), Error> {
     let key = guard::id(key)?;
     let me = node.view().me;
-    match node.answer(me, Request::Read(key)).await {
+    let reply = match node.keepers(key) {
+        None => node.answer(me, Request::Read(key)).await,
+        Some(keepers) if keepers.contains(&me) => match node.driver().content().read(key) {
+            Ok(record) => Reply::Record(record),
+            Err(Unreachable) => return Err(Failed(Failure::Store, Vec::new()).into()),
+        },
+        Some(keepers) => Reply::Elsewhere(Elsewhere::At(keepers.first().copied())),
+    };
+    match reply {
         Reply::Elsewhere(elsewhere) => Err(not_here(elsewhere)),
         Reply::Record(Some(record)) if record.is_live(now_ms()) => {
             let mut answer = record_json(key, &record);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use dht::message::State;
 use dht::ownership::Ownership;
+use rocket::http::Status;
 use rocket::post;
 use rocket::serde::json::Json as Answer;
 use serde_json::{Value, json};
@@ -26,6 +27,10 @@ pub(crate) async fn join(
     joiner: Json<Peer>,
 ) -> Result<Answer<Value>, Error> {
     let joiner = joiner.0;
+    if node.scheme.is_some() {
+        let message = "the members of this network are listed: `PUT /members` adds one";
+        return Err(Error::new(Status::Conflict, "listed", message));
+    }
     hear(node, joiner.address).await?;
     look_into(node, joiner).await?;
     for _ in 0..ATTEMPTS_MAX {

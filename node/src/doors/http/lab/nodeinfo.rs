@@ -7,7 +7,9 @@ use rocket::serde::json::Json;
 use serde_json::{Value, json};
 
 use crate::clock::now_ms;
+use crate::config::placement_name;
 use crate::doors::http::Node;
+use crate::doors::http::members::owned;
 
 /// Everything of public interest, also before it has joined.
 #[get("/nodeinfo")]
@@ -45,7 +47,12 @@ pub(crate) fn nodeinfo(node: &Node) -> Json<Value> {
             "percent": fetching.percent,
         })
     });
-    let successor = (view.phase != Phase::Joining).then(|| view.successor());
+    let zeromq = node.zeromq.get().into_iter().flatten();
+    let zeromq = zeromq.map(ToString::to_string);
+    let has_ring = view.phase != Phase::Joining && node.scheme.is_none();
+    let successor = has_ring.then(|| view.successor());
+    let table = view.table.as_deref();
+    let partitions = table.and_then(|table| owned(table, view.me.id));
     Json(json!({
         "name": node.name,
         "id": view.me.id,
@@ -59,14 +66,23 @@ pub(crate) fn nodeinfo(node: &Node) -> Json<Value> {
         "fingers": fingers.collect::<Vec<_>>(),
         "serves": serves.collect::<Vec<_>>(),
         "handover": handover,
-        "keys": node.driver().content().count(&view.serves, now_ms()),
+        "keys": node.driver().content().count(&node.shows(), now_ms()),
         "ownership": view.ownership,
         "routing": node.routing,
         "replicas": node.replicas,
         "zone": node.zone,
+        "membership": node.membership,
+        "placement": node.scheme.map(placement_name),
+        "scheme": node.scheme,
+        "label": node.label,
+        "weight": node.weight,
+        "table": table.map(|table| table.version),
+        "partitions": partitions,
         "groups": groups.collect::<Vec<_>>(),
         "fetches": fetches.collect::<Vec<_>>(),
+        "lost": node.driver().content().lost(),
         "memcached": node.memcached.get(),
+        "zeromq": zeromq.collect::<Vec<_>>(),
         "version": env!("CARGO_PKG_VERSION"),
     }))
 }

@@ -79,7 +79,7 @@ async fn flush(node: &Service) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Goes once around the ring. Returns how many items there were.
+/// Goes once around. Returns how many items there were.
 async fn round(node: &Service) -> Result<usize, Refusal> {
     let me = node.view().me;
     let mut seen = vec![me.id];
@@ -88,7 +88,7 @@ async fn round(node: &Service) -> Result<usize, Refusal> {
     loop {
         deleted += empty(node, peer.address).await?;
         let next = successor(node, peer).await?;
-        // Around once, or the ring is changing, and the next round sees the rest.
+        // Around once, or the members are changing, and the next round sees the rest.
         if seen.contains(&next.id) {
             return Ok(deleted);
         }
@@ -97,8 +97,16 @@ async fn round(node: &Service) -> Result<usize, Refusal> {
     }
 }
 
-/// The node after this one.
+/// The node after this one, in the ring or on the list of members.
 async fn successor(node: &Service, peer: Peer) -> Result<Peer, Refusal> {
+    if let Some(table) = &node.view().table {
+        let members = table.members.iter().map(|member| member.peer);
+        let after = members
+            .clone()
+            .skip_while(|member| member.id != peer.id)
+            .nth(1);
+        return after.or(members.clone().next()).ok_or(UNREACHED);
+    }
     for _ in 0..LOOKS_MAX {
         match node.state_of(peer).await {
             Ok(Some(state)) => return Ok(state.successors.first().copied().unwrap_or(peer)),

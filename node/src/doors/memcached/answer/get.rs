@@ -4,7 +4,6 @@
 use std::io;
 
 use bytes::Bytes;
-use dht::Id;
 use dht::record::Record;
 use futures::stream::{self, StreamExt as _};
 
@@ -22,7 +21,7 @@ pub(super) async fn get(shared: &Shared, get: &Get, output: &mut Output<'_>) -> 
         return Box::pin(get_and_touch(shared, get, exptime, output)).await;
     }
     for key in get.keys() {
-        let Some(record) = shared.node.read_here(Id::of_key(key)) else {
+        let Some(record) = shared.node.read_here(shared.node.identify(key)) else {
             let rest = get.keys_from(key);
             return Box::pin(get_elsewhere(shared, get, rest, output)).await;
         };

@@ -1,0 +1,245 @@
+//! Meet: nodes tell each other who is there and what was decided, one other node on each beat.
+//!
+//! Who is not heard of for a while is taken out of the view by whoever notices; who finds itself taken out
+//! announces itself again, and so does whoever starts.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use super::message::{Ask, Failure, News, Operation, Told};
+use super::roster::{Entry, Status};
+use super::seen::Seen;
+use super::{About, Causal};
+use crate::event::{Action, Ticket};
+use crate::peer::{Address, Peer};
+
+/// What a node knows of others beside what they tell each other.
+#[derive(Clone, Debug)]
+pub(super) struct Acquaintance<A> {
+    /// The beat in which each was last heard.
+    heard: BTreeMap<A, u32>,
+    /// Meetings so far: usual ones, and those that may be with a lost node.
+    turns: [usize; 2],
+    /// Clients that have seen what writers have written that this node does not know.
+    strangers: Vec<Stranger<A>>,
+}
+
+/// A client that waits for others to say whether they know a writer.
+#[derive(Clone, Debug)]
+struct Stranger<A> {
+    ticket: Ticket,
+    operation: Operation,
+    /// Who has yet to say.
+    asked: Vec<A>,
+    /// Whether somebody did not.
+    is_unsure: bool,
+}
+
+impl<A> Default for Acquaintance<A> {
+    fn default() -> Acquaintance<A> {
+        Acquaintance {
+            heard: BTreeMap::new(),
+            turns: [0; 2],
+            strangers: Vec::new(),
+        }
+    }
+}
+
+impl<A: Address> Causal<A> {
+    /// Says of itself that it is there, and up to which layout its copies count.
+    pub(super) fn introduce(&mut self, vouches: u32) {
+        let known = self.roster.entry(&self.me.address);
+        let serial = match known {
+            Some(known) if known.peer.incarnation == self.me.incarnation => known.serial,
+            _ => 0,
+        };
+        self.roster.take(Entry {
+            peer: self.me.clone(),
+            serial: serial + 1,
+            status: Status::In,
+            vouches,
+            stores: [self.config.store].into(),
+        });
+    }
+
+    /// Up to which layout others know that its copies count.
+    pub(super) fn vouched(&self) -> u32 {
+        let own = self.roster.entry(&self.me.address);
+        own.map_or(0, |own| own.vouches)
+    }
+
+    pub(super) fn met(&mut self, peer: &Peer<A>) {
+        self.roster.meet(peer);
+    }
+
+    pub(super) fn heard(&mut self, from: &Peer<A>) {
+        self.met(from);
+        let heard = &mut self.acquaintance.heard;
+        heard.insert(from.address.clone(), self.beats);
+    }
+
+    /// Meets the node whose turn it is; one that was lost only now and then.
+    pub(super) fn meet_next(&mut self, out: &mut Vec<Action<A>>) {
+        let is_for_lost = self.beats.is_multiple_of(LOST_TURN);
+        let is_due = |entry: &&Entry<A>| match entry.status {
+            Status::In => entry.peer.address != self.me.address,
+            Status::Lost => is_for_lost,
+            Status::Deleted => false,
+        };
+        let due: Vec<&Peer<A>> = self
+            .roster
+            .entries()
+            .filter(is_due)
+            .map(|entry| &entry.peer)
+            .collect();
+        let turn = self.acquaintance.turns[usize::from(is_for_lost)];
+        if let Some(peer) = due.get(turn % due.len().max(1)).copied().cloned() {
+            self.acquaintance.turns[usize::from(is_for_lost)] = turn.wrapping_add(1);
+            self.meet(&peer, out);
+        }
+    }
+
+    /// Meets everyone who is part of the view, for there is something new.
+    pub(super) fn meet_all(&mut self, out: &mut Vec<Action<A>>) {
+        let others = self.roster.view().map(|entry| &entry.peer);
+        let others = others.filter(|peer| peer.address != self.me.address);
+        for peer in others.cloned().collect::<Vec<Peer<A>>>() {
+            self.meet(&peer, out);
+        }
+    }
+
+    fn meet(&mut self, peer: &Peer<A>, out: &mut Vec<Action<A>>) {
+        let (ask, about) = (Ask::Meet(self.news()), About::Meet(peer.address.clone()));
+        self.ask(peer, ask, about, out);
+    }
+
+    pub(super) fn news(&self) -> News<A> {
+        News {
+            roster: self.roster.clone(),
+            decree: self.decree.clone(),
+        }
+    }
+
+    pub(super) fn tell_news(&self, ticket: Ticket, out: &mut Vec<Action<A>>) {
+        self.tell(ticket, Told::News(self.news()), out);
+    }
+
+    /// What another node knows.
+    pub(super) fn learn(&mut self, news: News<A>, out: &mut Vec<Action<A>>) {
+        if self.roster.merge(news.roster) {
+            let own = self.roster.entry(&self.me.address);
+            if own.is_some_and(|own| own.status == Status::Lost && own.peer == self.me) {
+                self.introduce(self.vouched());
+            }
+            self.keep_roster(out);
+        }
+        self.learn_decree(news.decree, out);
+    }
+
+    /// The same, if that is what an answer says.
+    pub(super) fn learned(&mut self, told: Told<A>, out: &mut Vec<Action<A>>) {
+        if let Told::News(news) = told {
+            self.learn(news, out);
+        }
+    }
+
+    /// A node that was to be met has answered, or not.
+    pub(super) fn met_or_missed(&mut self, node: &A, is_met: bool, out: &mut Vec<Action<A>>) {
+        let strangers = core::mem::take(&mut self.acquaintance.strangers);
+        for mut stranger in strangers {
+            stranger.asked.retain(|asked| asked != node);
+            stranger.is_unsure |= !is_met;
+            if self.knows_writers(&stranger.operation.seen) {
+                self.seek(stranger.ticket, stranger.operation, out);
+            } else if !stranger.asked.is_empty() {
+                self.acquaintance.strangers.push(stranger);
+            } else {
+                let failure = match stranger.is_unsure {
+                    true => Failure::NotYet,
+                    false => Failure::NotSeen,
+                };
+                self.fail(stranger.ticket, failure, out);
+            }
+        }
+    }
+
+    /// Whether all writers that a client has seen something of are known here.
+    pub(super) fn knows_writers(&self, seen: &Seen) -> bool {
+        // What was seen under another layout is not looked at.
+        if seen.epoch != self.layout.epoch {
+            return true;
+        }
+        seen.shards.iter().all(|(shard, vector)| {
+            let own = self.content.seen.of(*shard);
+            vector.iter().all(|(writer, _)| {
+                own.is_some_and(|own| own.last(writer) > 0) || self.roster.knows(writer)
+            })
+        })
+    }
+
+    /// Asks all others whether they know a writer that a client has seen.
+    pub(super) fn ask_around(
+        &mut self,
+        ticket: Ticket,
+        operation: Operation,
+        out: &mut Vec<Action<A>>,
+    ) {
+        if self.acquaintance.strangers.len() >= STRANGERS_MAX {
+            return self.fail(ticket, Failure::Overloaded, out);
+        }
+        let others = self.roster.view().map(|entry| entry.peer.address.clone());
+        let asked: Vec<A> = others.filter(|other| *other != self.me.address).collect();
+        // Those that are lost may know it.
+        let is_lost = |entry: &Entry<A>| entry.status == Status::Lost;
+        let is_unsure = self.roster.entries().any(is_lost);
+        if asked.is_empty() {
+            let failure = if is_unsure {
+                Failure::NotYet
+            } else {
+                Failure::NotSeen
+            };
+            return self.fail(ticket, failure, out);
+        }
+        self.acquaintance.strangers.push(Stranger {
+            ticket,
+            operation,
+            asked,
+            is_unsure,
+        });
+        self.meet_all(out);
+    }
+
+    /// Takes those out of the view that were not heard for a while.
+    pub(super) fn look_for_lost(&mut self, out: &mut Vec<Action<A>>) {
+        let beats = self.beats;
+        let heard = &mut self.acquaintance.heard;
+        let others = self.roster.view().map(|entry| &entry.peer.address);
+        let mut is_lost = |node: &&A| {
+            let last = *heard.entry((*node).clone()).or_insert(beats);
+            **node != self.me.address && beats.saturating_sub(last) > LOST_BEATS
+        };
+        let lost: Vec<A> = others.filter(|node| is_lost(node)).cloned().collect();
+        for node in &lost {
+            self.roster.say(node, Status::Lost);
+            // It gets as long again if it comes back.
+            self.acquaintance.heard.remove(node);
+        }
+        if !lost.is_empty() {
+            self.keep_roster(out);
+        }
+    }
+
+    /// Whether somebody vouched that the node is gone for good.
+    pub(super) fn is_gone(&self, node: &A) -> bool {
+        self.roster.status(node) == Some(Status::Deleted)
+    }
+}
+
+/// Beats without a word after which a node is taken out of the view: 10 s.
+const LOST_BEATS: u32 = 40;
+
+/// Of so many meetings one may be with a lost node.
+const LOST_TURN: u32 = 4;
+
+/// Clients at a time whose writers others are asked about.
+const STRANGERS_MAX: usize = 64;

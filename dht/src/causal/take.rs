@@ -1,0 +1,100 @@
+//! Take in: writes of others, each after all that comes before it.
+
+use alloc::vec::Vec;
+
+use super::content::{Content, Pending};
+use super::write::{Write, records};
+use super::{Causal, keep};
+use crate::event::Action;
+use crate::peer::Address;
+
+impl<A: Address> Causal<A> {
+    /// Takes in what can be, and keeps what cannot be yet as long as there is room: what does not fit will be
+    /// asked for again. Returns whether anything is new.
+    pub(super) fn take_in(&mut self, writes: Vec<Write>, out: &mut Vec<Action<A>>) -> bool {
+        let Some(shard) = self.shard().filter(|_| self.takes_writes()) else {
+            return false;
+        };
+        for write in writes {
+            let is_wanted = match &self.relocation {
+                // What is not part of the cut is not part of anything to come.
+                Some(_) => self.cut_of(shard).last(write.writer) >= write.number,
+                None => true,
+            };
+            if is_wanted {
+                self.content.buffer(shard, write);
+            }
+        }
+        let mut taken = Vec::new();
+        while let Some(write) = self.content.next(shard) {
+            self.clock = self.clock.max(write.clock);
+            self.content.absorb(shard, &write);
+            taken.push(write);
+        }
+        if taken.is_empty() {
+            return false;
+        }
+        let notes = [self.seen_note()].into();
+        self.merge(records(&taken), notes, out);
+        self.sync(out);
+        self.drop_shown(shard, out);
+        true
+    }
+
+    /// Own writes that others have told of are on two stores: they show, and are pending no more.
+    pub(super) fn drop_shown(&mut self, shard: u32, out: &mut Vec<Action<A>>) {
+        let last = self.content.vector(shard).last(self.writer);
+        let is_shown = |pending: &mut Pending| pending.write.number <= last;
+        let mut notes = Vec::new();
+        while let Some(first) = self.content.pending.pop_front_if(is_shown) {
+            notes.push(keep::pending(first.write.number, None));
+        }
+        if !notes.is_empty() {
+            self.note(notes, out);
+        }
+        self.end_shown(shard, out);
+    }
+
+    /// Whether writes of the layout in force are taken in: not while nobody knows where it ends.
+    pub(super) fn takes_writes(&self) -> bool {
+        let is_pending = self.acceptor.promised.is_some() && self.relocation.is_none();
+        !is_pending && (self.content.is_whole() || self.content.target.is_some())
+    }
+}
+
+impl<A: Address> Content<A> {
+    fn buffer(&mut self, shard: u32, write: Write) {
+        let last = self
+            .seen
+            .of(shard)
+            .map_or(0, |have| have.last(write.writer));
+        let is_same = |other: &Write| other.writer == write.writer && other.number == write.number;
+        let is_known = last >= write.number || self.buffer.iter().any(is_same);
+        if !is_known && self.buffer.len() < BUFFER_MAX {
+            self.buffer.push(write);
+        }
+    }
+
+    /// A write of the buffer that can be taken in.
+    fn next(&mut self, shard: u32) -> Option<Write> {
+        let have = self.vector(shard);
+        self.buffer
+            .retain(|write| write.number > have.last(write.writer));
+        let place = self
+            .buffer
+            .iter()
+            .position(|write| write.is_next(shard, &have))?;
+        Some(self.buffer.swap_remove(place))
+    }
+
+    /// Shows a write, which is next.
+    pub(super) fn absorb(&mut self, shard: u32, write: &Write) {
+        self.seen.merge(&write.after);
+        let own = self.seen.shards.entry(shard).or_default();
+        own.raise(write.writer, write.number);
+        self.log.push(write.clone());
+    }
+}
+
+/// Writes that wait for what they depend on.
+const BUFFER_MAX: usize = 256;

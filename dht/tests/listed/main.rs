@@ -1,0 +1,11 @@
+//! Networks of listed members: small ones, in virtual time.
+
+#![allow(
+    clippy::allow_attributes,
+    unreachable_pub,
+    reason = "the modules of a test are its own"
+)]
+
+mod changes;
+mod network;
+mod storms;

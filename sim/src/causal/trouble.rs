@@ -1,0 +1,134 @@
+//! Trouble: what goes wrong in a run, one thing after the other, and the one change of shards in it.
+//!
+//! A write is on two stores, so no disk is lost before all nodes have recovered from the last loss.
+
+use std::collections::BTreeSet;
+
+use dht::causal::message::Call;
+
+use super::Plan;
+use super::network::{Address, Due, Network};
+use crate::random::Random;
+
+/// What is to go wrong.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    random: Random,
+    deaths: u64,
+    lost_disks: u64,
+    /// When the shards are to change.
+    reshard_us: Option<u64>,
+    /// When somebody new comes, and when it is given a place.
+    newcomer_us: Option<u64>,
+    newcomer: Option<Address>,
+    nodes: u32,
+}
+
+impl Trouble {
+    pub(super) fn new(plan: &Plan, end_us: u64, network: &mut Network) -> Trouble {
+        let mut random = Random::new(plan.seed, TROUBLE);
+        network.remind(START_US, Due::Trouble);
+        let reshard_us = random.between(end_us / 5, end_us * 4 / 5);
+        let newcomer_us = random.between(end_us / 5, end_us * 4 / 5);
+        Trouble {
+            reshard_us: Some(reshard_us),
+            newcomer_us: (random.below(2) == 0).then_some(newcomer_us),
+            newcomer: None,
+            deaths: 0,
+            lost_disks: 0,
+            nodes: plan.nodes,
+            random,
+        }
+    }
+
+    /// Something happens.
+    pub(super) fn strike(&mut self, network: &mut Network) {
+        let now_us = network.now_us;
+        network.remind(
+            now_us + self.random.between(500_000, 8_000_000),
+            Due::Trouble,
+        );
+        if self.newcomer_us.take_if(|at_us| *at_us < now_us).is_some() {
+            let at = network.place((0..self.nodes).collect::<BTreeSet<_>>(), None);
+            network.start(at);
+            self.newcomer = Some(at);
+            return;
+        }
+        if self.reshard_us.take_if(|at_us| *at_us < now_us).is_some() {
+            return self.reshard(network);
+        }
+        let at = self.any(network);
+        match self.random.below(10) {
+            0..4 if network.is_up(at) => {
+                let keeps = !self.may_lose(network) || self.random.below(2) == 0;
+                self.kill(network, at, keeps);
+            }
+            4 | 5 => {
+                let us = self.random.between(1_000_000, 40_000_000);
+                network.cut(us, self.random.below(3) == 0);
+            }
+            6 => {
+                if let Some(newcomer) = self.newcomer {
+                    let shards = network.node(at).layouts().0.all_shards();
+                    let shard = self.random.below(shards.end.into()) as u32;
+                    network.call(at, Call::AddMember(newcomer, shard));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// All nodes run again, and everything gets where it is sent.
+    pub(super) fn repair(&mut self, network: &mut Network) {
+        network.mend();
+        network.addresses().for_each(|at| network.start(at));
+    }
+
+    pub(super) fn deaths(&self) -> (u64, u64) {
+        (self.deaths, self.lost_disks)
+    }
+
+    fn reshard(&mut self, network: &mut Network) {
+        let at = self.any(network);
+        let shards = self.random.between(1, u64::from(self.nodes / 2)) as u32;
+        network.call(at, Call::Reshard(shards));
+        // Whoever was asked may die at once.
+        if self.random.below(3) == 0 {
+            self.kill(network, at, true);
+        }
+    }
+
+    fn kill(&mut self, network: &mut Network, at: Address, keeps: bool) {
+        network.kill(at, keeps);
+        self.deaths += 1;
+        self.lost_disks += u64::from(!keeps);
+        network.start_after(at, self.random.between(100_000, 30_000_000));
+    }
+
+    /// Whether all run, and the copies and the votes of all count.
+    fn may_lose(&self, network: &Network) -> bool {
+        let decided = network.nodes().map(|node| node.layouts().1.epoch);
+        let last = decided.max();
+        network.addresses().all(|at| {
+            let node = network.node(at);
+            let own = node.roster().entry(&at);
+            let layout = node.layouts().0;
+            let counts = own.is_some_and(|own| own.vouches == layout.epoch);
+            let is_there = Some(layout.epoch) == last;
+            let seat = layout.seat(&at);
+            // A new layout has given it its vote back.
+            let votes = seat.is_none_or(|seat| seat.store.max(1) == network.store_number(at));
+            network.is_up(at) && is_there && votes && (counts || seat.is_none())
+        })
+    }
+
+    fn any(&mut self, network: &Network) -> Address {
+        self.random.below(network.addresses().end.into()) as Address
+    }
+}
+
+/// Before anything happens.
+const START_US: u64 = 5_000_000;
+
+/// The stream of chance that trouble is drawn from.
+const TROUBLE: u64 = 14;

@@ -1,0 +1,324 @@
+//! Shards: the processes of a causally consistent store, and what they say of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use dht_state::Process;
+use indicatif::ProgressBar;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::client::{Answer, Call, segment};
+use crate::cluster::{Cluster, Network};
+use crate::failure::Failure;
+use crate::settings::{Founding, Settings, Store};
+use crate::spawn::{Berth, Fate, Spawned, Way};
+use crate::start::{clear, wait};
+
+/// How a store is divided, as its nodes tell it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Status {
+    /// Whether everything is where it belongs.
+    pub(crate) settled: bool,
+    /// In the order of their identifiers.
+    pub(crate) shards: Vec<Shard>,
+    /// Nodes that live, and belong to no shard.
+    pub(crate) waiting: Vec<String>,
+    /// Nodes that are dead.
+    pub(crate) dead: Vec<String>,
+}
+
+/// One shard.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shard {
+    pub(crate) id: String,
+    /// Names of its nodes.
+    pub(crate) members: Vec<String>,
+    /// How many keys it has; nothing where none of its nodes answers.
+    pub(crate) keys: Option<u64>,
+}
+
+/// `GET /shard/status`.
+#[derive(Debug, Deserialize)]
+struct Told {
+    settled: bool,
+    shards: BTreeMap<String, Vec<String>>,
+}
+
+/// `GET /shard/key-count/<id>`.
+#[derive(Debug, Deserialize)]
+struct Counted {
+    #[serde(rename = "shard-key-count")]
+    keys: u64,
+}
+
+/// Starts a store of `count` nodes, in place of what the network was. Errors: its processes are still alive,
+/// unless it is `forced` to end them first; there are fewer than two nodes for each shard.
+pub(crate) async fn boot(
+    cluster: &Cluster,
+    count: usize,
+    shards: u32,
+    store: Store,
+    forced: bool,
+) -> Result<()> {
+    let needed = u64::from(shards) * MEMBERS_MIN;
+    if (count as u64) < needed {
+        let text =
+            format!("{shards} shards need {needed} nodes: each has to survive the loss of one");
+        return Err(Failure::Usage(text).into());
+    }
+    let mut nodes = start_all(cluster, count, shards, store, forced)?;
+    finish(cluster, &mut nodes).await
+}
+
+/// Starts one more node, and gives it a place in a shard, or in the one that has the fewest. Errors: there is no
+/// such shard, or none at all.
+pub(crate) async fn add_member(cluster: &Cluster, shard: Option<&str>) -> Result<Process> {
+    let status = status(cluster).await?;
+    let smallest = status.shards.iter().min_by_key(|shard| shard.members.len());
+    let shard = match (shard, smallest) {
+        (_, None) => {
+            bail!("the store is not divided into shards: `tasks shards reshard` does that")
+        }
+        (None, Some(shard)) => shard.id.as_str(),
+        (Some(asked), _) => asked,
+    };
+    if !status.shards.iter().any(|known| known.id == shard) {
+        return Err(Failure::NotFound(format!("there is no shard {shard}")).into());
+    }
+    let mut nodes = vec![start_another(cluster)?];
+    finish(cluster, &mut nodes).await?;
+    let process = nodes.remove(0).process;
+    let path = format!("/shard/add-member/{}", segment(shard.as_bytes()));
+    let body = json!({"socket-address": process.address});
+    let call = Call::json(reqwest::Method::PUT, path, &body).patient();
+    let deadline = Instant::now() + MET_MAX;
+    loop {
+        let members = cluster.running()?;
+        let (answer, _) = cluster.client.ask_any(&members, &call).await?;
+        // Whoever was asked may not have met it yet.
+        match answer.status {
+            404 if Instant::now() < deadline => sleep(PAUSE).await,
+            _ if answer.is_success() => return Ok(process),
+            _ => bail!(answer.complaint()),
+        }
+    }
+}
+
+/// Divides nodes and keys into so many shards. Returns when it is decided and done.
+pub(crate) async fn reshard(cluster: &Cluster, shards: u32) -> Result<()> {
+    let body = json!({"shard-count": shards});
+    ask(
+        cluster,
+        Call::json(reqwest::Method::PUT, "/shard/reshard", &body).patient(),
+    )
+    .await?;
+    Ok(())
+}
+
+/// How the store is divided, and who is dead.
+pub(crate) async fn status(cluster: &Cluster) -> Result<Status> {
+    let network = store(cluster)?;
+    let told: Told = ask(cluster, Call::get("/shard/status")).await?.read()?;
+    let names: BTreeMap<&str, &str> = network
+        .processes
+        .iter()
+        .map(|process| (process.address.as_str(), process.name.as_str()))
+        .collect();
+    let name = |address: &String| {
+        let known = names.get(address.as_str());
+        known.map_or_else(|| address.clone(), |name| (*name).to_owned())
+    };
+    let mut shards = Vec::new();
+    for (id, members) in &told.shards {
+        let path = format!("/shard/key-count/{id}");
+        let counted = ask(cluster, Call::get(path)).await;
+        let keys = counted.and_then(|answer| answer.read::<Counted>());
+        shards.push(Shard {
+            id: id.clone(),
+            members: members.iter().map(name).collect(),
+            keys: keys.ok().map(|counted| counted.keys),
+        });
+    }
+    shards.sort_by_key(|shard| shard.id.parse::<u32>().ok());
+    let seated: BTreeSet<&String> = told.shards.values().flatten().collect();
+    let (alive, dead): (Vec<_>, Vec<_>) = network
+        .processes
+        .iter()
+        .partition(|process| process.is_running());
+    let waiting = alive
+        .into_iter()
+        .filter(|process| !shards.is_empty() && !seated.contains(&process.address));
+    Ok(Status {
+        settled: told.settled,
+        waiting: waiting.map(|process| process.name.clone()).collect(),
+        dead: dead
+            .into_iter()
+            .map(|process| process.name.clone())
+            .collect(),
+        shards,
+    })
+}
+
+/// Asks any node that lives. Errors: what it says against it.
+pub(crate) async fn ask(cluster: &Cluster, call: Call) -> Result<Answer> {
+    store(cluster)?;
+    let members = cluster.running()?;
+    let (answer, _) = cluster.client.ask_any(&members, &call).await?;
+    match answer.is_success() {
+        true => Ok(answer),
+        false => Err(anyhow!(answer.complaint())),
+    }
+}
+
+/// The network, if it is a causal store.
+pub(crate) fn store(cluster: &Cluster) -> Result<Network> {
+    let network = cluster.network()?;
+    match &network.settings.causal {
+        Some(_) => Ok(network),
+        None => bail!(
+            "the network `{}` is no causal store: `tasks shards boot --network NAME` starts one",
+            network.network
+        ),
+    }
+}
+
+fn start_all(
+    cluster: &Cluster,
+    count: usize,
+    shards: u32,
+    store: Store,
+    forced: bool,
+) -> Result<Vec<Spawned>> {
+    let locked = cluster.folder.lock()?;
+    clear(&locked, forced)?;
+    let mut counters = locked.counters()?;
+    let berths = (0..count).map(|_| Berth::take(&[], &mut counters));
+    let berths: Vec<_> = berths.collect::<Result<_>>()?;
+    locked.keep(&counters)?;
+    let founding = Founding {
+        nodes: berths.iter().map(|berth| berth.address()).collect(),
+        shards: Some(shards).filter(|shards| *shards > 0),
+    };
+    let way = founding.way();
+    let settings = Settings::causal(store, founding);
+    let mut nodes = Vec::new();
+    for berth in berths {
+        match Spawned::start(&cluster.folder, &settings, berth, &way) {
+            Ok(node) => nodes.push(node),
+            Err(error) => {
+                nodes.into_iter().for_each(Spawned::undo);
+                return Err(error);
+            }
+        }
+    }
+    let mut network = Network::new(cluster.folder.network(), settings);
+    network.processes = nodes.iter().map(|node| node.process.clone()).collect();
+    if let Err(error) = locked.write(&network) {
+        nodes.into_iter().for_each(Spawned::undo);
+        return Err(error.into());
+    }
+    Ok(nodes)
+}
+
+/// Starts a node again that has ended, on what its disk holds.
+pub(crate) async fn restart(cluster: &Cluster, name: &str) -> Result<Process> {
+    let mut nodes = vec![start_again(cluster, name)?];
+    match wait(cluster, &mut nodes, &ProgressBar::hidden()).await? {
+        None => Ok(nodes.remove(0).process),
+        Some(Fate::Died(error)) => Err(error),
+        Some(_) => bail!("another program took the port of {name}"),
+    }
+}
+
+fn start_again(cluster: &Cluster, name: &str) -> Result<Spawned> {
+    let locked = cluster.folder.lock()?;
+    let mut network: Network = locked.read()?.ok_or_else(|| cluster.no_network())?;
+    let place = network
+        .processes
+        .iter()
+        .position(|process| process.name == name);
+    let place = place.ok_or_else(|| Failure::NotFound(format!("there is no node {name}")))?;
+    let process = &network.processes[place];
+    let mut counters = locked.counters()?;
+    let berth = Berth::again(process, &mut counters)?;
+    locked.keep(&counters)?;
+    let founding = network.settings.causal.as_ref();
+    let way = match founding.filter(|founding| founding.nodes.contains(&process.address)) {
+        Some(founding) => founding.way(),
+        None => Way::View {
+            view: network
+                .processes
+                .iter()
+                .map(|process| process.address.clone())
+                .collect(),
+            shards: None,
+        },
+    };
+    let node = Spawned::start(&cluster.folder, &network.settings, berth, &way)?;
+    network.processes[place] = node.process.clone();
+    if let Err(error) = locked.write(&network) {
+        node.undo();
+        return Err(error.into());
+    }
+    Ok(node)
+}
+
+impl Founding {
+    /// How its nodes start, whenever they do.
+    fn way(&self) -> Way {
+        Way::View {
+            view: self.nodes.clone(),
+            shards: self.shards,
+        }
+    }
+}
+
+/// Starts and records a node that is in no shard yet.
+fn start_another(cluster: &Cluster) -> Result<Spawned> {
+    let locked = cluster.folder.lock()?;
+    let mut network: Network = locked.read()?.ok_or_else(|| cluster.no_network())?;
+    let mut counters = locked.counters()?;
+    let berth = Berth::take(&network.processes, &mut counters)?;
+    locked.keep(&counters)?;
+    let known = network
+        .processes
+        .iter()
+        .map(|process| process.address.clone());
+    let way = Way::View {
+        view: known.chain([berth.address()]).collect(),
+        shards: None,
+    };
+    let node = Spawned::start(&cluster.folder, &network.settings, berth, &way)?;
+    network.processes.push(node.process.clone());
+    if let Err(error) = locked.write(&network) {
+        node.undo();
+        return Err(error.into());
+    }
+    Ok(node)
+}
+
+/// Waits until all listen. Where one does not come up, none of them stays.
+async fn finish(cluster: &Cluster, nodes: &mut Vec<Spawned>) -> Result<()> {
+    let fate = wait(cluster, nodes, &ProgressBar::hidden()).await;
+    let error = match fate {
+        Ok(None) => return Ok(()),
+        Ok(Some(Fate::Died(error))) => error,
+        Ok(Some(_)) => anyhow!("another program took a port meanwhile: try again"),
+        Err(error) => error,
+    };
+    for node in nodes.drain(..) {
+        let forgotten = cluster.forget(&node.process.name);
+        node.undo();
+        forgotten.context("a process that was ended stands in the network's state")?;
+    }
+    Err(error)
+}
+
+/// Nodes of a shard at least, so that it survives the loss of one.
+const MEMBERS_MIN: u64 = 2;
+/// Nodes meet each other a few times a second.
+const MET_MAX: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(100);
