@@ -13,7 +13,7 @@ use sim::causal::{Plan, Report, Run};
 /// Seeds that once broke something, of 9 nodes in 3 shards for 5 minutes, and what it was.
 ///
 /// Another protocol makes another story of a seed.
-const ONCE_BROKEN: [(u64, &str); 10] = [
+const ONCE_BROKEN: [(u64, &str); 12] = [
     (
         1,
         "an isolated node took what only lost nodes had written for the work of strangers",
@@ -47,6 +47,14 @@ const ONCE_BROKEN: [(u64, &str); 10] = [
     (
         129,
         "asking for pages and comparing got in each other's way, every time",
+    ),
+    (
+        249,
+        "who had nothing to tell for a decision was kept from getting it by that decision",
+    ),
+    (
+        314,
+        "whoever had all that it needed waited for what nobody needed any more",
     ),
 ];
 

@@ -61,9 +61,8 @@ impl<A: Address> Causal<A> {
         let Some(shard) = self.shard() else {
             return;
         };
-        let is_sealed = self.acceptor.promised.is_some() && self.relocation.is_none();
         let is_beyond = self.relocation.is_some() && !self.cut_of(shard).covers(vector);
-        if self.filling.is_some() || is_sealed || is_beyond {
+        if self.filling.is_some() || self.has_told() || is_beyond {
             return;
         }
         self.content.is_partial = true;

@@ -32,6 +32,8 @@ pub(super) struct Relocation<A> {
     todo: BTreeSet<u32>,
     /// The beat in which it began.
     since: u32,
+    /// Whether somebody was found who has the whole cut of the own shard.
+    is_found: bool,
     /// What other replicas of the own shard have, as they have told since.
     heard: BTreeMap<A, Vector>,
 }
@@ -46,7 +48,9 @@ impl<A: Address> Causal<A> {
         if epoch <= known {
             return;
         }
-        let follows = self.layout.epoch + 1 == epoch && self.content.is_whole();
+        // Whose copies do not count has nothing that others have not.
+        let is_of_it = self.shard().is_none() || self.vouches();
+        let follows = self.layout.epoch + 1 == epoch && is_of_it;
         match follows {
             true => self.set_out(decree, out),
             false => self.jump(decree, out),
@@ -76,6 +80,7 @@ impl<A: Address> Causal<A> {
             Relocation {
                 todo,
                 since: self.beats,
+                is_found: false,
                 heard: BTreeMap::new(),
             }
             .into(),
@@ -169,10 +174,11 @@ impl<A: Address> Causal<A> {
         }
         let waited = self.beats.saturating_sub(relocation.since);
         let has_all = relocation.todo.is_empty();
+        let is_found = has_cut || relocation.is_found;
         if waited > ALONE_BEATS {
             self.trim_cut(out);
         }
-        let may_leave = own.is_none() || has_cut || waited > ALONE_BEATS && self.is_not_needed();
+        let may_leave = own.is_none() || is_found || waited > ALONE_BEATS && self.is_not_needed();
         if has_all && may_leave {
             return self.arrive(true, out);
         }
@@ -210,8 +216,10 @@ impl<A: Address> Causal<A> {
 
     /// All of a shard of the layout before is there, as far as it belongs here.
     pub(super) fn got_base(&mut self, of: u32, out: &mut Vec<Action<A>>) {
+        let own = self.shard();
         if let Some(relocation) = &mut self.relocation {
             relocation.todo.remove(&of);
+            relocation.is_found |= own == Some(of);
         }
         self.relocate(out);
     }
@@ -346,6 +354,7 @@ impl<A: Address> Causal<A> {
                 Relocation {
                     todo: if has_seat { todo } else { BTreeSet::new() },
                     since: self.beats,
+                    is_found: false,
                     heard: BTreeMap::new(),
                 }
                 .into(),

@@ -67,7 +67,8 @@ impl<A: Address> Causal<A> {
     ) {
         let shard = self.shard().filter(|shard| {
             let is_replica = self.layout.shard(&from.address) == Some(*shard);
-            is_replica && epoch == self.layout.epoch && self.takes_writes()
+            let is_present = epoch == self.layout.epoch && !self.is_sealed();
+            is_replica && is_present && self.takes_writes()
         });
         let Some(shard) = shard else {
             return self.tell_news(ticket, out);

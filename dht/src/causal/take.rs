@@ -57,8 +57,12 @@ impl<A: Address> Causal<A> {
 
     /// Whether writes of the layout in force are taken in: not while nobody knows where it ends.
     pub(super) fn takes_writes(&self) -> bool {
-        let is_pending = self.acceptor.promised.is_some() && self.relocation.is_none();
-        !is_pending && (self.content.is_whole() || self.content.target.is_some())
+        !self.has_told() && (self.content.is_whole() || self.content.target.is_some())
+    }
+
+    /// Whether it has told what it has, so that it must not have more until it is decided what that is good for.
+    pub(super) fn has_told(&self) -> bool {
+        self.acceptor.promised.is_some() && self.relocation.is_none() && self.vouches()
     }
 }
 
