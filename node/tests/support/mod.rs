@@ -152,14 +152,9 @@ pub fn free_address() -> SocketAddr {
     }
 }
 
-/// Waits until something is so that takes moments.
-pub async fn until(what: &str, is_so: impl AsyncFnMut() -> bool) {
-    until_within(Duration::from_secs(10), what, is_so).await;
-}
-
 /// Waits until something is so.
-pub async fn until_within(most: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + most;
+pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
     while !is_so().await {
         assert!(Instant::now() < deadline, "it takes too long until {what}");
         sleep(Duration::from_millis(10)).await;
