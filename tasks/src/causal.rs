@@ -89,8 +89,19 @@ pub(crate) async fn add_member(cluster: &Cluster, shard: Option<&str>) -> Result
         return Err(Failure::NotFound(format!("there is no shard {shard}")).into());
     }
     let mut nodes = vec![start_another(cluster)?];
+    let process = nodes[0].process.clone();
+    // Without a place it is not ready, and stays so.
+    if let Err(refusal) = place(cluster, &process, shard).await {
+        nodes.remove(0).undo();
+        cluster.forget(&process.name)?;
+        return Err(refusal);
+    }
     finish(cluster, &mut nodes).await?;
-    let process = nodes.remove(0).process;
+    Ok(process)
+}
+
+/// Gives a node that has just been started its place. Errors: what the store says against it.
+async fn place(cluster: &Cluster, process: &Process, shard: &str) -> Result<()> {
     let path = format!("/shard/add-member/{}", segment(shard.as_bytes()));
     let body = json!({"socket-address": process.address});
     let call = Call::json(reqwest::Method::PUT, path, &body).patient();
@@ -98,10 +109,10 @@ pub(crate) async fn add_member(cluster: &Cluster, shard: Option<&str>) -> Result
     loop {
         let members = cluster.running()?;
         let (answer, _) = cluster.client.ask_any(&members, &call).await?;
-        // Whoever was asked may not have met it yet.
+        // Whoever was asked may not have met it yet, or be busy with another change.
         match answer.status {
-            404 if Instant::now() < deadline => sleep(PAUSE).await,
-            _ if answer.is_success() => return Ok(process),
+            404 | 409 if Instant::now() < deadline => sleep(PAUSE).await,
+            _ if answer.is_success() => return Ok(()),
             _ => bail!(answer.complaint()),
         }
     }
