@@ -15,7 +15,7 @@ use crate::cluster::{Cluster, Network};
 use crate::failure::Failure;
 use crate::settings::{Founding, Settings, Store};
 use crate::spawn::{Berth, Fate, Spawned, Way};
-use crate::start::{clear, wait};
+use crate::start::{clear, spawn_all, wait};
 
 /// How a store is divided, as its nodes tell it.
 #[derive(Debug, Serialize)]
@@ -215,23 +215,7 @@ fn start_all(
     };
     let way = founding.way();
     let settings = Settings::causal(store, founding);
-    let mut nodes = Vec::new();
-    for berth in berths {
-        match Spawned::start(&cluster.folder, &settings, berth, &way) {
-            Ok(node) => nodes.push(node),
-            Err(error) => {
-                nodes.into_iter().for_each(Spawned::undo);
-                return Err(error);
-            }
-        }
-    }
-    let mut network = Network::new(cluster.folder.network(), settings);
-    network.processes = nodes.iter().map(|node| node.process.clone()).collect();
-    if let Err(error) = locked.write(&network) {
-        nodes.into_iter().for_each(Spawned::undo);
-        return Err(error.into());
-    }
-    Ok(nodes)
+    spawn_all(cluster, &locked, berths, &settings, &way)
 }
 
 /// Starts a node again that has ended, on what its disk holds.

@@ -72,9 +72,20 @@ fn start(
     locked.keep(&counters)?;
 
     let way = founding(settings, &berths, Way::Ring);
+    spawn_all(cluster, &locked, berths, settings, &way)
+}
+
+/// Starts and records nodes as all that there is of a network. Errors: none of them runs.
+pub(crate) fn spawn_all(
+    cluster: &Cluster,
+    locked: &Locked<'_>,
+    berths: Vec<Berth>,
+    settings: &Settings,
+    way: &Way,
+) -> Result<Vec<Spawned>> {
     let mut nodes = Vec::new();
     for berth in berths {
-        match Spawned::start(&cluster.folder, settings, berth, &way) {
+        match Spawned::start(&cluster.folder, settings, berth, way) {
             Ok(node) => nodes.push(node),
             Err(error) => {
                 nodes.into_iter().for_each(Spawned::undo);
