@@ -195,7 +195,7 @@ fn machine(config: &Config, content: &Content) -> Result<(Machine, Option<Trace>
         let store = content.number().unwrap_or(config.me.incarnation);
         let settings = dht::causal::Config {
             store,
-            // A store that was made just now remembers nothing, since there is nothing yet.
+            // Only a disk knows better: a node that kept its content in memory looks new whenever it starts.
             is_first_life: store == config.me.incarnation,
             view: causal.view.clone(),
             shards: causal.shards,

@@ -101,7 +101,7 @@ mod tests {
             "bind",
             "bind:",
             "127.0.0.1:5555",
-            "ipc:///tmp/x",
+            "ipc://x",
             "bind:tcp://127.0.0.1",
             "tcp://:5555",
             "tcp://h:x",
