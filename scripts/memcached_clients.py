@@ -9,31 +9,16 @@ sends a key is its own affair, since any node serves any key: what it has stored
 over HTTP. Exit code 1 if anything is not as it must be.
 """
 
-import os
-import subprocess
-import sys
-import tempfile
 import urllib.request
-import venv
 
-from nodes import Ring, executable
+from clients import check, run
+from nodes import Ring
 
 CLIENTS = ["pymemcache==4.0.0", "pylibmc==1.6.3"]
 KEYS = 500
-failures = []
 
 
-def check(holds, text):
-    if not holds:
-        failures.append(text)
-    print(f"  {'ok  ' if holds else 'FAIL'} {text}", flush=True)
-
-
-def main():
-    words = sys.argv[1:]
-    if words[:1] != ["--inside"]:
-        sys.exit(outside(executable(words)))
-    node = executable(words[1:])
+def drive(node):
     for count, copies in [(1, 1), (4, 1), (4, 3)]:
         with Ring(node, count, copies) as ring:
             print(f"{count} nodes, {copies} copies:", flush=True)
@@ -41,17 +26,6 @@ def main():
             alone_by_pylibmc(ring)
             together_by_pymemcache(ring)
             together_by_pylibmc(ring)
-    sys.exit(1 if failures else 0)
-
-
-def outside(node):
-    """Starts this again where the clients are to be had."""
-    with tempfile.TemporaryDirectory(prefix="dht-clients-") as folder:
-        venv.create(folder, with_pip=True)
-        python = os.path.join(folder, "bin", "python")
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run(install + ["--only-binary", ":all:"] + CLIENTS, check=True)
-        return subprocess.run([python, os.path.abspath(__file__), "--inside", node]).returncode
 
 
 def alone_by_pymemcache(ring):
@@ -169,4 +143,4 @@ def name(address):
 
 
 if __name__ == "__main__":
-    main()
+    run(__file__, CLIENTS, drive)

@@ -12,35 +12,20 @@ Exit code 1 if anything is not as it must be.
 import bisect
 import hashlib
 import json
-import os
 import socket
-import subprocess
-import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
-import venv
 
-from nodes import Ring, executable, free_ports
+from clients import check, run
+from nodes import Ring, free_ports
 
 CLIENTS = ["pyzmq==27.1.0"]
 KEYS = 300
 PATIENCE_MS = 15_000
-failures = []
 
 
-def check(holds, text):
-    if not holds:
-        failures.append(text)
-    print(f"  {'ok  ' if holds else 'FAIL'} {text}", flush=True)
-
-
-def main():
-    words = sys.argv[1:]
-    if words[:1] != ["--inside"]:
-        sys.exit(outside(executable(words)))
-    node = executable(words[1:])
+def drive_all(node):
     for count, copies in [(3, 1), (4, 3)]:
         # Where this client will listen, and the nodes come.
         ours = [f"tcp://127.0.0.1:{port}" for port in free_ports(count)]
@@ -51,17 +36,6 @@ def main():
             mistakes(ring)
             many_sockets(ring)
             half_a_message(ring)
-    sys.exit(1 if failures else 0)
-
-
-def outside(node):
-    """Starts this again where the client is to be had."""
-    with tempfile.TemporaryDirectory(prefix="dht-clients-") as folder:
-        venv.create(folder, with_pip=True)
-        python = os.path.join(folder, "bin", "python")
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run(install + ["--only-binary", ":all:"] + CLIENTS, check=True)
-        return subprocess.run([python, os.path.abspath(__file__), "--inside", node]).returncode
 
 
 class Client:
@@ -244,4 +218,4 @@ def over_http(port, key):
 
 
 if __name__ == "__main__":
-    main()
+    run(__file__, CLIENTS, drive_all)
