@@ -88,33 +88,45 @@ pub(crate) async fn add_member(cluster: &Cluster, shard: Option<&str>) -> Result
     if !status.shards.iter().any(|known| known.id == shard) {
         return Err(Failure::NotFound(format!("there is no shard {shard}")).into());
     }
-    let mut nodes = vec![start_another(cluster)?];
-    let process = nodes[0].process.clone();
+    let node = start_another(cluster)?;
     // Without a place it is not ready, and stays so.
-    if let Err(refusal) = place(cluster, &process, shard).await {
-        nodes.remove(0).undo();
-        cluster.forget(&process.name)?;
+    if let Err(refusal) = place(cluster, &node.process, shard).await {
+        let name = node.process.name.clone();
+        node.undo();
+        cluster.forget(&name)?;
         return Err(refusal);
     }
-    finish(cluster, &mut nodes).await?;
-    Ok(process)
+    ready(cluster, node).await
 }
 
-/// Gives a node that has just been started its place. Errors: what the store says against it.
+/// Has the others give a node that has just been started its place. Errors: what they say against it.
 async fn place(cluster: &Cluster, process: &Process, shard: &str) -> Result<()> {
     let path = format!("/shard/add-member/{}", segment(shard.as_bytes()));
     let body = json!({"socket-address": process.address});
     let call = Call::json(reqwest::Method::PUT, path, &body).patient();
+    let mut others = cluster.running()?;
+    others.retain(|other| other.name != process.name);
     let deadline = Instant::now() + MET_MAX;
     loop {
-        let members = cluster.running()?;
-        let (answer, _) = cluster.client.ask_any(&members, &call).await?;
-        // Whoever was asked may not have met it yet, or be busy with another change.
+        let (answer, _) = cluster.client.ask_any(&others, &call).await?;
         match answer.status {
+            // Whoever was asked may not have met it yet, or be busy with another change.
             404 | 409 if Instant::now() < deadline => sleep(PAUSE).await,
+            // It goes on, however long it takes.
+            504 => return Ok(()),
             _ if answer.is_success() => return Ok(()),
             _ => bail!(answer.complaint()),
         }
+    }
+}
+
+/// Waits until a node listens and has all that its shard holds. Errors: it does not get there; it may still run.
+async fn ready(cluster: &Cluster, node: Spawned) -> Result<Process> {
+    let mut nodes = vec![node];
+    match wait(cluster, &mut nodes, &ProgressBar::hidden()).await? {
+        None => Ok(nodes.remove(0).process),
+        Some(Fate::Died(error)) => Err(error),
+        Some(_) => bail!("another program took a port meanwhile: try again"),
     }
 }
 
@@ -220,12 +232,7 @@ fn start_all(
 
 /// Starts a node again that has ended, on what its disk holds.
 pub(crate) async fn restart(cluster: &Cluster, name: &str) -> Result<Process> {
-    let mut nodes = vec![start_again(cluster, name)?];
-    match wait(cluster, &mut nodes, &ProgressBar::hidden()).await? {
-        None => Ok(nodes.remove(0).process),
-        Some(Fate::Died(error)) => Err(error),
-        Some(_) => bail!("another program took the port of {name}"),
-    }
+    ready(cluster, start_again(cluster, name)?).await
 }
 
 fn start_again(cluster: &Cluster, name: &str) -> Result<Spawned> {

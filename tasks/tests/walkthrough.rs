@@ -36,6 +36,23 @@ fn a_table_over_memcached_outlives_its_servers() {
     assert!(facts["killed"]["owned"].is_u64(), "{facts}");
 }
 
+#[test]
+fn shards_lose_a_node_get_it_back_grow_and_are_divided_anew() {
+    let facts = told("shards");
+    for (step, shards, nodes) in [
+        ("filled", 2, 6),
+        ("returned", 2, 6),
+        ("joined", 2, 7),
+        ("resharded", 3, 7),
+    ] {
+        let told = facts[step]["shards"].as_array().expect("a list");
+        let members = told.iter().flat_map(|shard| shard["members"].as_array());
+        let keys: u64 = told.iter().filter_map(|shard| shard["keys"].as_u64()).sum();
+        let seen = (told.len(), members.map(Vec::len).sum::<usize>(), keys);
+        assert_eq!(seen, (shards, nodes, 600), "{step}: {facts}");
+    }
+}
+
 /// Has a story told. Returns what it noted; nothing is left behind.
 fn told(story: &str) -> Value {
     let state = TempDir::new().expect("a temporary folder");

@@ -72,7 +72,8 @@ impl<A: Address> Causal<A> {
         shard: u32,
         out: &mut Vec<Action<A>>,
     ) {
-        if !self.layout.all_shards().contains(&shard) {
+        // Who waits for a place has a layout of its own, without shards, and can't give any.
+        if !self.layout.is_sharded() || !self.layout.all_shards().contains(&shard) {
             return self.fail(ticket, Failure::NoSuchShard, out);
         }
         let entry = self.roster.entry(&address);
@@ -170,3 +171,41 @@ const WISH_BEATS: u32 = 120;
 
 /// Beats between two nodes that look whether somebody has come or gone for good.
 const TIDY_BEATS: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use alloc::boxed::Box;
+
+    use super::*;
+    use crate::causal::Config;
+    use crate::causal::message::Call;
+    use crate::event::{self, Event};
+    use crate::id::Id;
+    use crate::peer::Peer;
+
+    #[test]
+    fn who_waits_for_a_place_can_t_say_that_it_has_one() {
+        let me = Peer {
+            id: Id::ZERO,
+            address: 3_u8,
+            incarnation: 1,
+        };
+        let config = Config {
+            store: 1,
+            is_first_life: true,
+            view: [1, 2, 3].into(),
+            shards: None,
+        };
+        let mut node = Causal::new(me, config);
+        let mut actions = Vec::new();
+        let ticket = Ticket(1);
+        let call = event::Call::Causal(Box::new(Call::AddMember(3, 0)));
+        node.handle(Event::Called { ticket, call }, &mut actions);
+        let failed = Returned::Failed(Failure::NoSuchShard);
+        let returned = event::Returned::Causal(Box::new(failed));
+        assert!(
+            actions.contains(&Action::Return { ticket, returned }),
+            "{actions:?}"
+        );
+    }
+}
