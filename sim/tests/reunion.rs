@@ -10,6 +10,7 @@ use dht::event::{Call, Returned, Ticket};
 use dht::message::Routing;
 use dht::view::Phase;
 use sim::engine::{Address, Network};
+use sim::faults::Faults;
 use sim::observe::copies;
 use sim::observe::ideal::Ideal;
 use sim::plan::{Detector, Plan, Schedule};
@@ -177,6 +178,42 @@ fn a_short_partition_changes_no_ring() {
     assert_eq!(Ideal::default().pointers(&network), None);
     let lives = (0..NODES).map(|at| network.view(at).me.incarnation);
     assert_eq!(lives.max(), Some(1), "nobody had to join again");
+}
+
+/// Nodes are parted for some seconds while clients write, and after that some sleep. Each says of itself that it
+/// has all again, and not only others of it.
+#[test]
+fn soon_after_a_short_partition_everybody_has_all_and_says_so() {
+    for seed in 0..60 {
+        let mut network = Network::new(&Plan {
+            seed,
+            faults: Faults {
+                store_us: (seed % 3) * 10_000,
+                reorder_ppm: 300_000,
+                reorder_us: (seed % 4) * 10_000,
+                ..Faults::default()
+            },
+            ..quiet()
+        });
+        let mut number = 0;
+        let mut write_for = |network: &mut Network, us: u64| {
+            for _ in 0..us / 20_000 {
+                number = (number + 1) % 97;
+                support::change(network, number, Some(&[number]));
+                go_on(network, 20_000);
+            }
+        };
+        write_for(&mut network, 2 * SECOND);
+        let parted_us = 5 * SECOND + seed * 50_000;
+        network.cut(Cut::Whole, seed, parted_us);
+        write_for(&mut network, parted_us);
+        if seed % 2 == 0 {
+            let sleepers = (0..NODES).filter(|at| (u64::from(*at) + seed / 2) % 3 > 0);
+            sleepers.for_each(|at| network.pause(at, u64::from(at) * 300_000));
+        }
+        write_for(&mut network, 10 * SECOND);
+        assert_eq!(copies::missing(&network), None, "seed {seed}");
+    }
 }
 
 #[test]

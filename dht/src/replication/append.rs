@@ -129,8 +129,7 @@ impl<A: Address> Node<A> {
             if position < replica.until {
                 return tell(ticket, Told::Behind(position), out);
             }
-            replica.is_synced = true;
-            self.keep_replica(tag, out);
+            self.has_all(tag, out);
         } else if position == replica.durable {
             return tell(ticket, Told::Appended(position), out);
         }

@@ -319,11 +319,19 @@ impl<A: Address> Node<A> {
             return;
         };
         if replica.position < replica.until {
-            return;
+            return self.show_groups();
         }
-        replica.is_synced = true;
-        self.keep_replica(tag, out);
+        self.has_all(tag, out);
         self.store(Command::Sync, Errand::Synced(Synced::Start(tag)), out);
+    }
+
+    /// A replica has all that its group has.
+    pub(crate) fn has_all(&mut self, tag: Tag, out: &mut Vec<Action<A>>) {
+        if let Some(replica) = self.replica(tag) {
+            replica.is_synced = true;
+            self.keep_replica(tag, out);
+            self.show_groups();
+        }
     }
 
     /// A leader wants this node to fetch what a group keeps: to become a member, or since it lacks too
@@ -373,6 +381,7 @@ impl<A: Address> Node<A> {
             replica.pull = None;
             self.try_another(tag);
             self.keep_replica(tag, out);
+            self.show_groups();
         }
         if let Some(replica) = self.replica(tag) {
             replica.silence = 0;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use dht::view::Held;
 use dht::{Arc, Id};
 
 use crate::engine::{Address, Network, Status};
@@ -20,6 +21,17 @@ pub fn missing(network: &Network) -> Option<String> {
             continue;
         };
         let view = node.view();
+        if let Some(fetching) = view.fetches.first() {
+            return Some(format!("{:?} still fetches {fetching:?}", view.me));
+        }
+        let has = |held: &&Held<Address>| held.synced.contains(&view.me.id);
+        if let Some(lacking) = view.groups.iter().find(|held| !has(held)) {
+            return Some(format!(
+                "{:?} has not all of {:?}",
+                view.me,
+                lacking.group.tag()
+            ));
+        }
         for held in view
             .groups
             .iter()

@@ -118,7 +118,7 @@ impl Breaker<'_> {
             if Instant::now() >= until {
                 return Ok(());
             }
-            if !self.ground.is_whole().await? {
+            if self.ground.problem().await?.is_some() {
                 continue;
             }
             let Some((kind, victims)) = self.choose(until)? else {
@@ -179,6 +179,7 @@ impl Breaker<'_> {
             node: names(&victims),
             at: self.record.borrow().now(),
             whole: None,
+            problem: None,
             error: None,
         };
         (self.tell)(&fault);
@@ -195,9 +196,12 @@ impl Breaker<'_> {
                 self.record.borrow_mut().faults[place].error = Some(format!("{error:#}"));
             }
         }
-        if self.ground.becomes_whole(whole_by).await? {
-            let now = self.record.borrow().now();
-            self.record.borrow_mut().faults[place].whole = Some(now);
+        let problem = self.ground.becomes_whole(whole_by).await?;
+        let now = self.record.borrow().now();
+        let fault = &mut self.record.borrow_mut().faults[place];
+        match problem {
+            None => fault.whole = Some(now),
+            problem => fault.problem = problem,
         }
         self.ground.refresh()
     }

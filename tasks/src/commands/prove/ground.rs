@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use super::partition;
 use crate::cluster::Cluster;
 use crate::commands::{destroy::destroy, leave::leave};
-use crate::converge::survey;
+use crate::converge::{problems, survey};
 use crate::grow;
 
 /// The network that is put to the proof.
@@ -99,25 +99,26 @@ impl Ground {
         Ok(())
     }
 
-    /// Whether the ring is ideal, and every node of it serves.
-    pub(super) async fn is_whole(&self) -> Result<bool> {
+    /// What keeps it from being whole: an ideal ring of which every node serves.
+    pub(super) async fn problem(&self) -> Result<Option<String>> {
         let report = survey(&self.cluster).await?;
         if !report.ideal {
-            return Ok(false);
+            return Ok(Some(problems(&report)));
         }
         let client = &self.cluster.client;
-        let ready = report.nodes.iter().map(|node| client.ready(&node.address));
-        Ok(join_all(ready).await.iter().all(Result::is_ok))
+        let ready = report.nodes.iter().map(async |node| {
+            let ready = client.ready(&node.address).await;
+            ready.err().map(|error| format!("{}: {error}", node.name))
+        });
+        Ok(join_all(ready).await.into_iter().flatten().next())
     }
 
-    /// Waits until it is whole; whether it is by then.
-    pub(super) async fn becomes_whole(&self, deadline: Instant) -> Result<bool> {
+    /// Waits until it is whole. Returns what still keeps it from that at the deadline.
+    pub(super) async fn becomes_whole(&self, deadline: Instant) -> Result<Option<String>> {
         loop {
-            if self.is_whole().await? {
-                return Ok(true);
-            }
-            if Instant::now() > deadline {
-                return Ok(false);
+            let problem = self.problem().await?;
+            if problem.is_none() || Instant::now() > deadline {
+                return Ok(problem);
             }
             sleep(Duration::from_millis(POLL_MS)).await;
         }

@@ -38,6 +38,9 @@ pub(super) struct Proof {
     pub(super) errors: BTreeMap<String, u64>,
     /// Whether the ring was ideal and ready in the end.
     pub(super) ideal: bool,
+    /// What kept it from that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) problem: Option<String>,
     pub(super) verdict: &'static str,
     /// What goes with it, by file; the last one only where something is wrong.
     pub(super) picture: Option<String>,
@@ -94,6 +97,9 @@ pub(super) struct FaultReport {
     pub(super) longest_read_gap_of_a_key_ms: u64,
     /// When the network was whole again, after this fault began; nothing where it never was.
     pub(super) whole_after_ms: Option<u64>,
+    /// What kept it from that when it was given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) problem: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<String>,
 }
@@ -107,14 +113,15 @@ pub(super) struct Guilty {
 }
 
 /// What a proof is of.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Circumstances {
     pub(super) seed: u64,
     pub(super) nodes: usize,
     pub(super) clients: u32,
     /// When clients stopped, in microseconds.
     pub(super) stopped: u64,
-    pub(super) ideal: bool,
+    /// What keeps the ring from being ideal and ready in the end.
+    pub(super) problem: Option<String>,
 }
 
 /// Judges a record, whose every key was read in the end, as far as anyone answered.
@@ -136,7 +143,8 @@ pub(super) fn prove(record: &Record, of: Circumstances) -> Proof {
         undecided: Vec::new(),
         faults: faults(record, of.stopped),
         errors: owned(record.errors_by_kind()),
-        ideal: of.ideal,
+        ideal: of.problem.is_none(),
+        problem: of.problem.clone(),
         verdict: NOTHING_LOST,
         picture: None,
         numbers: None,
@@ -274,6 +282,7 @@ fn faults(record: &Record, stopped: u64) -> Vec<FaultReport> {
                 .max()
                 .unwrap_or(0),
             whole_after_ms: fault.whole.map(|whole| (whole - fault.at) / 1_000),
+            problem: fault.problem.clone(),
             error: fault.error.clone(),
         }
     };
@@ -328,6 +337,7 @@ mod tests {
             node: "PROC10001".to_owned(),
             at: 10_000,
             whole: Some(30_000),
+            problem: None,
             error: None,
         });
         record.errors.push((15_000, "refused".to_owned()));
@@ -336,7 +346,7 @@ mod tests {
             nodes: 8,
             clients: 2,
             stopped: 1_050_000,
-            ideal: true,
+            problem: None,
         };
         prove(&record, of)
     }

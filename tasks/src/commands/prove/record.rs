@@ -33,6 +33,8 @@ pub(super) struct Fault {
     pub(super) at: u64,
     /// When the network was whole again; nothing where it never was.
     pub(super) whole: Option<u64>,
+    /// What kept it from that when it was given up.
+    pub(super) problem: Option<String>,
     /// Why it could not be done.
     pub(super) error: Option<String>,
 }

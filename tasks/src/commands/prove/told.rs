@@ -26,6 +26,12 @@ pub(super) fn tell(proof: &Proof, printer: Printer) -> Result<()> {
             let (kind, node) = (fault.kind, &fault.node);
             printer.line(format_args!("{kind} {node} did not work: {error}"))?;
         }
+        if let Some(problem) = &fault.problem {
+            let (kind, node) = (fault.kind, &fault.node);
+            printer.line(format_args!(
+                "not whole again after {kind} {node}: {problem}"
+            ))?;
+        }
     }
     printer.line(format_args!(
         "Seed {}: {} did {} operations with {} keys in {:.1} s; {} changes were acknowledged, {} \
@@ -48,9 +54,9 @@ pub(super) fn tell(proof: &Proof, printer: Printer) -> Result<()> {
             errors.join(", ")
         ))?;
     }
-    if !proof.ideal {
+    if let Some(problem) = &proof.problem {
         printer.line(format_args!(
-            "The ring was not whole again {} s after the end.",
+            "The ring was not whole again {} s after the end: {problem}",
             super::trial::WHOLE_MS_MAX / 1_000
         ))?;
     }

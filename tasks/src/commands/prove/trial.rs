@@ -80,7 +80,7 @@ impl Trial<'_> {
         ground.heal().await?;
         bar.set_message("until all is quiet");
         let whole_by = Instant::now() + Duration::from_millis(WHOLE_MS_MAX);
-        let ideal = ground.becomes_whole(whole_by).await?;
+        let problem = ground.becomes_whole(whole_by).await?;
         ground.refresh()?;
         read_back(&load, args.clients, &bar).await;
         bar.finish_and_clear();
@@ -89,7 +89,7 @@ impl Trial<'_> {
             nodes: size,
             clients: args.clients,
             stopped,
-            ideal,
+            problem,
         };
         if !ground.is_own() {
             clean(&load).await;
@@ -115,8 +115,8 @@ impl Trial<'_> {
             boot(&ground.cluster, nodes, &settings, false).await?;
         }
         let whole_by = Instant::now() + Duration::from_millis(WHOLE_MS_MAX);
-        if !ground.becomes_whole(whole_by).await? {
-            bail!("the network is not whole to begin with: `tasks ring` tells why");
+        if let Some(problem) = ground.becomes_whole(whole_by).await? {
+            bail!("the network is not whole to begin with: {problem}");
         }
         ground.refresh()?;
         Ok(ground.cluster.network()?.settings)
