@@ -1,10 +1,13 @@
 //! Start: a whole network at once, as an ideal ring, or its end.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, bail};
 use dht_state::{Locked, Process};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use indicatif::ProgressBar;
 use node::config::Membership;
+use tokio::time::sleep;
 
 use crate::cluster::{Cluster, Network, end};
 use crate::converge::{Wait, converge};
@@ -34,8 +37,12 @@ pub(crate) async fn boot(
                 undo(cluster, nodes)?;
                 return Err(error);
             }
-            // Another program was faster: the next ports, then.
-            Ok(Some(_)) => undo(cluster, nodes)?,
+            // Another program was faster: the next ports, then; but not in step with it, if it does the same.
+            Ok(Some(_)) => {
+                undo(cluster, nodes)?;
+                let pause_ms = rand::random_range(0..PAUSE_MS_MAX);
+                sleep(Duration::from_millis(pause_ms)).await;
+            }
             Err(error) => return Err(error),
         }
     }
@@ -158,4 +165,7 @@ fn undo(cluster: &Cluster, nodes: Vec<Spawned>) -> Result<()> {
     Ok(cluster.folder.lock()?.remove()?)
 }
 
-const STARTS_MAX: usize = 5;
+/// Networks that are started at the same moment look for ports in the same order.
+const STARTS_MAX: usize = 10;
+/// Longest pause before the next start, about what one takes.
+const PAUSE_MS_MAX: u64 = 500;
