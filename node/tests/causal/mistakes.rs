@@ -87,7 +87,7 @@ async fn requests_that_make_no_sense_change_nothing() {
 async fn metadata_of_another_store_is_refused_and_changes_nothing() {
     let (one, other) = (Store::boot(2, None).await, Store::boot(2, None).await);
     let seen = other.put(0, "key", json!(1), &Value::Null).await.body["causal-metadata"].clone();
-    let told = one.put(0, "key", json!(2), &seen).await;
+    let told = one.put_once(0, "key", json!(2), &seen).await;
     assert!(
         matches!(told.status, 400 | 503),
         "nobody knows who wrote that: {told:?}"

@@ -51,7 +51,7 @@ async fn a_store_is_cut_loses_nodes_grows_and_is_divided_anew() {
     assert_eq!(told.status, 200, "two are left of three: {told:?}");
     seen = told.body["causal-metadata"].clone();
     let began = Instant::now();
-    let told = store.read(lost, key, &seen).await;
+    let told = store.read_once(lost, key, &seen).await;
     assert_eq!(told.status, 503, "it can't have it: {told:?}");
     let text = "Causal dependencies not satisfied; try again later";
     assert_eq!(
@@ -65,14 +65,14 @@ async fn a_store_is_cut_loses_nodes_grows_and_is_divided_anew() {
         "what is there is shown to who has not seen more: {told:?}"
     );
     assert_ne!(told.body["value"], "newer");
-    let told = store.put(lost, key, json!("alone"), &early).await;
+    let told = store.put_once(lost, key, json!("alone"), &early).await;
     assert_eq!(told.status, 503, "one copy is none: {told:?}");
 
     let began = Instant::now();
     network.heal(lost);
     store
         .until("who was cut off catches up", async || {
-            store.read(lost, key, &seen).await.status == 200
+            store.read_once(lost, key, &seen).await.status == 200
         })
         .await;
     println!("healed: it has all of it after {:?}", began.elapsed());
@@ -83,15 +83,9 @@ async fn a_store_is_cut_loses_nodes_grows_and_is_divided_anew() {
     let alive: Vec<usize> = (0..6).filter(|place| *place != victim).collect();
     for number in 0..60 {
         let (place, key) = (alive[number % 5], format!("key{number}"));
-        let mut told = store
+        let told = store
             .put(place, &key, json!({"again": number}), &seen)
             .await;
-        let began = Instant::now();
-        while told.status == 503 && began.elapsed().as_secs() < 20 {
-            told = store
-                .put(place, &key, json!({"again": number}), &seen)
-                .await;
-        }
         assert_eq!(told.status, 200, "{told:?}");
         seen = told.body["causal-metadata"].clone();
     }
@@ -99,7 +93,7 @@ async fn a_store_is_cut_loses_nodes_grows_and_is_divided_anew() {
     store.is_ready(victim).await;
     for number in 0..60 {
         let key = format!("key{number}");
-        let told = store.read(victim, &key, &seen).await;
+        let told = store.read_once(victim, &key, &seen).await;
         let is_known = told.status == 200 && told.body["value"]["again"] == number;
         assert!(is_known, "{key}: {told:?}");
     }
@@ -113,7 +107,7 @@ async fn a_store_is_cut_loses_nodes_grows_and_is_divided_anew() {
             async || {
                 let path = "/shard/add-member/1";
                 let told = store.ask(2, Method::PUT, path, joiner.clone()).await;
-                assert!(matches!(told.status, 200 | 404), "{told:?}");
+                assert!(matches!(told.status, 200 | 404 | 409), "{told:?}");
                 told.status == 200
             },
         )
@@ -139,7 +133,7 @@ async fn a_store_is_cut_loses_nodes_grows_and_is_divided_anew() {
     println!("divided into three shards after {:?}", began.elapsed());
     for number in 0..KEYS {
         let key = format!("key{number}");
-        let told = store.read(number % 7, &key, &before).await;
+        let told = store.read_once(number % 7, &key, &before).await;
         assert_eq!(told.status, 200, "{key} at {}: {told:?}", number % 7);
         let value = &told.body["value"];
         let is_known = match number {

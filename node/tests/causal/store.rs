@@ -183,16 +183,46 @@ impl Store {
         self.ask(place, Method::GET, path, Value::Null).await
     }
 
+    /// Puts a value. A node that is not served in time by others is asked again, as it says itself.
     pub(crate) async fn put(&self, place: usize, key: &str, value: Value, seen: &Value) -> Told {
+        self.ask_again(async || self.put_once(place, key, value.clone(), seen).await)
+            .await
+    }
+
+    pub(crate) async fn put_once(
+        &self,
+        place: usize,
+        key: &str,
+        value: Value,
+        seen: &Value,
+    ) -> Told {
         let body = json!({"value": value, "causal-metadata": seen});
         self.ask(place, Method::PUT, &format!("/kvs/{key}"), body)
             .await
     }
 
+    /// Reads a key, and asks again as [`Store::put`] does.
     pub(crate) async fn read(&self, place: usize, key: &str, seen: &Value) -> Told {
+        self.ask_again(async || self.read_once(place, key, seen).await)
+            .await
+    }
+
+    pub(crate) async fn read_once(&self, place: usize, key: &str, seen: &Value) -> Told {
         let body = json!({"causal-metadata": seen});
         self.ask(place, Method::GET, &format!("/kvs/{key}"), body)
             .await
+    }
+
+    /// Asks until it is not "later", or has said so for long.
+    async fn ask_again(&self, ask: impl AsyncFn() -> Told) -> Told {
+        let deadline = Instant::now() + BUSY;
+        loop {
+            let told = ask().await;
+            if told.status != 503 || Instant::now() > deadline {
+                return told;
+            }
+            sleep(POLL).await;
+        }
     }
 
     /// Waits until the node at this place is ready.
@@ -240,5 +270,7 @@ pub(crate) fn joined(addresses: &[SocketAddr]) -> String {
 }
 
 const PATIENCE: Duration = Duration::from_secs(40);
+/// How long a node may have to wait for others, which are busy or taken for dead only after a while.
+const BUSY: Duration = Duration::from_secs(20);
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(20);
