@@ -327,6 +327,7 @@ Examples:
   tasks shards status --network store
   tasks shards add-member --network store
   tasks shards reshard 3 --network store
+  tasks shards load --connections 16 --network store
 
 `tasks kvs` reads and writes it; `tasks walkthrough shards` tells the whole story.")]
     Shards(crate::commands::shards::Args),

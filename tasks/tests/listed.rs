@@ -1,54 +1,17 @@
 //! Networks whose members are listed, by the commands that people type.
 
-use std::process::Output;
+mod support;
 
-use assert_cmd::Command;
-use assert_cmd::cargo::cargo_bin;
 use serde_json::Value;
-use tempfile::TempDir;
+use support::Net;
 
-/// A state folder; its network ends with it.
-struct Net(TempDir);
-
-impl Net {
-    fn new() -> Net {
-        Net(TempDir::new().expect("a temporary folder"))
-    }
-
-    fn output(&self, line: &str) -> Output {
-        let mut command = Command::new(cargo_bin!("tasks"));
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DHT_")) {
-            command.env_remove(name);
-        }
-        command
-            .env("DHT_STATE", self.0.path())
-            .args(line.split_whitespace())
-            .timeout(std::time::Duration::from_secs(120))
-            .output()
-            .expect("it runs")
-    }
-
-    /// What it prints with `--json`; it must succeed.
-    fn json(&self, line: &str) -> Value {
-        let output = self.output(&format!("{line} --json"));
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{line}: {said}");
-        serde_json::from_slice(&output.stdout).expect("one document")
-    }
-
-    fn keys(&self) -> Vec<u64> {
-        let ring = self.json("ring");
-        let nodes = ring["nodes"].as_array().expect("nodes").iter();
-        nodes
-            .map(|node| node["keys"].as_u64().expect("a number"))
-            .collect()
-    }
-}
-
-impl Drop for Net {
-    fn drop(&mut self) {
-        self.output("destroy --yes");
-    }
+/// How many keys each node has.
+fn keys(net: &Net) -> Vec<u64> {
+    let ring = net.json("ring");
+    let nodes = ring["nodes"].as_array().expect("nodes").iter();
+    nodes
+        .map(|node| node["keys"].as_u64().expect("a number"))
+        .collect()
 }
 
 fn name(of: &Value, place: usize) -> String {
@@ -62,16 +25,16 @@ fn listed_members_come_and_go_and_their_content_moves() {
     let booted = net.json("boot --nodes 3 --membership static --placement partitions --replicas 1");
     assert_eq!(booted["ideal"], true);
     net.json("users 600");
-    assert_eq!(net.keys().iter().sum::<u64>(), 600);
+    assert_eq!(keys(&net).iter().sum::<u64>(), 600);
     let added = net.json("add");
-    assert_eq!((&added["ideal"], net.keys()), (&true.into(), vec![150; 4]));
+    assert_eq!((&added["ideal"], keys(&net)), (&true.into(), vec![150; 4]));
 
     // Stopped, it is still a member, and comes back with what it has on disk.
     net.json(&format!("restart {}", name(&booted, 1)));
-    assert_eq!(net.keys(), vec![150; 4]);
+    assert_eq!(keys(&net), vec![150; 4]);
     let left = net.json(&format!("leave {}", name(&booted, 2)));
     assert!(left["moved"].as_u64() >= Some(150), "{left}");
-    assert_eq!(net.keys().iter().sum::<u64>(), 600);
+    assert_eq!(keys(&net).iter().sum::<u64>(), 600);
     let user = net.json("get 599");
     assert!(
         user["value"]
@@ -89,7 +52,7 @@ fn a_listed_member_that_is_killed_is_made_up_for() {
     let booted =
         net.json("boot --nodes 4 --membership static --placement rendezvous --store memory");
     net.json("storemany 60");
-    assert_eq!(net.keys().iter().sum::<u64>(), 180);
+    assert_eq!(keys(&net).iter().sum::<u64>(), 180);
     net.json(&format!("kill {}", name(&booted, 0)));
     let output = net.output("ring");
     assert!(
@@ -97,7 +60,7 @@ fn a_listed_member_that_is_killed_is_made_up_for() {
         "{}",
         String::from_utf8_lossy(&output.stdout)
     );
-    assert_eq!(net.keys(), vec![60; 3]);
+    assert_eq!(keys(&net), vec![60; 3]);
     assert_eq!(net.json("ring")["ideal"], true);
 }
 

@@ -2,6 +2,7 @@
 
 mod add_member;
 mod boot;
+mod load;
 mod reshard;
 pub(super) mod status;
 
@@ -30,6 +31,8 @@ enum What {
     AddMember(add_member::Args),
     /// Divide nodes and keys into so many shards, at least two nodes each
     Reshard(reshard::Args),
+    /// Put and get as fast as the nodes answer, and tell how fast that was
+    Load(load::Args),
 }
 
 pub(super) async fn run(args: Args, cluster: &Cluster, printer: Printer) -> Result<ExitCode> {
@@ -38,5 +41,6 @@ pub(super) async fn run(args: Args, cluster: &Cluster, printer: Printer) -> Resu
         What::Status => status::run(cluster, printer).await,
         What::AddMember(args) => add_member::run(&args, cluster, printer).await,
         What::Reshard(args) => reshard::run(&args, cluster, printer).await,
+        What::Load(args) => load::run(&args, cluster, printer).await,
     }
 }

@@ -1,0 +1,44 @@
+//! A network of its own for each test, by the commands that people type.
+
+use std::process::Output;
+
+use assert_cmd::Command;
+use assert_cmd::cargo::cargo_bin;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A state folder; its network ends with it.
+pub(crate) struct Net(TempDir);
+
+impl Net {
+    pub(crate) fn new() -> Net {
+        Net(TempDir::new().expect("a temporary folder"))
+    }
+
+    pub(crate) fn output(&self, line: &str) -> Output {
+        let mut command = Command::new(cargo_bin!("tasks"));
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DHT_")) {
+            command.env_remove(name);
+        }
+        command
+            .env("DHT_STATE", self.0.path())
+            .args(line.split_whitespace())
+            .timeout(std::time::Duration::from_secs(120))
+            .output()
+            .expect("it runs")
+    }
+
+    /// What it prints with `--json`; it must succeed.
+    pub(crate) fn json(&self, line: &str) -> Value {
+        let output = self.output(&format!("{line} --json"));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{line}: {said}");
+        serde_json::from_slice(&output.stdout).expect("one document")
+    }
+}
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        self.output("destroy --yes");
+    }
+}
