@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use dht_state::Process;
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::client::{Answer, Call, segment};
@@ -15,7 +15,7 @@ use crate::cluster::{Cluster, Network};
 use crate::failure::Failure;
 use crate::settings::{Founding, Settings, Store};
 use crate::spawn::{Berth, Fate, Spawned, Way};
-use crate::start::{clear, spawn_all, wait};
+use crate::start::{found, wait};
 
 /// How a store is divided, as its nodes tell it.
 #[derive(Debug, Serialize)]
@@ -69,8 +69,16 @@ pub(crate) async fn boot(
             format!("{shards} shards need {needed} nodes: each has to survive the loss of one");
         return Err(Failure::Usage(text).into());
     }
-    let mut nodes = start_all(cluster, count, shards, store, forced)?;
-    finish(cluster, &mut nodes).await
+    let plan = |berths: &[Berth]| {
+        let founding = Founding {
+            nodes: berths.iter().map(|berth| berth.address()).collect(),
+            shards: Some(shards).filter(|shards| *shards > 0),
+        };
+        let way = founding.way();
+        (Settings::causal(store, founding), way)
+    };
+    found(cluster, count, forced, plan).await?;
+    Ok(())
 }
 
 /// Starts one more node, and gives it a place in a shard, or in the one that has the fewest. Errors: there is no
@@ -103,14 +111,20 @@ pub(crate) async fn add_member(cluster: &Cluster, shard: Option<&str>) -> Result
 async fn place(cluster: &Cluster, process: &Process, shard: &str) -> Result<()> {
     let path = format!("/shard/add-member/{}", segment(shard.as_bytes()));
     let body = json!({"socket-address": process.address});
-    let call = Call::json(reqwest::Method::PUT, path, &body).patient();
     let mut others = cluster.running()?;
     others.retain(|other| other.name != process.name);
+    arrange(cluster, &others, &path, &body).await
+}
+
+/// Has one of these nodes change who belongs where. Returns when it is done, or goes on by itself. Errors: what
+/// the node says against it.
+async fn arrange(cluster: &Cluster, nodes: &[Process], path: &str, body: &Value) -> Result<()> {
+    let call = Call::json(reqwest::Method::PUT, path, body).patient();
     let deadline = Instant::now() + MET_MAX;
     loop {
-        let (answer, _) = cluster.client.ask_any(&others, &call).await?;
+        let (answer, _) = cluster.client.ask_any(nodes, &call).await?;
         match answer.status {
-            // Whoever was asked may not have met it yet, or be busy with another change.
+            // It may not have met whom this is about yet, or be busy with another change.
             404 | 409 if Instant::now() < deadline => sleep(PAUSE).await,
             // It goes on, however long it takes.
             504 => return Ok(()),
@@ -130,15 +144,11 @@ async fn ready(cluster: &Cluster, node: Spawned) -> Result<Process> {
     }
 }
 
-/// Divides nodes and keys into so many shards. Returns when it is decided and done.
+/// Divides nodes and keys into so many shards. Errors: there are too few nodes; another change takes long.
 pub(crate) async fn reshard(cluster: &Cluster, shards: u32) -> Result<()> {
+    store(cluster)?;
     let body = json!({"shard-count": shards});
-    ask(
-        cluster,
-        Call::json(reqwest::Method::PUT, "/shard/reshard", &body).patient(),
-    )
-    .await?;
-    Ok(())
+    arrange(cluster, &cluster.running()?, "/shard/reshard", &body).await
 }
 
 /// How the store is divided, and who is dead.
@@ -206,28 +216,6 @@ pub(crate) fn store(cluster: &Cluster) -> Result<Network> {
             network.network
         ),
     }
-}
-
-fn start_all(
-    cluster: &Cluster,
-    count: usize,
-    shards: u32,
-    store: Store,
-    forced: bool,
-) -> Result<Vec<Spawned>> {
-    let locked = cluster.folder.lock()?;
-    clear(&locked, forced)?;
-    let mut counters = locked.counters()?;
-    let berths = (0..count).map(|_| Berth::take(&[], &mut counters));
-    let berths: Vec<_> = berths.collect::<Result<_>>()?;
-    locked.keep(&counters)?;
-    let founding = Founding {
-        nodes: berths.iter().map(|berth| berth.address()).collect(),
-        shards: Some(shards).filter(|shards| *shards > 0),
-    };
-    let way = founding.way();
-    let settings = Settings::causal(store, founding);
-    spawn_all(cluster, &locked, berths, &settings, &way)
 }
 
 /// Starts a node again that has ended, on what its disk holds.
@@ -300,23 +288,6 @@ fn start_another(cluster: &Cluster) -> Result<Spawned> {
         return Err(error.into());
     }
     Ok(node)
-}
-
-/// Waits until all listen. Where one does not come up, none of them stays.
-async fn finish(cluster: &Cluster, nodes: &mut Vec<Spawned>) -> Result<()> {
-    let fate = wait(cluster, nodes, &ProgressBar::hidden()).await;
-    let error = match fate {
-        Ok(None) => return Ok(()),
-        Ok(Some(Fate::Died(error))) => error,
-        Ok(Some(_)) => anyhow!("another program took a port meanwhile: try again"),
-        Err(error) => error,
-    };
-    for node in nodes.drain(..) {
-        let forgotten = cluster.forget(&node.process.name);
-        node.undo();
-        forgotten.context("a process that was ended stands in the network's state")?;
-    }
-    Err(error)
 }
 
 /// Nodes of a shard at least, so that it survives the loss of one.

@@ -25,15 +25,25 @@ pub(crate) async fn boot(
     forced: bool,
 ) -> Result<(Vec<Process>, Report)> {
     listed::expect(settings, count).await?;
+    let plan = |berths: &[Berth]| (settings.clone(), founding(settings, berths, Way::Ring));
+    let processes = found(cluster, count, forced, plan).await?;
+    let report = converge(cluster, Wait::Started).await?;
+    Ok((processes, report))
+}
+
+/// Starts `count` nodes as all that there is of a network, in place of what it was, and waits until they are
+/// ready. `plan`: what the network goes by, and how its nodes start. Errors: as [`boot`]; none of them runs.
+pub(crate) async fn found(
+    cluster: &Cluster,
+    count: usize,
+    forced: bool,
+    plan: impl Fn(&[Berth]) -> (Settings, Way),
+) -> Result<Vec<Process>> {
     for _ in 0..STARTS_MAX {
-        let mut nodes = start(cluster, count, settings, forced)?;
+        let mut nodes = start(cluster, count, forced, &plan)?;
         match wait(cluster, &mut nodes, &ProgressBar::hidden()).await {
-            Ok(None) => {
-                let report = converge(cluster, Wait::Started).await?;
-                let processes = nodes.into_iter().map(|node| node.process);
-                return Ok((processes.collect(), report));
-            }
-            Ok(Some(Fate::Died(error))) => {
+            Ok(None) => return Ok(nodes.into_iter().map(|node| node.process).collect()),
+            Ok(Some(Fate::Died(error))) | Err(error) => {
                 undo(cluster, nodes)?;
                 return Err(error);
             }
@@ -43,7 +53,6 @@ pub(crate) async fn boot(
                 let pause_ms = rand::random_range(0..PAUSE_MS_MAX);
                 sleep(Duration::from_millis(pause_ms)).await;
             }
-            Err(error) => return Err(error),
         }
     }
     bail!("other programs took our ports {STARTS_MAX} times in a row: try again")
@@ -64,12 +73,12 @@ pub(crate) fn stop(cluster: &Cluster) -> Result<(Vec<String>, Vec<String>)> {
     Ok((ended, dead))
 }
 
-/// Starts and records the nodes; they are not ready yet.
+/// Starts and records the nodes; they are not ready yet. Errors: none of them runs.
 fn start(
     cluster: &Cluster,
     count: usize,
-    settings: &Settings,
     forced: bool,
+    plan: impl Fn(&[Berth]) -> (Settings, Way),
 ) -> Result<Vec<Spawned>> {
     let locked = cluster.folder.lock()?;
     clear(&locked, forced)?;
@@ -77,22 +86,10 @@ fn start(
     let berths = (0..count).map(|_| Berth::take(&[], &mut counters));
     let berths: Vec<_> = berths.collect::<Result<_>>()?;
     locked.keep(&counters)?;
-
-    let way = founding(settings, &berths, Way::Ring);
-    spawn_all(cluster, &locked, berths, settings, &way)
-}
-
-/// Starts and records nodes as all that there is of a network. Errors: none of them runs.
-pub(crate) fn spawn_all(
-    cluster: &Cluster,
-    locked: &Locked<'_>,
-    berths: Vec<Berth>,
-    settings: &Settings,
-    way: &Way,
-) -> Result<Vec<Spawned>> {
+    let (settings, way) = plan(&berths);
     let mut nodes = Vec::new();
     for berth in berths {
-        match Spawned::start(&cluster.folder, settings, berth, way) {
+        match Spawned::start(&cluster.folder, &settings, berth, &way) {
             Ok(node) => nodes.push(node),
             Err(error) => {
                 nodes.into_iter().for_each(Spawned::undo);
@@ -100,7 +97,7 @@ pub(crate) fn spawn_all(
             }
         }
     }
-    let mut network = Network::new(cluster.folder.network(), settings.clone());
+    let mut network = Network::new(cluster.folder.network(), settings);
     network.processes = nodes.iter().map(|node| node.process.clone()).collect();
     if let Err(error) = locked.write(&network) {
         nodes.into_iter().for_each(Spawned::undo);
@@ -123,7 +120,7 @@ pub(crate) fn founding(settings: &Settings, berths: &[Berth], ring: fn(String) -
 }
 
 /// Makes sure that nothing of an earlier network is alive.
-pub(crate) fn clear(locked: &Locked<'_>, forced: bool) -> Result<()> {
+fn clear(locked: &Locked<'_>, forced: bool) -> Result<()> {
     let Some(network) = locked.read::<Settings>()? else {
         return Ok(());
     };
