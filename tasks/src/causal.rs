@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use crate::client::{Answer, Call, segment};
 use crate::cluster::{Cluster, Network};
 use crate::failure::Failure;
+use crate::restart::{check, stop};
 use crate::settings::{Founding, Settings, Store};
 use crate::spawn::{Berth, Fate, Spawned, Way};
 use crate::start::{found, wait};
@@ -218,9 +219,75 @@ pub(crate) fn store(cluster: &Cluster) -> Result<Network> {
     }
 }
 
-/// Starts a node again that has ended, on what its disk holds.
-pub(crate) async fn restart(cluster: &Cluster, name: &str) -> Result<Process> {
-    ready(cluster, start_again(cluster, name)?).await
+/// Starts a node again while others go on, and waits until it has all that its shard holds. One that is alive is
+/// stopped first. Errors: [`Failure::NotFound`]; it ended at its start.
+pub(crate) async fn restart(cluster: &Cluster, node: &str) -> Result<Process> {
+    let process = cluster.find(node)?;
+    stop(&process).await?;
+    ready(cluster, start_again(cluster, &process.name)?).await
+}
+
+/// Starts all nodes again, none of which is alive. Errors: some are alive, or a data folder is gone: nothing was
+/// started. One ended at its start: all were ended again.
+pub(crate) async fn restart_all(cluster: &Cluster) -> Result<Vec<Process>> {
+    let network = store(cluster)?;
+    check(&network)?;
+    let mut nodes = Vec::new();
+    let mut start = || {
+        for process in &network.processes {
+            nodes.push(start_again(cluster, &process.name)?);
+        }
+        Ok(())
+    };
+    let started: Result<()> = start();
+    let fate = match started {
+        Ok(()) => wait(cluster, &mut nodes, &ProgressBar::hidden()).await,
+        Err(error) => Ok(Some(Fate::Died(error))),
+    };
+    let error = match fate {
+        Ok(None) => return Ok(nodes.into_iter().map(|node| node.process).collect()),
+        Ok(Some(Fate::Died(error))) | Err(error) => error,
+        Ok(Some(_)) => anyhow!("another program took a port meanwhile: try again"),
+    };
+    nodes.into_iter().for_each(Spawned::undo);
+    Err(error)
+}
+
+/// Makes sure that the network is no causal store. `instead`: what does this there.
+pub(crate) fn refuse(cluster: &Cluster, instead: &str) -> Result<()> {
+    // Where there is no network at all the command says so itself.
+    let Ok(network) = cluster.network() else {
+        return Ok(());
+    };
+    if network.settings.causal.is_none() {
+        return Ok(());
+    }
+    let name = network.network;
+    let text =
+        format!("the network `{name}` is a causal store, which this does not work on: {instead}");
+    Err(Failure::Usage(text).into())
+}
+
+impl Status {
+    /// Why this node should not be stopped now.
+    pub(crate) fn reasons_to_wait(&self, name: &str) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if !self.settled {
+            reasons.push("content is on its way to where it belongs".to_owned());
+        }
+        for shard in &self.shards {
+            let is_alive = |member: &&String| *member != name && !self.dead.contains(member);
+            let left = shard.members.iter().filter(is_alive).count();
+            if shard.members.iter().any(|member| member == name) && (left as u64) < MEMBERS_MIN {
+                reasons.push(format!(
+                    "shard {} would have {left} of {} nodes, and a write needs two that keep it",
+                    shard.id,
+                    shard.members.len()
+                ));
+            }
+        }
+        reasons
+    }
 }
 
 fn start_again(cluster: &Cluster, name: &str) -> Result<Spawned> {

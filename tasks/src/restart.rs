@@ -111,8 +111,9 @@ fn is_other_alive(network: &Network, name: &str) -> bool {
     others.any(Process::is_running)
 }
 
-/// Ends a node whose content is on disk: in order if it can, and else at once, which loses nothing either.
-async fn stop(process: &Process) -> Result<()> {
+/// Ends a node whose content is on disk, or with others: in order if it can, and else at once, which loses
+/// nothing either.
+pub(crate) async fn stop(process: &Process) -> Result<()> {
     let failed = || format!("cannot stop {}", process.name);
     process.terminate().with_context(failed)?;
     let deadline = Instant::now() + Duration::from_millis(STOP_MS_MAX);
@@ -201,7 +202,7 @@ fn start_all(cluster: &Cluster) -> Result<Vec<Spawned>> {
 }
 
 /// Makes sure that all are dead, and that what they had on disk is there.
-fn check(network: &Network) -> Result<()> {
+pub(crate) fn check(network: &Network) -> Result<()> {
     let name = &network.network;
     let named = |is: &dyn Fn(&Process) -> bool| {
         let some = network.processes.iter().filter(|process| is(process));

@@ -2,6 +2,10 @@
 
 mod support;
 
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
 use support::Net;
 
 #[test]
@@ -39,5 +43,77 @@ fn a_store_grows_and_is_divided_anew_and_says_what_can_t_be() {
         .collect();
     assert_eq!(sizes, [Some(2); 3], "{status}");
     let told = net.json("kvs get bird");
-    assert_eq!(told["value"], serde_json::json!({"sings": [true, null]}));
+    assert_eq!(told["value"], json!({"sings": [true, null]}));
+}
+
+#[test]
+fn nodes_die_and_come_back_and_what_is_for_rings_is_refused() {
+    let net = Net::new();
+    net.json("shards boot --nodes 5 --shards 2");
+    for number in 0..20 {
+        net.json(&format!("kvs put key{number} {number}"));
+    }
+    for (line, instead) in [
+        ("ring", "tasks shards status"),
+        ("put a b", "tasks kvs put"),
+        ("get a", "tasks kvs get"),
+        ("add", "tasks shards add-member"),
+        ("storemany 5", "tasks shards load"),
+        ("leave PROC1", "tasks kill"),
+        ("reboot", "tasks shards boot"),
+    ] {
+        let output = net.output(line);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{line}: {error}");
+        assert!(error.contains(instead), "{line}: {error}");
+    }
+
+    let status = settled(&net);
+    let shards = status["shards"].as_array().expect("shards");
+    let of_three = |shard: &&Value| shard["members"].as_array().map(Vec::len) == Some(3);
+    let shard = shards
+        .iter()
+        .find(of_three)
+        .expect("five are two and three");
+    let member = |place: usize| shard["members"][place].as_str().expect("a name").to_owned();
+    let (first, second) = (member(0), member(1));
+    assert_eq!(net.json(&format!("safe {first}"))["safe"], true);
+    net.json(&format!("kill {first}"));
+    let output = net.output(&format!("safe {second} --json"));
+    let told: Value = serde_json::from_slice(&output.stdout).expect("one document");
+    assert_eq!(
+        (output.status.code(), &told["safe"]),
+        (Some(1), &false.into())
+    );
+
+    // The others go on, and it learns what it has missed.
+    net.json("kvs put key0 \"zero\"");
+    net.json(&format!("restart {first}"));
+    let told = net.json(&format!("kvs get key0 --via {first}"));
+    assert_eq!(told["value"], "zero");
+
+    // All end at once, and all is there again.
+    let status = settled(&net);
+    let members = status["shards"].as_array().expect("shards").iter();
+    let members = members.flat_map(|shard| shard["members"].as_array().expect("names"));
+    for name in members {
+        net.json(&format!("kill {}", name.as_str().expect("a name")));
+    }
+    net.json("restart");
+    for number in 1..20 {
+        assert_eq!(net.json(&format!("kvs get key{number}"))["value"], number);
+    }
+}
+
+/// How the store is divided, once everything is where it belongs.
+fn settled(net: &Net) -> Value {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let status = net.json("shards status");
+        if status["settled"] == true {
+            return status;
+        }
+        assert!(Instant::now() < deadline, "never settled: {status}");
+        sleep(Duration::from_millis(100));
+    }
 }

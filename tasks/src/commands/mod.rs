@@ -44,6 +44,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::Value;
 
+use crate::causal;
 use crate::cli::{Command, Place};
 use crate::client::Answer;
 use crate::cluster::Cluster;
@@ -53,6 +54,9 @@ use crate::printer::Printer;
 /// Does what was typed.
 pub(crate) async fn run(command: Command, place: &Place, printer: Printer) -> Result<ExitCode> {
     let cluster = Cluster::at(place)?;
+    if let Some(instead) = instead(&command) {
+        causal::refuse(&cluster, instead)?;
+    }
     match command {
         Command::Boot(args) => boot::run(args, &cluster, printer).await,
         Command::Add(args) => add::run(args, &cluster, printer).await,
@@ -94,6 +98,22 @@ pub(crate) async fn run(command: Command, place: &Place, printer: Printer) -> Re
         Command::Completions { shell } => completions::run(shell, printer),
         Command::Node(_) => unreachable!("a node runs before there is any command"),
     }
+}
+
+/// What does in a causal store what this does in any other network; nothing where it does the same in both.
+fn instead(command: &Command) -> Option<&'static str> {
+    Some(match command {
+        Command::Add(_) | Command::AddMany(_) => "`tasks shards add-member` starts one more node",
+        Command::Store(_) | Command::Put(_) => "`tasks kvs put KEY VALUE` writes to it",
+        Command::StoreMany(_) | Command::Users(_) => "`tasks shards load` writes much to it",
+        Command::Lookup(_) | Command::Get(_) | Command::Trace(_) => "`tasks kvs get KEY` reads it",
+        Command::Delete(_) | Command::Del(_) => "`tasks kvs del KEY` deletes from it",
+        Command::Leave(_) => "`tasks kill NODE` ends a node, and the others go on without it",
+        Command::Reboot => "`tasks shards boot --force` starts it anew",
+        Command::Ring | Command::Monitor(_) => "`tasks shards status` shows it",
+        Command::Shell(_) => "`tasks kvs` reads and writes it",
+        _ => return None,
+    })
 }
 
 /// The end where something is not there: for programs what the node said, for people an error.

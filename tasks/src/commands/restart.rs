@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::Result;
 use serde_json::json;
 
+use crate::causal;
 use crate::cli;
 use crate::cluster::Cluster;
 use crate::converge::{Wait, converge, problems};
@@ -21,6 +22,9 @@ pub(super) async fn run(
     printer: Printer,
 ) -> Result<ExitCode> {
     match args.node {
+        node if cluster.network()?.settings.causal.is_some() => {
+            of_shards(node.as_deref(), cluster, printer).await
+        }
         None => all(cluster, printer).await,
         Some(node) => one(&node, cluster, printer).await,
     }
@@ -92,5 +96,30 @@ async fn one(node: &str, cluster: &Cluster, printer: Printer) -> Result<ExitCode
             problems(&ring)
         ));
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The same in a causal store.
+async fn of_shards(node: Option<&str>, cluster: &Cluster, printer: Printer) -> Result<ExitCode> {
+    let begun = Instant::now();
+    let processes = match node {
+        Some(node) => vec![causal::restart(cluster, node).await?],
+        None => causal::restart_all(cluster).await?,
+    };
+    let ms = begun.elapsed().as_millis() as u64;
+    let status = causal::status(cluster).await?;
+    let is_kept = cluster.network()?.settings.store == Store::Disk;
+    let content = if is_kept { "kept" } else { "lost" };
+    printer.document(&json!({
+        "processes": processes, "ideal": status.settled, "content": content, "ms": ms,
+    }))?;
+    printer.line(table::processes(printer, &processes))?;
+    printer.line(match (node, is_kept) {
+        (Some(_), _) => format!("It has all that its shard holds after {ms} ms."),
+        (None, true) => format!("All that they had on disk is served again after {ms} ms."),
+        (None, false) => {
+            format!("They serve after {ms} ms; what they held was in memory, and is lost.")
+        }
+    })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ use anyhow::Result;
 use dht::Id;
 use serde_json::json;
 
+use crate::causal;
 use crate::cli;
 use crate::client::nobody_answers;
 use crate::cluster::Cluster;
@@ -20,6 +21,14 @@ use crate::ring::{check, look};
 pub(super) async fn run(args: cli::Node, cluster: &Cluster, printer: Printer) -> Result<ExitCode> {
     let process = cluster.find(&args.node)?;
     let network = cluster.network()?;
+    if network.settings.causal.is_some() {
+        let status = causal::status(cluster).await?;
+        return tell(
+            &process.name,
+            &status.reasons_to_wait(&process.name),
+            printer,
+        );
+    }
     let members = look(&cluster.client, &network).await;
     let report = check(&members, &network.settings);
     if report.nodes.is_empty() {
@@ -34,11 +43,15 @@ pub(super) async fn run(args: cli::Node, cluster: &Cluster, printer: Printer) ->
         _ if network.settings.is_listed() => report.problems.clone(),
         _ => reasons(id, &report.nodes),
     };
+    tell(name, &reasons, printer)
+}
+
+fn tell(name: &str, reasons: &[String], printer: Printer) -> Result<ExitCode> {
     let safe = reasons.is_empty();
     printer.document(&json!({ "safe": safe, "reasons": reasons }))?;
     if safe {
         printer.line(format!(
-            "{name} may be stopped: what it keeps has a majority without it"
+            "{name} may be stopped: what it keeps is read and written without it"
         ))?;
         return Ok(ExitCode::SUCCESS);
     }
