@@ -18,6 +18,7 @@ use super::partition;
 use super::record::{Fault, Record};
 use crate::cluster::end;
 use crate::commands::leave::leave;
+use crate::listed;
 use crate::restart;
 
 /// A way to break something.
@@ -236,6 +237,7 @@ impl Breaker<'_> {
             Kind::Kill => {
                 end(slice::from_ref(process))?;
                 cluster.forget(&process.name)?;
+                listed::dismiss(cluster, &cluster.network()?.settings, &process.name).await?;
             }
             Kind::Restart => {
                 end(slice::from_ref(process))?;

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 use super::partition;
+use crate::causal;
 use crate::cluster::Cluster;
 use crate::commands::{destroy::destroy, leave::leave};
 use crate::converge::{problems, survey};
@@ -45,8 +46,12 @@ impl Ground {
         })
     }
 
-    /// One that runs. Errors: [`crate::failure::Failure::NoNetwork`].
+    /// One that runs. Errors: [`crate::failure::Failure::NoNetwork`]; it is a causal store.
     pub(super) fn running(cluster: Cluster) -> Result<Ground> {
+        causal::refuse(
+            &cluster,
+            "`tasks swarm --causal` breaks such stores in virtual time",
+        )?;
         let ground = Ground {
             cluster,
             own: None,
