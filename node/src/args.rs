@@ -26,7 +26,8 @@ pub struct Args {
     pub network: Option<String>,
 
     /// Which start of this node it is; it must be higher each time, for pointers to an earlier start
-    /// count as dead [env: DHT_INCARNATION] [default: seconds since 1970]
+    /// count as dead [env: DHT_INCARNATION] [default: seconds since 1970; it listens when that second is
+    /// over, so that no other start gets the same]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub incarnation: Option<u32>,

@@ -38,6 +38,9 @@ pub struct Config {
     pub name: String,
     /// Its position, where it is reached, and which start it is.
     pub me: Peer,
+    /// When others may hear of it, where the clock says which start it is: until then another start would take
+    /// the same incarnation, and be taken for this one.
+    pub silent_until: Option<SystemTime>,
     /// Its network.
     pub network: String,
     /// How it gets into a ring.
@@ -141,6 +144,7 @@ impl Config {
         let (host, address) = address(&draft)?;
         let name = name(&draft, &host)?;
         let (me, entry) = place(&draft, &name, address)?;
+        let silent_until = silent_until(&draft, me, &entry);
         if !(1..=SUCCESSORS_MAX).contains(&draft.values.successors) {
             let reason = format!("it must be 1 to {SUCCESSORS_MAX}");
             return Err(draft.refuse("successors", draft.values.successors, reason));
@@ -148,6 +152,7 @@ impl Config {
         check_replicas(&draft)?;
         Ok(Config {
             me,
+            silent_until,
             network,
             entry,
             ownership: draft.values.ownership,
@@ -276,6 +281,14 @@ fn place(draft: &Draft, name: &str, address: SocketAddr) -> Result<(Peer, Entry)
             "`ring`, `again` and `join` exclude each other, wherever they stand",
         )),
     }
+}
+
+/// The end of the second that this start is named after, if it is.
+fn silent_until(draft: &Draft, me: Peer, entry: &Entry) -> Option<SystemTime> {
+    let is_named =
+        draft.values.incarnation.is_some() || matches!(entry, Entry::Ring(_) | Entry::Again(_));
+    let second = Duration::from_secs(me.incarnation.into());
+    (!is_named).then(|| UNIX_EPOCH + second + Duration::from_secs(1))
 }
 
 /// The members of a ring that stand under `key`, and this node among them.

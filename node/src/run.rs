@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use dht::listed;
 use dht::store::Store as _;
 use dht::trace::Birth;
+use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::args::Args;
@@ -91,6 +92,7 @@ async fn live(config: &Config) -> Result<(), Error> {
     let (node, trace) = machine(config, &content)?;
     let driver = Driver::new(node, peers, content, trace);
     let service = Arc::new(Service::new(driver, config));
+    wait_for_own_second(config).await?;
     // Listening comes first: a port that is taken is the end of it, and members call back.
     let rocket = server::build(service.clone(), config.workers);
     let server = Server::start(rocket, config.me.address).await?;
@@ -129,6 +131,19 @@ async fn live(config: &Config) -> Result<(), Error> {
     server.stop().await;
     service.driver().content().close();
     Ok(left?)
+}
+
+/// Waits until no other start can get the same incarnation by the clock. Nobody knows of this one before, so one
+/// that begins in the same second, when this one has ended again, may have it.
+async fn wait_for_own_second(config: &Config) -> Result<(), server::Error> {
+    let Some(time) = config.silent_until else {
+        return Ok(());
+    };
+    let _port = server::reserve(config.me.address)?;
+    let left = time.duration_since(SystemTime::now()).unwrap_or_default();
+    // No longer, if the clock is set back meanwhile.
+    sleep(left.min(Duration::from_secs(1))).await;
+    Ok(())
 }
 
 /// Sees to it that the node hears of others. Ends only where that can come to nothing.

@@ -12,6 +12,7 @@ use rocket::fairing::AdHoc;
 use rocket::figment::Figment;
 use rocket::shield::{NoSniff, Shield};
 use rocket::{Build, Rocket};
+use tokio::net::TcpSocket;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -61,6 +62,24 @@ pub fn runtime(workers: NonZeroUsize) -> io::Result<Runtime> {
         }
     };
     builder.thread_name("node").enable_all().build()
+}
+
+/// Takes an address without listening there: who connects to it is refused, and nobody is given it by the system.
+/// A server can still be started there.
+///
+/// Errors: somebody listens there.
+pub(crate) fn reserve(address: SocketAddr) -> Result<TcpSocket, Error> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    };
+    let reserve = |socket: TcpSocket| {
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(socket)
+    };
+    let reserved = socket.and_then(reserve);
+    reserved.map_err(|error| Error::Address(address, error))
 }
 
 /// A server that listens.

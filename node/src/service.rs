@@ -6,6 +6,7 @@
 
 mod acquaintances;
 mod causal;
+mod keepers;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +31,7 @@ use crate::driver::Driver;
 use crate::introduction::own_member;
 use crate::peers::Missed;
 use crate::service::acquaintances::Acquaintances;
+use crate::service::keepers::Keepers;
 use crate::{
     Call, Config, Failure, MembersChange, Path, Peer, Reply, Request, Returned, Timer, View,
 };
@@ -65,6 +67,7 @@ pub struct Service {
     /// Where clients of ZeroMQ are let in, once they are.
     pub zeromq: OnceLock<Vec<Endpoint>>,
     acquaintances: Acquaintances,
+    keepers: Keepers,
     /// Whether its start is over.
     settled: AtomicBool,
     /// Told when the node has left on somebody's request.
@@ -98,6 +101,7 @@ impl Service {
             memcached: OnceLock::new(),
             zeromq: OnceLock::new(),
             acquaintances: Acquaintances::default(),
+            keepers: Keepers::default(),
             settled: AtomicBool::new(false),
             left: Notify::new(),
         }
@@ -132,27 +136,6 @@ impl Service {
         }
     }
 
-    /// Whether the list of the network's members is known that all of them have decided on.
-    pub fn has_table(&self) -> bool {
-        let view = self.view();
-        view.table.as_ref().is_some_and(|table| table.version > 0)
-    }
-
-    /// Those that keep a key, the owner first, where members are listed; nobody while the list is not known.
-    pub fn keepers(&self, key: Id) -> Option<Vec<Peer>> {
-        self.scheme?;
-        let table = self.view().table.clone();
-        let Some(table) = table.filter(|table| table.version > 0) else {
-            return Some(Vec::new());
-        };
-        let keepers = table.layout().replicas(key).into_iter();
-        let present = |id| match self.view().me {
-            me if me.id == id => Some(me),
-            _ => table.member(id).map(|member| member.peer),
-        };
-        Some(keepers.filter_map(present).collect())
-    }
-
     /// The value under a key, if this node answers for it at this moment. What has expired is missing.
     pub fn read_here(&self, key: Id) -> Option<Option<Record>> {
         Some(live(self.record_here(key)?))
@@ -175,9 +158,11 @@ impl Service {
         if let Some(record) = self.read_here(key) {
             return Some(record);
         }
-        let has_copy = self.view().has_copy(key);
-        let record = has_copy.then(|| self.driver.content().read(key))?;
-        record.ok().map(live)
+        let is_keeper = self.is_keeper(key);
+        let has_copy = is_keeper || self.view().has_copy(key);
+        let record = has_copy.then(|| self.driver.content().read(key))?.ok()?;
+        // A listed member that was away may lack what others have: where it knows nothing they are asked.
+        (record.is_some() || !is_keeper).then(|| live(record))
     }
 
     /// Up to `limit` items that this node serves, clockwise from the one after an identifier up to its own place

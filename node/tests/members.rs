@@ -3,7 +3,6 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -11,34 +10,11 @@ use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::consul::StandIn;
+use support::listed::{here, listed, network, put};
 use support::process::Process;
 use support::{free_address, until};
 
 const PLACEMENTS: [&str; 4] = ["ring", "partitions", "rendezvous", "jump"];
-
-/// So many members, called n0, n1 and so on, which know each other.
-async fn network(count: usize, flags: &[&str]) -> Vec<Process> {
-    let addresses: Vec<SocketAddr> = (0..count).map(|_| free_address()).collect();
-    let listings = addresses.iter().enumerate();
-    let listings: Vec<String> = listings
-        .map(|(i, address)| format!("n{i}@{address}"))
-        .collect();
-    let list = listings.join(",");
-    let mut nodes: Vec<Process> = addresses
-        .iter()
-        .enumerate()
-        .map(|(i, address)| listed(&format!("n{i}"), *address, &list, flags))
-        .collect();
-    for node in &mut nodes {
-        node.is_ready().await;
-    }
-    nodes
-}
-
-fn listed(name: &str, address: SocketAddr, list: &str, flags: &[&str]) -> Process {
-    let base = ["--name", name, "--membership", "static", "--members", list];
-    Process::start(address, &[&base[..], flags].concat())
-}
 
 /// A node that is no member yet, beside these.
 async fn newcomer(name: &str, beside: &Process, flags: &[&str]) -> Process {
@@ -75,17 +51,6 @@ async fn call(node: &Process, method: Method, path: &str, body: Option<Value>) -
 async fn add(to: &Process, name: &str, node: &Process) -> (u16, Value) {
     let body = json!({"name": name, "address": node.address});
     call(to, Method::PUT, "/members", Some(body)).await
-}
-
-async fn put(node: &Process, keys: impl Iterator<Item = u32>) {
-    for key in keys {
-        let (path, value) = (format!("/kv/{key}"), format!("value {key}"));
-        let answer = node
-            .send(Method::PUT, &path, &value)
-            .await
-            .expect("an answer");
-        assert!(matches!(answer.0, 200 | 201), "{key}: {answer:?}");
-    }
 }
 
 /// Waits until all of these nodes find all of these keys.
@@ -141,11 +106,6 @@ async fn agree(nodes: &[&Process], names: &[&str]) -> u64 {
         );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-}
-
-async fn here(node: &Process, field: &str) -> u64 {
-    let (_, here) = node.get("/members/here").await.expect("an answer");
-    here[field].as_u64().unwrap_or(u64::MAX)
 }
 
 #[tokio::test]
@@ -229,8 +189,6 @@ async fn the_keys_of_a_killed_member_are_read_from_copies_and_come_back_to_it() 
         all_find(&[&nodes[0], &nodes[1], &nodes[3]], 0..20).await;
         // A write goes on, too: two of three copies are a majority.
         put(&nodes[1], 20..30).await;
-        // The clock tells lives apart by the second, and this one follows sooner.
-        let flags = [&flags[..], &["--incarnation", "4000000000"]].concat();
         nodes[2] = listed("n2", nodes[2].address, &addresses.join(","), &flags);
         nodes[2].is_ready().await;
         all_find(&nodes.iter().collect::<Vec<_>>(), 0..30).await;

@@ -71,6 +71,9 @@ pub(crate) async fn look(client: &Client, network: &Network) -> Vec<Member> {
                 Ok(mut info) => {
                     if network.settings.is_listed() {
                         info.listed = listed::look(client, &process.address).await.ok();
+                        // Of the same moment as what is judged, for copies may have gone since.
+                        let here = info.listed.as_ref().map(|listed| listed.here.keys);
+                        info.keys = here.unwrap_or(info.keys);
                     }
                     Sight::Answers(Box::new(info))
                 }

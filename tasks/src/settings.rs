@@ -6,7 +6,7 @@ use clap::{Args as _, FromArgMatches as _};
 use dht::Id;
 use dht::message::Routing;
 use dht::ownership::Ownership;
-use dht::placement::Scheme;
+use dht::placement::{Hash, Scheme};
 use node::config::{Membership, Placement};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -72,6 +72,18 @@ pub(crate) struct Settings {
     #[arg(long, env = "DHT_POSITIONS", value_name = "N", hide_env = true)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) positions: Option<u16>,
+
+    /// What gives places on the ring to listed members and keys, with `--placement ring`: sha1, or murmur3 as
+    /// usual among clients of memcached [default: sha1]
+    #[arg(
+        long,
+        env = "DHT_HASH",
+        value_name = "HASH",
+        value_parser = PossibleValuesParser::new(["sha1", "murmur3"]).map(named::<Hash>),
+        hide_env = true
+    )]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hash: Option<Hash>,
 
     /// Where Consul is, with `--membership consul` [default: CONSUL_HTTP_ADDR, or http://127.0.0.1:8500]
     #[arg(long, env = "DHT_CONSUL", value_name = "URL", hide_env = true)]
@@ -249,6 +261,7 @@ impl Settings {
                 self.partitions.map(|count| count.to_string()),
             ),
             ("--positions", self.positions.map(|count| count.to_string())),
+            ("--hash", self.hash.map(|hash| hash_name(hash).to_owned())),
             ("--consul", self.consul.clone()),
             ("--service", self.service.clone()),
             ("--memcached-port", self.memcached.then(|| "0".to_owned())),
@@ -285,7 +298,11 @@ impl Settings {
         match self.placement {
             // A number is its own identifier there, however many partitions there are.
             Some(Placement::Partitions) => Scheme::Partitions { count: 1 }.identify(key),
-            _ => Id::of_key(key),
+            // It is the same for any number of positions, and that of a Chord ring but for murmur3.
+            _ => {
+                let (positions, hash) = (1, self.hash.unwrap_or_default());
+                Scheme::Ring { positions, hash }.identify(key)
+            }
         }
     }
 
@@ -334,6 +351,14 @@ pub(crate) fn routing_name(routing: Routing) -> &'static str {
     }
 }
 
+/// What the node calls this hash.
+fn hash_name(hash: Hash) -> &'static str {
+    match hash {
+        Hash::Sha1 => "sha1",
+        Hash::Murmur3 => "murmur3",
+    }
+}
+
 /// What has this name where it is kept, too.
 fn named<T: DeserializeOwned>(name: String) -> T {
     serde_json::from_value(Value::String(name)).expect("one of the possible values")
@@ -359,6 +384,7 @@ pub(crate) mod tests {
             placement: None,
             partitions: None,
             positions: None,
+            hash: None,
             consul: None,
             service: None,
             successors: 4,

@@ -65,12 +65,38 @@ fn a_listed_member_that_is_killed_is_made_up_for() {
 }
 
 #[test]
+fn keys_and_members_of_a_ring_may_be_placed_by_murmur3() {
+    let net = Net::new();
+    net.json("boot --membership static --hash murmur3 --replicas 1 --store memory");
+    net.json("put hello world");
+    net.json("put 7 seven");
+    // MurmurHash3 of 32 bits of these keys, worked out by another implementation.
+    for (key, value, hash) in [("hello", "world", "248bfa47"), ("7", "seven", "23ea8628")] {
+        let got = net.json(&format!("get {key}"));
+        assert_eq!(got["value"], value);
+        let id = got["key"].as_str().expect("an identifier");
+        assert!(id.starts_with(hash), "{id}");
+    }
+    assert_eq!(net.json("add")["ideal"], true);
+    let scheme = &net.json("nodeinfo")["scheme"];
+    assert_eq!(scheme["ring"]["hash"], "murmur3");
+    assert_eq!(net.keys().iter().sum::<u64>(), 2);
+    net.json("del hello");
+    assert_eq!(net.keys().iter().sum::<u64>(), 1);
+}
+
+#[test]
 fn what_does_not_go_together_is_refused_at_the_start() {
     let net = Net::new();
     for (flags, reason) in [
         ("--placement partitions", "complete list of members"),
         ("--membership static --ownership predecessor", "ownership"),
         ("--membership static --trace", "only nodes of a ring"),
+        ("--hash murmur3", "complete list of members"),
+        (
+            "--membership static --placement jump --hash murmur3",
+            "placement = jump has none",
+        ),
     ] {
         let output = net.output(&format!("boot {flags}"));
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

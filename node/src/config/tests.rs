@@ -104,6 +104,13 @@ fn the_defaults_are_those_that_the_help_names() {
         assert_eq!(config.name, "127.0.0.1:10001");
         assert_eq!(config.me.id, Id::of(b"127.0.0.1:10001"));
         assert!(config.me.incarnation >= 1_700_000_000, "seconds since 1970");
+        let end = config
+            .silent_until
+            .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        assert_eq!(
+            end.map(|end| end.as_secs()),
+            Some(u64::from(config.me.incarnation) + 1)
+        );
     });
 }
 
@@ -149,7 +156,7 @@ fn every_key_can_stand_in_the_environment() {
             (config.name.as_str(), config.network.as_str()),
             ("007", "42")
         );
-        assert_eq!(config.me.incarnation, 9);
+        assert_eq!((config.me.incarnation, config.silent_until), (9, None));
         assert_eq!(config.trace, Some("1.jsonl".into()));
         assert!(config.fault_injection);
         assert!(matches!(config.entry, Entry::Ring(ring) if ring.len() == 2));

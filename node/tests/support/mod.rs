@@ -8,6 +8,7 @@
 )]
 
 pub mod consul;
+pub mod listed;
 pub mod memcached;
 pub mod process;
 
@@ -112,6 +113,7 @@ fn config(ownership: Ownership, name: &str, me: Peer, entry: Entry) -> Config {
     Config {
         name: name.to_owned(),
         me,
+        silent_until: None,
         network: NETWORK.to_owned(),
         entry,
         ownership,
