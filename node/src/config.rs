@@ -423,7 +423,7 @@ fn resolve(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
-fn seconds_since_1970() -> u32 {
+pub(crate) fn seconds_since_1970() -> u32 {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dht::listed;
 use dht::store::Store as _;
@@ -88,6 +88,7 @@ async fn live(config: &Config) -> Result<(), Error> {
         peers = peers.with_faults();
     }
     let content = content(config)?;
+    be_another_life(config, &content).await;
     let (node, trace) = machine(config, &content)?;
     let driver = Driver::new(node, peers, content, trace);
     let service = Arc::new(Service::new(driver, config));
@@ -179,6 +180,17 @@ async fn let_zeromq_in(service: &Arc<Service>, config: &Config) -> Result<zeromq
     Ok(door)
 }
 
+/// Waits for the next second where this one is the incarnation: a life that has ended within it had the same, and so
+/// would be the same writer of a causal store, though its content is gone.
+async fn be_another_life(config: &Config, content: &Content) {
+    let incarnation = config.me.incarnation;
+    let is_new = content.number().is_none_or(|store| store == incarnation);
+    let may_be_same = is_new && matches!(config.entry, Entry::Causal(_));
+    while may_be_same && config::seconds_since_1970() == incarnation {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// The state machine, and where all that happens to it is written down, if anywhere.
 fn machine(config: &Config, content: &Content) -> Result<(Machine, Option<Trace>), Error> {
     if let Entry::Listed(listed) = &config.entry {
@@ -192,11 +204,8 @@ fn machine(config: &Config, content: &Content) -> Result<(Machine, Option<Trace>
         return Ok((Machine::Listed(node), None));
     }
     if let Entry::Causal(causal) = &config.entry {
-        let store = content.number().unwrap_or(config.me.incarnation);
         let settings = dht::causal::Config {
-            store,
-            // Only a disk knows better: a node that kept its content in memory looks new whenever it starts.
-            is_first_life: store == config.me.incarnation,
+            store: content.number().unwrap_or(config.me.incarnation),
             view: causal.view.clone(),
             shards: causal.shards,
         };
