@@ -126,7 +126,7 @@ impl<A: Address> Causal<A> {
         let blank = || self.witnesses.blank.iter().map(|(node, _)| node);
         let needed = match self.beats {
             ..COMPLETE_BEATS => expected,
-            ..PATIENT_BEATS => quorum(expected),
+            COMPLETE_BEATS..PATIENT_BEATS => quorum(expected),
             _ if blank().chain([&self.me.address]).any(has_lived) => quorum(expected),
             _ => majority(expected),
         };
