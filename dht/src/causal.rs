@@ -16,6 +16,7 @@
 //!
 //! Causal memory: Ahamad and others, *Causal Memory: Definitions, Implementation, and Programming* (1995).
 
+pub mod found;
 pub mod layout;
 pub mod message;
 pub mod roster;
@@ -47,6 +48,7 @@ use self::compare::Comparing;
 use self::content::Content;
 use self::decide::Proposal;
 use self::forward::Sought;
+use self::found::{Founding, Witnesses};
 use self::layout::Layout;
 use self::meet::Acquaintance;
 use self::message::{Ask, Call, Decree, Failure, Returned, Told};
@@ -73,9 +75,7 @@ use crate::view::{Phase, View};
 pub struct Config<A> {
     /// Which store the node runs on: the incarnation in which that was made, at least 1.
     pub store: u32,
-    /// Whether the node has never run before, on any store: only then can nothing be forgotten.
-    pub is_first_life: bool,
-    /// The nodes of the view, itself included. They start with a layout of just these.
+    /// The nodes of the view, itself included. They start with a layout of just these, unless they hear of another.
     pub view: BTreeSet<A>,
     /// How many shards they begin with; nothing where they are not divided, and of a node that comes later.
     pub shards: Option<u32>,
@@ -100,6 +100,11 @@ pub struct Causal<A> {
     beats: u32,
     roster: Roster<A>,
     acquaintance: Acquaintance<A>,
+    /// How everything began; nothing while it may be about to begin.
+    founding: Option<Founding>,
+    witnesses: Witnesses<A>,
+    /// Whether it has once been told all that there was when it began on its store.
+    is_resident: bool,
     /// The layout whose content is in force here.
     layout: Layout<A>,
     /// The last decision: of the layout in force, or of the one that comes next.
@@ -175,6 +180,9 @@ impl<A: Address> Causal<A> {
             beats: 0,
             roster,
             acquaintance: Acquaintance::default(),
+            founding: None,
+            witnesses: Witnesses::default(),
+            is_resident: false,
             layout,
             decree,
             content,
@@ -281,6 +289,7 @@ impl<A: Address> Causal<A> {
         };
         match ask {
             Ask::Meet(news) => {
+                self.witness(from, &news);
                 self.learn(news, out);
                 self.tell_news(ticket, out);
             }
@@ -311,6 +320,9 @@ impl<A: Address> Causal<A> {
         };
         match (about, *told) {
             (About::Meet(node), told) => {
+                if let Told::News(news) = &told {
+                    self.witness(from, news);
+                }
                 self.learned(told, out);
                 self.met_or_missed(&node, true, out);
             }
@@ -374,7 +386,8 @@ impl<A: Address> Causal<A> {
     /// A quarter of a second has passed.
     fn beat(&mut self, out: &mut Vec<Action<A>>) {
         self.beats += 1;
-        self.meet_next(out);
+        self.meet_some(out);
+        self.look_at_founding(out);
         self.look_for_lost(out);
         self.spread_again(out);
         self.give_up_writes(out);

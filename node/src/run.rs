@@ -207,11 +207,8 @@ fn machine(config: &Config, content: &Content) -> Result<(Machine, Option<Trace>
         return Ok((Machine::Listed(node), None));
     }
     if let Entry::Causal(causal) = &config.entry {
-        let store = content.number().unwrap_or(config.me.incarnation);
         let settings = dht::causal::Config {
-            store,
-            // Only a disk knows better: a node that kept its content in memory looks new whenever it starts.
-            is_first_life: store == config.me.incarnation,
+            store: content.number().unwrap_or(config.me.incarnation),
             view: causal.view.clone(),
             shards: causal.shards,
         };

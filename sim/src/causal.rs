@@ -1,5 +1,5 @@
 //! Causal: a causal store in virtual time, from one seed: bad messages, partitions, deaths with and without
-//! their disks, a change of the shards, and clients that move between the nodes.
+//! their disks, nodes that keep all in memory, a change of the shards, and clients that move between the nodes.
 //!
 //! [`network`] carries and breaks, [`client`]s come and go, [`judge`] knows what happened before what. At the end
 //! everything is repaired, and after a while of quiet all must be as it should.
@@ -8,6 +8,7 @@ pub mod client;
 pub mod judge;
 pub mod network;
 mod quiet;
+mod returner;
 pub mod swarm;
 mod trouble;
 
@@ -38,6 +39,9 @@ pub struct Plan {
     pub latency: Latency,
     /// What goes wrong with them.
     pub faults: Faults,
+    /// Whether nodes keep everything in memory, so that whoever dies has lost it, and does not even know that it
+    /// has lived before.
+    pub in_memory: bool,
 }
 
 /// What came of a run.
@@ -91,13 +95,15 @@ impl Plan {
             },
             Latency::Cube { side_us: 20_000 },
         ];
+        let latency = latencies[random.below(4) as usize];
         Plan {
             seed,
             nodes,
             shards,
             minutes,
-            latency: latencies[random.below(4) as usize],
+            latency,
             faults,
+            in_memory: random.below(4) == 0,
         }
     }
 
@@ -179,6 +185,7 @@ impl Run {
                 }
                 _ => {}
             }
+            self.trouble.returners.look(&self.network, &mut self.judge);
             for (ticket, returned) in std::mem::take(&mut self.network.returned) {
                 self.clients
                     .returned(ticket, &returned, &mut self.network, &mut self.judge);

@@ -13,7 +13,7 @@ use sim::causal::{Plan, Report, Run};
 /// Seeds that once broke something, of 9 nodes in 3 shards for 5 minutes, and what it was.
 ///
 /// Another protocol makes another story of a seed.
-const ONCE_BROKEN: [(u64, &str); 12] = [
+const ONCE_BROKEN: [(u64, &str); 18] = [
     (
         1,
         "an isolated node took what only lost nodes had written for the work of strangers",
@@ -55,6 +55,30 @@ const ONCE_BROKEN: [(u64, &str); 12] = [
     (
         314,
         "whoever had all that it needed waited for what nobody needed any more",
+    ),
+    (
+        32,
+        "whoever had lost its memory, and was cut off, took itself for a founder and served nothing",
+    ),
+    (
+        46,
+        "whoever had lost its disk, and was cut off, took itself for a founder and served nothing",
+    ),
+    (
+        6,
+        "whoever had lost its memory served when those it knew of had told it what they have, not all",
+    ),
+    (
+        13,
+        "whoever had lost its memory served when those it knew of had told it what they have, not all",
+    ),
+    (
+        14,
+        "whoever had lost its disk served when those it knew of had told it what they have, not all",
+    ),
+    (
+        48,
+        "what a lost store had shown was pending at its writer, which did not tell of it",
     ),
 ];
 

@@ -192,7 +192,6 @@ mod tests {
         };
         let config = Config {
             store: 1,
-            is_first_life: true,
             view: [1, 2, 3].into(),
             shards: None,
         };

@@ -2,9 +2,11 @@
 
 use alloc::vec::Vec;
 
+use super::log::batch;
 use super::message::{Ask, Told};
 use super::sync::Then;
 use super::vector::Vector;
+use super::write::Write;
 use super::{About, Causal};
 use crate::event::{Action, Ticket};
 use crate::peer::{Address, Peer};
@@ -66,16 +68,27 @@ impl<A: Address> Causal<A> {
     ) {
         let shard = self.shard().filter(|shard| {
             let is_replica = self.layout.shard(&from.address) == Some(*shard);
-            is_replica && epoch == self.layout.epoch && self.content.is_whole()
+            let is_known = self.founding.is_some() && self.content.is_whole();
+            is_replica && epoch == self.layout.epoch && is_known
         });
         let Some(shard) = shard else {
             return self.tell_news(ticket, out);
         };
         let told = Told::Lacks {
-            writes: self.content.log.since(vector),
+            writes: self.news_for(vector),
             vector: self.content.vector(shard),
         };
         self.when_durable(Then::Tell(ticket, told.into()), out);
+    }
+
+    /// What a replica that has this much lacks: also own writes that do not show yet, for if it had them before it
+    /// lost its store, it may have shown them.
+    fn news_for(&self, vector: &Vector) -> Option<Vec<Write>> {
+        let mut writes = self.content.log.since(vector)?;
+        let kept = self.content.pending.iter().filter(|own| own.is_kept);
+        let lacks = kept.filter(|own| own.write.number > vector.last(self.writer));
+        writes.extend(batch(lacks.map(|own| &own.write)));
+        Some(writes)
     }
 
     pub(super) fn compare_told(
@@ -151,8 +164,11 @@ impl<A: Address> Causal<A> {
         let mut unseen = self.content.greets.iter();
         let is_waiting = unseen.any(|node| self.roster.peer_in(node).is_some());
         let is_patient = self.beats.saturating_sub(self.content.since) < PATIENCE_BEATS;
-        if !is_waiting || !is_patient {
+        let is_due = !is_waiting || !is_patient;
+        if is_due && self.has_been_told() && !self.content.serves {
             self.content.serves = true;
+            self.is_resident = true;
+            self.keep_layout(out);
         }
         let epoch = self.layout.epoch;
         if self.vouches() && self.vouched() < epoch {
@@ -163,7 +179,8 @@ impl<A: Address> Causal<A> {
     /// Whether this replica has all that any other had before it began, so that its copies count.
     pub(super) fn vouches(&self) -> bool {
         let mut owes = self.content.owes.iter();
-        self.content.is_whole() && owes.all(|node| self.is_gone(node))
+        let is_told = owes.all(|node| self.is_gone(node));
+        self.founding.is_some() && self.content.is_whole() && is_told
     }
 }
 

@@ -300,7 +300,7 @@ impl<A: Address> Causal<A> {
     fn votes(&self) -> bool {
         let seat = self.layout.seat(&self.me.address);
         seat.is_some_and(|seat| match seat.store {
-            0 => self.config.is_first_life,
+            0 => self.is_founder(),
             store => store == self.config.store,
         })
     }

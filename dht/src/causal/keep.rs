@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::content::Pending;
+use super::found::Founding;
 use super::log::Log;
 use super::message::Decree;
 use super::relocate::Former;
@@ -34,8 +35,8 @@ struct Place<A> {
     decree: Decree<A>,
     former: Option<Former<A>>,
     owes: Vec<A>,
-    /// Whether it has had this store since the first layout.
-    is_first_life: bool,
+    founding: Option<Founding>,
+    is_resident: bool,
 }
 
 /// An own write that does not show yet, or no more has to be kept as such.
@@ -67,7 +68,8 @@ impl<A: Address> Causal<A> {
         self.layout = place.layout;
         self.decree = place.decree;
         self.former = place.former;
-        self.config.is_first_life = place.is_first_life;
+        self.founding = place.founding;
+        self.is_resident = place.is_resident;
         self.content = self.empty_content();
         self.content.owes = place.owes.into_iter().collect::<BTreeSet<A>>();
         if let Some(shown) = find(SHOWN).and_then(|(_, bytes)| read::<Shown>(bytes)) {
@@ -115,7 +117,8 @@ impl<A: Address> Causal<A> {
             decree: self.decree.clone(),
             former: self.former.clone(),
             owes: self.content.owes.iter().cloned().collect(),
-            is_first_life: self.config.is_first_life,
+            founding: self.founding.clone(),
+            is_resident: self.is_resident,
         };
         let notes = [note(PLACE, &place), note(VOTE, &self.acceptor)].into();
         self.note(notes, out);

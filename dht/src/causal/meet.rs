@@ -3,13 +3,13 @@
 //! Who is not heard of for a while is taken out of the view by whoever notices; who finds itself taken out
 //! announces itself again, and so does whoever starts.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use super::message::{Ask, Failure, News, Operation, Told};
 use super::roster::{Entry, Status};
 use super::seen::Seen;
-use super::{About, Causal};
+use super::{About, Causal, roster};
 use crate::event::{Action, Ticket};
 use crate::peer::{Address, Peer};
 
@@ -53,12 +53,16 @@ impl<A: Address> Causal<A> {
             Some(known) if known.peer.incarnation == self.me.incarnation => known.serial,
             _ => 0,
         };
+        let mut stores = BTreeSet::from([self.config.store]);
+        if self.founding.is_some() && !self.is_founder() {
+            stores.insert(roster::FORGOTTEN);
+        }
         self.roster.take(Entry {
             peer: self.me.clone(),
             serial: serial + 1,
             status: Status::In,
             vouches,
-            stores: [self.config.store].into(),
+            stores,
         });
     }
 
@@ -78,8 +82,18 @@ impl<A: Address> Causal<A> {
         heard.insert(from.address.clone(), self.beats);
     }
 
+    /// Meets another node, and more of them as long as it does not know how everything began.
+    pub(super) fn meet_some(&mut self, out: &mut Vec<Action<A>>) {
+        let others = self.roster.view().count().saturating_sub(1);
+        let meetings = match self.has_begun() {
+            true => 1,
+            false => others.clamp(1, MEETINGS_MAX),
+        };
+        (0..meetings).for_each(|_| self.meet_next(out));
+    }
+
     /// Meets the node whose turn it is; one that was lost only now and then.
-    pub(super) fn meet_next(&mut self, out: &mut Vec<Action<A>>) {
+    fn meet_next(&mut self, out: &mut Vec<Action<A>>) {
         let is_for_lost = self.beats.is_multiple_of(LOST_TURN);
         let is_due = |entry: &&Entry<A>| match entry.status {
             Status::In => entry.peer.address != self.me.address,
@@ -117,6 +131,7 @@ impl<A: Address> Causal<A> {
         News {
             roster: self.roster.clone(),
             decree: self.decree.clone(),
+            founding: self.founding.clone(),
         }
     }
 
@@ -133,7 +148,11 @@ impl<A: Address> Causal<A> {
             }
             self.keep_roster(out);
         }
-        self.learn_decree(news.decree, out);
+        let founding = news.founding;
+        match founding.is_some_and(|founding| self.learn_founding(founding, out)) {
+            true => self.join(news.decree, out),
+            false => self.learn_decree(news.decree, out),
+        }
     }
 
     /// The same, if that is what an answer says.
@@ -237,6 +256,9 @@ impl<A: Address> Causal<A> {
 
 /// Beats without a word after which a node is taken out of the view: 10 s.
 const LOST_BEATS: u32 = 40;
+
+/// Meetings on a beat at most.
+const MEETINGS_MAX: usize = 16;
 
 /// Of so many meetings one may be with a lost node.
 const LOST_TURN: u32 = 4;

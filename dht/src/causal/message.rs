@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::causal::found::Founding;
 use crate::causal::layout::Layout;
 use crate::causal::roster::Roster;
 use crate::causal::seen::Seen;
@@ -109,6 +110,8 @@ pub struct News<A> {
     pub roster: Roster<A>,
     /// The last decision.
     pub decree: Decree<A>,
+    /// How everything began; nothing where the node does not know.
+    pub founding: Option<Founding>,
 }
 
 /// What the members of one layout decide together: the next one, and with which writes it begins.

@@ -130,6 +130,7 @@ impl<A: Address> Causal<A> {
 
     /// What this node can give of a shard under a layout, if anything.
     fn given(&self, epoch: u32, shard: u32) -> Option<Given> {
+        self.founding.as_ref()?;
         let own = self.shard();
         let is_present = epoch == self.layout.epoch;
         if is_present && own == Some(shard) {

@@ -42,14 +42,18 @@ impl<A: Address> Causal<A> {
     /// Something was decided.
     pub(super) fn learn_decree(&mut self, decree: Decree<A>, out: &mut Vec<Action<A>>) {
         let (known, epoch) = (self.decree.layout.epoch, decree.layout.epoch);
-        if epoch == known && self.is_newcomer_to(&decree) {
-            return self.jump(decree, out);
-        }
         if epoch <= known {
             return;
         }
-        // Whose copies do not count has nothing that others have not.
-        let is_of_it = self.shard().is_none() || self.vouches();
+        let is_of_it = match self.shard() {
+            // Whose copies do not count has nothing that others have not.
+            Some(_) => self.vouches(),
+            // A place that an earlier life was given may have been used by that.
+            None => {
+                let seat = decree.layout.seat(&self.me.address);
+                seat.is_none_or(|seat| seat.store == self.config.store)
+            }
+        };
         let follows = self.layout.epoch + 1 == epoch && is_of_it;
         match follows {
             true => self.set_out(decree, out),
@@ -57,12 +61,11 @@ impl<A: Address> Causal<A> {
         }
     }
 
-    /// Whether it has begun with a layout of its own, which is not that of those who were there before.
-    fn is_newcomer_to(&self, decree: &Decree<A>) -> bool {
-        let is_first = self.layout.epoch == 1 && self.decree.layout.epoch == 1;
-        let me = &self.me.address;
-        let is_told = self.layout.seat(me).is_some() && decree.layout.seat(me).is_none();
-        is_first && is_told && self.vouched() == 0
+    /// Takes the layout of those who were there before, which need not be the one that it has begun with.
+    pub(super) fn join(&mut self, decree: Decree<A>, out: &mut Vec<Action<A>>) {
+        if decree != self.decree {
+            self.jump(decree, out);
+        }
     }
 
     /// Goes from the layout in force to the one that follows.
@@ -242,6 +245,7 @@ impl<A: Address> Causal<A> {
             self.content.greets.clear();
         }
         self.content.is_partial = !is_whole;
+        self.is_resident = true;
         self.keep_layout(out);
         let notes = [self.seen_note()].into();
         self.note(notes, out);

@@ -30,7 +30,7 @@ pub struct Entry<A> {
     pub status: Status,
     /// Up to which layout it has all that its shard had, so that its copies count; 0 if none.
     pub vouches: u32,
-    /// The stores that it ever ran on, the last one included.
+    /// The stores that it ever ran on, the last one included, and [`FORGOTTEN`] where it does not know of all.
     pub stores: BTreeSet<u32>,
 }
 
@@ -188,6 +188,9 @@ impl<A: Address> Roster<A> {
             .binary_search_by(|entry| entry.peer.address.cmp(address))
     }
 }
+
+/// Stands for the stores that a node may have had before the one that it runs on, and nobody remembers.
+pub(crate) const FORGOTTEN: u32 = 0;
 
 /// Nodes that a roster has room for, those that are gone included. As many seats has a layout, and as many
 /// numbers a clock for them.

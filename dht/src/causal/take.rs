@@ -57,7 +57,8 @@ impl<A: Address> Causal<A> {
 
     /// Whether writes of the layout in force are taken in: not while nobody knows where it ends.
     pub(super) fn takes_writes(&self) -> bool {
-        !self.has_told() && (self.content.is_whole() || self.content.target.is_some())
+        let has_base = self.content.is_whole() || self.content.target.is_some();
+        self.founding.is_some() && !self.has_told() && has_base
     }
 
     /// Whether it has told what it has, so that it must not have more until it is decided what that is good for.

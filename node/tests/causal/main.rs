@@ -2,6 +2,7 @@
 //! what happens to a store whose nodes are cut off, killed, added and divided anew.
 
 mod api;
+mod memory;
 mod mistakes;
 mod namespaces;
 mod store;

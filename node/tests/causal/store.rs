@@ -18,6 +18,8 @@ pub(crate) struct Node {
     folder: TempDir,
     /// What the executable is run by, if not directly.
     within: Vec<String>,
+    /// How it is told where to keep its content.
+    storage: &'static [&'static str],
 }
 
 impl Node {
@@ -28,15 +30,33 @@ impl Node {
         shards: Option<u32>,
         within: &[&str],
     ) -> Node {
+        let within = within.iter().map(|word| (*word).to_owned()).collect();
+        Node::start_on(DISK, address, view, shards, within)
+    }
+
+    fn start_on(
+        storage: &'static [&'static str],
+        address: SocketAddr,
+        view: &str,
+        shards: Option<u32>,
+        within: Vec<String>,
+    ) -> Node {
         let folder = TempDir::new().expect("a temporary folder");
-        let within: Vec<String> = within.iter().map(|word| (*word).to_owned()).collect();
-        let child = spawn(address, view, shards, &within, &folder);
+        let child = spawn(storage, address, view, shards, &within, &folder);
         Node {
             child,
             address,
             folder,
             within,
+            storage,
         }
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([name, &pid]).status();
+        assert!(sent.expect("kill runs").success(), "{name}");
     }
 
     /// Kills it, with no time to say anything.
@@ -45,10 +65,18 @@ impl Node {
         let _ = self.child.kill().and_then(|()| self.child.wait());
     }
 
-    /// Starts it again on its disk.
+    /// Starts it again, on its disk if it has one.
     pub(crate) fn restart(&mut self, view: &str, shards: Option<u32>) {
         self.kill();
-        self.child = spawn(self.address, view, shards, &self.within, &self.folder);
+        let within = &self.within;
+        self.child = spawn(
+            self.storage,
+            self.address,
+            view,
+            shards,
+            within,
+            &self.folder,
+        );
     }
 
     pub(crate) fn log(&self) -> String {
@@ -63,6 +91,7 @@ impl Drop for Node {
 }
 
 fn spawn(
+    storage: &[&str],
     address: SocketAddr,
     view: &str,
     shards: Option<u32>,
@@ -81,7 +110,7 @@ fn spawn(
         .open(folder.path().join("log"));
     command
         .args(words)
-        .args(["--store", "disk", "--data", "data"])
+        .args(storage)
         .env("SOCKET_ADDRESS", address.to_string())
         .env("VIEW", view)
         .current_dir(folder.path())
@@ -114,6 +143,15 @@ pub(crate) struct Told {
 impl Store {
     /// So many nodes on free ports, in so many shards, all of them ready.
     pub(crate) async fn boot(count: usize, shards: Option<u32>) -> Store {
+        Store::boot_on(DISK, count, shards).await
+    }
+
+    /// The same, of nodes whose content dies with them.
+    pub(crate) async fn boot_in_memory(count: usize, shards: Option<u32>) -> Store {
+        Store::boot_on(&["--store", "memory"], count, shards).await
+    }
+
+    async fn boot_on(storage: &'static [&'static str], count: usize, shards: Option<u32>) -> Store {
         // All are taken at the same time, or one might be given twice.
         let listeners: Vec<_> = (0..count)
             .map(|_| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port"))
@@ -126,7 +164,7 @@ impl Store {
         let view = joined(&addresses);
         let nodes = addresses
             .iter()
-            .map(|address| Node::start(*address, &view, shards, &[]));
+            .map(|address| Node::start_on(storage, *address, &view, shards, Vec::new()));
         let store = Store::of(nodes.collect());
         for place in 0..count {
             store.is_ready(place).await;
@@ -269,6 +307,8 @@ pub(crate) fn joined(addresses: &[SocketAddr]) -> String {
     texts.join(",")
 }
 
+/// A disk of its own, in the folder where it runs.
+const DISK: &[&str] = &["--store", "disk", "--data", "data"];
 const PATIENCE: Duration = Duration::from_secs(40);
 /// How long a node may have to wait for others, which are busy or taken for dead only after a while.
 const BUSY: Duration = Duration::from_secs(20);

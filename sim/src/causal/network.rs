@@ -145,7 +145,6 @@ impl Network {
             node: None,
             config: Config {
                 store: 1,
-                is_first_life: true,
                 view,
                 shards,
             },
@@ -174,7 +173,6 @@ impl Network {
             incarnation: host.incarnation,
         };
         let mut node = Causal::new(me, host.config.clone());
-        host.config.is_first_life = false;
         node.restore(&host.disk.notes());
         host.node = Some(node);
         let first_us = self.now_us + self.random.below(BEAT_US);

@@ -5,9 +5,11 @@
 use std::collections::BTreeSet;
 
 use dht::causal::message::Call;
+use dht::causal::roster::Entry;
 
 use super::Plan;
 use super::network::{Address, Due, Network};
+use super::returner::Returners;
 use crate::random::Random;
 
 /// What is to go wrong.
@@ -22,6 +24,9 @@ pub(super) struct Trouble {
     newcomer_us: Option<u64>,
     newcomer: Option<Address>,
     nodes: u32,
+    /// Whether every death loses everything.
+    in_memory: bool,
+    pub(super) returners: Returners,
 }
 
 impl Trouble {
@@ -37,6 +42,8 @@ impl Trouble {
             deaths: 0,
             lost_disks: 0,
             nodes: plan.nodes,
+            in_memory: plan.in_memory,
+            returners: Returners::default(),
             random,
         }
     }
@@ -99,6 +106,13 @@ impl Trouble {
     }
 
     fn kill(&mut self, network: &mut Network, at: Address, keeps: bool) {
+        let keeps = keeps && !self.in_memory;
+        if !keeps {
+            if !self.may_lose(network) {
+                return;
+            }
+            self.returners.loses(network, at);
+        }
         network.kill(at, keeps);
         self.deaths += 1;
         self.lost_disks += u64::from(!keeps);
@@ -117,7 +131,13 @@ impl Trouble {
             let is_there = Some(layout.epoch) == last;
             let seat = layout.seat(&at);
             // A new layout has given it its vote back.
-            let votes = seat.is_none_or(|seat| seat.store.max(1) == network.store_number(at));
+            let is_known = |own: &Entry<Address>| {
+                seat.is_none_or(|seat| match seat.store {
+                    0 => own.stores.len() == 1,
+                    store => store == network.store_number(at),
+                })
+            };
+            let votes = own.is_some_and(is_known);
             network.is_up(at) && is_there && votes && (counts || seat.is_none())
         })
     }

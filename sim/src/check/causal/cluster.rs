@@ -115,7 +115,6 @@ impl Cluster {
         for at in 0..REPLICAS {
             let config = Config {
                 store: 1,
-                is_first_life: true,
                 view: (0..REPLICAS as u32).collect(),
                 shards: None,
             };
