@@ -250,7 +250,10 @@ impl<A: Address> Causal<A> {
 
     /// Whether it answers for keys of its shard.
     pub fn is_ready(&self) -> bool {
-        self.content.serves && self.shard().is_some() && !self.is_deleted()
+        self.content.serves
+            && !self.content.is_ahead
+            && self.shard().is_some()
+            && !self.is_deleted()
     }
 
     /// The layout whose content it has in force, and the last that was decided.

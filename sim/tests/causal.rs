@@ -13,7 +13,7 @@ use sim::causal::{Plan, Report, Run};
 /// Seeds that once broke something, of 9 nodes in 3 shards for 5 minutes, and what it was.
 ///
 /// Another protocol makes another story of a seed.
-const ONCE_BROKEN: [(u64, &str); 18] = [
+const ONCE_BROKEN: [(u64, &str); 22] = [
     (
         1,
         "an isolated node took what only lost nodes had written for the work of strangers",
@@ -79,6 +79,22 @@ const ONCE_BROKEN: [(u64, &str); 18] = [
     (
         48,
         "what a lost store had shown was pending at its writer, which did not tell of it",
+    ),
+    (
+        334,
+        "records of the next layout's beginning were shown before it was in force",
+    ),
+    (
+        356,
+        "records of the next layout's beginning were shown before it was in force",
+    ),
+    (
+        420,
+        "of two members one had lost its store, and nothing could be decided any more",
+    ),
+    (
+        809,
+        "of two members one had lost its store, and nothing could be decided any more",
     ),
 ];
 

@@ -158,6 +158,9 @@ impl<A: Address> Causal<A> {
             self.note(notes, out);
             self.sync(out);
         }
+        if self.has_cut() {
+            self.content.is_ahead = false;
+        }
         if self.content.is_partial {
             return;
         }

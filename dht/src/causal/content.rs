@@ -35,6 +35,9 @@ pub(super) struct Content<A> {
     pub(super) greets: BTreeSet<A>,
     /// Whether records are stored that what it shows does not tell of.
     pub(super) is_partial: bool,
+    /// Whether records of what the next layout begins with are stored already, which it must not show before it
+    /// has all of that. What it tells others write by write is right.
+    pub(super) is_ahead: bool,
     /// What it must have to be no longer partial, once all pages are there.
     pub(super) target: Option<Vector>,
     /// Whether it answers clients.
@@ -84,6 +87,7 @@ impl<A: Address> Content<A> {
             greets: owes.clone(),
             owes,
             is_partial: false,
+            is_ahead: false,
             target: None,
             serves: false,
             since: 0,

@@ -34,7 +34,8 @@ pub(super) struct Proposal<A> {
     accepted: Option<(Ballot, Decree<A>)>,
     /// What is proposed.
     decree: Option<Decree<A>>,
-    accepts: BTreeSet<A>,
+    /// Who has accepted that, and whether it remembers all that it ever promised.
+    accepts: BTreeMap<A, bool>,
     /// The beat in which it began.
     since: u32,
 }
@@ -51,7 +52,7 @@ impl<A: Address> Causal<A> {
                 promises: BTreeMap::new(),
                 accepted: None,
                 decree: None,
-                accepts: BTreeSet::new(),
+                accepts: BTreeMap::new(),
                 since: self.beats,
             }
             .into(),
@@ -71,7 +72,7 @@ impl<A: Address> Causal<A> {
         let (ballot, epoch) = (proposal.ballot, self.layout.epoch + 1);
         let has_answered = |node: &A| match &proposal.decree {
             None => proposal.promises.contains_key(node),
-            Some(_) => proposal.accepts.contains(node),
+            Some(_) => proposal.accepts.contains_key(node),
         };
         let members = self.layout.nodes();
         let missing = members.filter(|node| **node != self.me.address && !has_answered(node));
@@ -132,7 +133,7 @@ impl<A: Address> Causal<A> {
         decree: Decree<A>,
         out: &mut Vec<Action<A>>,
     ) {
-        if !self.votes() || !self.may_end(decree.layout.epoch) {
+        if self.founding.is_none() || !self.may_end(decree.layout.epoch) {
             return self.tell_news(ticket, out);
         }
         let promised = self.promise(ballot);
@@ -141,14 +142,19 @@ impl<A: Address> Causal<A> {
             return self.tell(ticket, Told::Rejected(higher), out);
         }
         self.keep_vote(out);
-        self.after_sync(Then::Tell(ticket, Told::Accepted.into()), out);
+        let told = Told::Accepted {
+            votes: self.votes(),
+        };
+        self.after_sync(Then::Tell(ticket, told.into()), out);
     }
 
     /// The own promise, or acceptance, is durable.
     pub(super) fn own_vote(&mut self, ballot: Ballot, out: &mut Vec<Action<A>>) {
         let told = match self.proposal.as_deref() {
             Some(own) if own.ballot == ballot && own.decree.is_none() => self.promised(),
-            _ => Told::Accepted,
+            _ => Told::Accepted {
+                votes: self.votes(),
+            },
         };
         self.decide_told(&self.me.address.clone(), ballot, told, out);
     }
@@ -180,11 +186,11 @@ impl<A: Address> Causal<A> {
                 proposal.promises.insert(node.clone(), (votes, sealed));
                 self.propose_decree(out);
             }
-            Told::Accepted if proposal.decree.is_some() => {
-                proposal.accepts.insert(node.clone());
-                let decree = proposal.decree.clone();
-                let accepts: Vec<A> = proposal.accepts.iter().cloned().collect();
-                if let Some(decree) = decree.filter(|_| self.is_majority(accepts.iter())) {
+            Told::Accepted { votes } if proposal.decree.is_some() => {
+                proposal.accepts.insert(node.clone(), votes);
+                let (decree, accepts) = (proposal.decree.clone(), proposal.accepts.clone());
+                let accepts = accepts.iter().map(|(node, votes)| (node, *votes));
+                if let Some(decree) = decree.filter(|_| self.is_quorum(accepts)) {
                     self.learn_decree(decree, out);
                     self.meet_all(out);
                 }
@@ -206,9 +212,9 @@ impl<A: Address> Causal<A> {
             return;
         };
         let is_covered = |shard| self.is_covered(shard, &proposal.promises);
-        let votes = proposal.promises.iter().filter(|(_, (votes, _))| *votes);
-        let is_majority = self.is_majority(votes.map(|(node, _)| node));
-        if !is_majority || !self.layout.all_shards().all(is_covered) {
+        let promises = proposal.promises.iter();
+        let is_quorum = self.is_quorum(promises.map(|(node, (votes, _))| (node, *votes)));
+        if !is_quorum || !self.layout.all_shards().all(is_covered) {
             return;
         }
         let decree = match &proposal.accepted {
@@ -226,7 +232,7 @@ impl<A: Address> Causal<A> {
         if let Some(proposal) = &mut self.proposal {
             proposal.decree = Some(decree.clone());
         }
-        if self.votes() && self.acceptor.accept(ballot, decree).is_ok() {
+        if self.shard().is_some() && self.acceptor.accept(ballot, decree).is_ok() {
             self.keep_vote(out);
             self.after_sync(Then::OwnVote(ballot), out);
         }
@@ -316,13 +322,24 @@ impl<A: Address> Causal<A> {
         self.acceptor.promised.is_some() || self.relocation.is_some()
     }
 
-    /// Whether these are more than half of the members that are not gone for good.
-    fn is_majority<'a>(&self, nodes: impl Iterator<Item = &'a A>) -> bool
+    /// Whether these are enough to decide, of each of whom is said whether it remembers all that it promised: more
+    /// than half of the members that are not gone for good do; or all are there, and those that do not remember
+    /// are so few that any other quorum has one that does. Else of two members none could ever lose its store.
+    fn is_quorum<'a>(&self, nodes: impl Iterator<Item = (&'a A, bool)>) -> bool
     where
         A: 'a,
     {
         let counts = |node: &&A| self.layout.seat(node).is_some() && !self.is_gone(node);
-        2 * nodes.filter(counts).count() > self.layout.nodes().filter(counts).count()
+        let (all, left) = (
+            self.layout.nodes().count(),
+            self.layout.nodes().filter(counts).count(),
+        );
+        let (mut there, mut remember) = (0, 0);
+        for (_, remembers) in nodes.filter(|(node, _)| counts(node)) {
+            there += 1;
+            remember += usize::from(remembers);
+        }
+        2 * remember > left || there == left && 2 * (all - remember) <= all
     }
 
     /// Whether all that anyone may have seen of a shard is among what these have: each write that shows is on

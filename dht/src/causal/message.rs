@@ -97,7 +97,10 @@ pub enum Told<A> {
         sealed: Option<Vector>,
     },
     /// The decision is accepted.
-    Accepted,
+    Accepted {
+        /// Whether this node remembers all that it ever promised of the layout that ends.
+        votes: bool,
+    },
     /// Another ballot has the promise.
     Rejected(Ballot),
 }
@@ -298,7 +301,7 @@ impl<A> Ask<A> {
                 | (Ask::Operate(_), Told::Operated(_))
                 | (Ask::Count(_), Told::Counted(_))
                 | (Ask::Prepare(..), Told::Promised { .. } | Told::Rejected(_))
-                | (Ask::Accept(..), Told::Accepted | Told::Rejected(_))
+                | (Ask::Accept(..), Told::Accepted { .. } | Told::Rejected(_))
         )
     }
 }

@@ -78,7 +78,7 @@ impl<A: Address> Causal<A> {
         let own = self.shard().filter(|_| !self.is_deleted());
         let own = own.ok_or(Failure::NoShard)?;
         let shard = self.layout.shard_of(Id::of_key(&operation.key));
-        if shard != own || !self.content.serves {
+        if shard != own || !self.content.serves || self.content.is_ahead {
             return Err(Failure::Moving);
         }
         let seen = &operation.seen;

@@ -134,7 +134,8 @@ impl<A: Address> Causal<A> {
         let own = self.shard();
         let is_present = epoch == self.layout.epoch;
         if is_present && own == Some(shard) {
-            return self.content.is_whole().then_some(Given::Own);
+            let is_giver = self.content.is_whole() && !self.content.is_ahead;
+            return is_giver.then_some(Given::Own);
         }
         let has_base = match is_present {
             true => self.former.is_some(),

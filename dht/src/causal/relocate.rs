@@ -150,6 +150,7 @@ impl<A: Address> Causal<A> {
         self.content.seen.shards.clear();
         self.content.log = Log::default();
         self.content.buffer.clear();
+        self.content.is_ahead = false;
         self.content.serves = false;
         let command = Command::Discard([Arc::WHOLE].into());
         self.store(command, Errand::Nothing, out);
@@ -205,6 +206,7 @@ impl<A: Address> Causal<A> {
             .collect();
         if !givers.is_empty() {
             let giver = &givers[self.turn % givers.len()];
+            self.content.is_ahead |= own == Some(next);
             self.begin_filling(giver, epoch, shard, Some(next), out);
         }
     }
@@ -352,6 +354,7 @@ impl<A: Address> Causal<A> {
     /// A node on its way that has started again.
     pub(super) fn relocate_again(&mut self) {
         if self.decree.layout.epoch > self.layout.epoch {
+            self.content.is_ahead = true;
             let todo = self.layout.all_shards().collect();
             let has_seat = self.decree.layout.seat(&self.me.address).is_some();
             self.relocation = Some(
