@@ -15,6 +15,14 @@ impl Net {
         Net(TempDir::new().expect("a temporary folder"))
     }
 
+    /// A name that no other network has.
+    fn network(&self) -> String {
+        let name = self.0.path().file_name().expect("a folder has a name");
+        name.to_string_lossy()
+            .replace(|c: char| !c.is_ascii_alphanumeric(), "x")
+            .to_lowercase()
+    }
+
     pub(crate) fn output(&self, line: &str) -> Output {
         let mut command = Command::new(cargo_bin!("tasks"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DHT_")) {
@@ -22,6 +30,8 @@ impl Net {
         }
         command
             .env("DHT_STATE", self.0.path())
+            // Ports that one network has given up another one may get, whose nodes must not take it for theirs.
+            .env("DHT_NETWORK", self.network())
             .args(line.split_whitespace())
             .timeout(std::time::Duration::from_secs(120))
             .output()
