@@ -152,18 +152,6 @@ fn a_network_that_runs_is_left_as_it_was() {
 }
 
 #[test]
-fn listed_members_that_are_killed_take_nothing_with_them() {
-    let folder = folder();
-    let line = "prove --membership static --placement rendezvous --nodes 6 --replicas 3 --store disk --seconds 5";
-    let proof = json(folder.path(), &format!("{line} --faults kill --seed 2"));
-    assert_eq!(proof["verdict"], "nothing lost", "{proof}");
-    assert_eq!(proof["ideal"], true, "{proof}");
-    let faults = proof["faults"].as_array().expect("faults").iter();
-    let killed = faults.filter(|fault| fault["kind"] == "kill").count();
-    assert!(killed > 0, "{proof}");
-}
-
-#[test]
 fn parted_nodes_lose_nothing_and_are_one_ring_again() {
     let folder = folder();
     let line = "prove --nodes 6 --replicas 3 --store disk --seconds 12 --faults partition --seed 1";

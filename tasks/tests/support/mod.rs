@@ -29,6 +29,7 @@ impl Net {
             command.env_remove(name);
         }
         command
+            .current_dir(self.0.path())
             .env("DHT_STATE", self.0.path())
             // Ports that one network has given up another one may get, whose nodes must not take it for theirs.
             .env("DHT_NETWORK", self.network())

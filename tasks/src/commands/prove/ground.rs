@@ -37,8 +37,10 @@ impl Ground {
         let folder = tempfile::Builder::new().prefix("dht-prove-").tempdir();
         let folder = folder
             .context("cannot make a temporary folder: is there room, and is TMPDIR writable?")?;
+        // A port that one of ours has given up another proof may get, whose nodes must not take it for theirs.
+        let name = format!("prove-{}", std::process::id());
         Ok(Ground {
-            cluster: Cluster::new(folder.path().to_owned(), "prove")?,
+            cluster: Cluster::new(folder.path().to_owned(), &name)?,
             own: Some(folder),
             joined: RefCell::default(),
             is_parted: Cell::default(),
