@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
-use futures::future::join_all;
+use futures::future::try_join_all;
 use indicatif::ProgressBar;
 use reqwest::Method;
 use serde::Serialize;
@@ -99,19 +99,13 @@ pub(super) async fn run(args: &Args, cluster: &Cluster, printer: Printer) -> Res
         None => Some(began + Duration::from_secs(args.seconds)),
     };
     let putting = sessions.iter_mut().map(|session| load.put(session, until));
-    join_all(putting)
-        .await
-        .into_iter()
-        .collect::<Result<()>>()?;
+    try_join_all(putting).await?;
     let puts = load.speed(began.elapsed());
     load.progress.set_message("getting");
     let began = Instant::now();
     let until = began + Duration::from_secs(args.seconds);
     let getting = sessions.iter_mut().map(|session| load.get(session, until));
-    join_all(getting)
-        .await
-        .into_iter()
-        .collect::<Result<()>>()?;
+    try_join_all(getting).await?;
     let gets = load.speed(began.elapsed());
     load.progress.finish_and_clear();
     let sizes = sessions.iter().map(|session| session.sizes);
