@@ -13,7 +13,7 @@ use sim::causal::{Plan, Report, Run};
 /// Seeds that once broke something, of 9 nodes in 3 shards for 5 minutes, and what it was.
 ///
 /// Another protocol makes another story of a seed.
-const ONCE_BROKEN: [(u64, &str); 22] = [
+const ONCE_BROKEN: [(u64, &str); 24] = [
     (
         1,
         "an isolated node took what only lost nodes had written for the work of strangers",
@@ -87,6 +87,14 @@ const ONCE_BROKEN: [(u64, &str); 22] = [
     (
         356,
         "records of the next layout's beginning were shown before it was in force",
+    ),
+    (
+        81,
+        "all who could give a shard had records of the next layout, and gave nothing",
+    ),
+    (
+        911,
+        "all who could give a shard had records of the next layout, and gave nothing",
     ),
     (
         420,

@@ -81,6 +81,8 @@ pub enum Told<A> {
         seen: Seen,
         /// The key to go on after; nothing where this is the last page.
         next: Option<Id>,
+        /// Whether some of them are of the next layout, and are not to be shown before that is in force.
+        is_ahead: bool,
     },
     /// What came of an operation.
     Operated(Result<Done, Failure>),

@@ -134,8 +134,7 @@ impl<A: Address> Causal<A> {
         let own = self.shard();
         let is_present = epoch == self.layout.epoch;
         if is_present && own == Some(shard) {
-            let is_giver = self.content.is_whole() && !self.content.is_ahead;
-            return is_giver.then_some(Given::Own);
+            return self.content.is_whole().then_some(Given::Own);
         }
         let has_base = match is_present {
             true => self.former.is_some(),
@@ -156,12 +155,13 @@ impl<A: Address> Causal<A> {
             return;
         };
         let epoch = filling.epoch - u32::from(filling.of.is_some());
-        let (records, seen, next) = match told {
+        let (records, seen, next, is_ahead) = match told {
             Told::Page {
                 records,
                 seen,
                 next,
-            } if seen.epoch == epoch => (records, seen, next),
+                is_ahead,
+            } if seen.epoch == epoch => (records, seen, next, is_ahead),
             told => {
                 self.filling = None;
                 return self.learned(told, out);
@@ -172,10 +172,13 @@ impl<A: Address> Causal<A> {
         let first = filling.first.get_or_insert_with(|| seen.clone()).clone();
         let vector = seen.of(shard).cloned().unwrap_or_default();
         let is_beyond = self.relocation.is_some() && !self.cut_of(shard).covers(&vector);
-        if of.is_none() && is_beyond {
+        // What belongs to a layout that is not known here yet is not taken: after a restart it would show.
+        let is_early = is_ahead && self.relocation.is_none();
+        if of.is_none() && (is_beyond || is_early) {
             self.filling = None;
             return;
         }
+        self.content.is_ahead |= is_ahead;
         self.merge_page(records, out);
         if next.is_some() {
             return self.ask_page(out);
@@ -255,6 +258,7 @@ impl<A: Address> Causal<A> {
                     records: records.collect(),
                     seen,
                     next,
+                    is_ahead: given == Given::Own && self.content.is_ahead,
                 };
                 self.when_durable(Then::Tell(ticket, told.into()), out);
             }
