@@ -6,7 +6,7 @@
 //! it answers clients when all of its shard have told it what they have, and has no vote in the first layout.
 //!
 //! Founders answer clients when as many know of the founding. So there is none a second time while not more than one
-//! of these has forgotten it: of two sets of [`quorum`] at least two are the same.
+//! of these has forgotten it: two sets of so many as `quorum` says share at least two.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;

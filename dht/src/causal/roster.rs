@@ -30,7 +30,7 @@ pub struct Entry<A> {
     pub status: Status,
     /// Up to which layout it has all that its shard had, so that its copies count; 0 if none.
     pub vouches: u32,
-    /// The stores that it ever ran on, the last one included, and [`FORGOTTEN`] where it does not know of all.
+    /// The stores that it ever ran on, the last one included, and `FORGOTTEN` where it does not know of all.
     pub stores: BTreeSet<u32>,
 }
 
