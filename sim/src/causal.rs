@@ -4,9 +4,11 @@
 //! [`network`] carries and breaks, [`client`]s come and go, [`judge`] knows what happened before what. At the end
 //! everything is repaired, and after a while of quiet all must be as it should.
 
+mod balance;
 pub mod client;
 pub mod judge;
 pub mod network;
+mod operator;
 mod quiet;
 mod returner;
 pub mod swarm;
@@ -19,9 +21,11 @@ use crate::latency::Latency;
 use crate::observe::Violation;
 use crate::preset::ROUGH;
 use crate::random::Random;
+use balance::Balance;
 use client::Clients;
 use judge::Judge;
 use network::Network;
+use operator::Operator;
 use trouble::Trouble;
 
 /// What one run is to be.
@@ -42,6 +46,8 @@ pub struct Plan {
     /// Whether nodes keep everything in memory, so that whoever dies has lost it, and does not even know that it
     /// has lived before.
     pub in_memory: bool,
+    /// Whether machines are taken away for good, and others come. Not tried yet where all is kept in memory.
+    pub removes: bool,
 }
 
 /// What came of a run.
@@ -63,6 +69,8 @@ pub struct Report {
     pub lost_disks: u64,
     /// Layouts after the first one.
     pub layouts: u32,
+    /// Of these, changes of the number of shards.
+    pub reshards: u32,
 }
 
 impl Plan {
@@ -96,6 +104,7 @@ impl Plan {
             Latency::Cube { side_us: 20_000 },
         ];
         let latency = latencies[random.below(4) as usize];
+        let in_memory = random.below(4) == 0;
         Plan {
             seed,
             nodes,
@@ -103,7 +112,8 @@ impl Plan {
             minutes,
             latency,
             faults,
-            in_memory: random.below(4) == 0,
+            in_memory,
+            removes: !in_memory && random.below(2) == 0,
         }
     }
 
@@ -122,6 +132,8 @@ pub struct Run {
     clients: Clients,
     judge: Judge,
     trouble: Trouble,
+    operator: Operator,
+    balance: Balance,
 }
 
 impl Run {
@@ -133,6 +145,8 @@ impl Run {
             clients: Clients::new(&plan, &mut network),
             judge: Judge::default(),
             trouble: Trouble::new(&plan, end_us, &mut network),
+            operator: Operator::new(&plan, &mut network),
+            balance: Balance::default(),
             network,
             plan,
         }
@@ -143,6 +157,7 @@ impl Run {
         let end_us = u64::from(self.plan.minutes) * 60_000_000;
         self.until(end_us, true, true, stop)?;
         self.trouble.repair(&mut self.network);
+        self.operator.finish(&mut self.network);
         self.until(end_us + REPAIR_US, false, true, stop)?;
         self.until(end_us + REPAIR_US + QUIET_US, false, false, stop)?;
         if self.judge.violations.is_empty() {
@@ -159,6 +174,7 @@ impl Run {
         (report.deaths, report.lost_disks) = self.trouble.deaths();
         let layouts = self.network.nodes().map(|node| node.layouts().0.epoch - 1);
         report.layouts = layouts.max().unwrap_or(0);
+        report.reshards = self.balance.reshards;
         Some(report)
     }
 
@@ -183,9 +199,13 @@ impl Run {
                 Some(network::Due::Trouble) if has_trouble => {
                     self.trouble.strike(&mut self.network);
                 }
+                Some(network::Due::Operator) if has_trouble => {
+                    self.operator.act(&mut self.network, &mut self.trouble);
+                }
                 _ => {}
             }
             self.trouble.returners.look(&self.network, &mut self.judge);
+            self.balance.look(&self.network, &mut self.judge);
             for (ticket, returned) in std::mem::take(&mut self.network.returned) {
                 self.clients
                     .returned(ticket, &returned, &mut self.network, &mut self.judge);

@@ -8,6 +8,7 @@ use super::Causal;
 use super::layout::{Layout, Seat};
 use super::message::{Failure, Returned, Shards};
 use super::roster::{Entry, Status};
+use super::sync::Then;
 use crate::event::{Action, Ticket};
 use crate::peer::Address;
 
@@ -32,7 +33,7 @@ impl<A: Address> Causal<A> {
             None => self.roster.take(Entry::unmet(address)),
         };
         self.keep_roster(out);
-        self.give(ticket, Returned::Added(is_new), out);
+        self.after_sync(Then::Give(ticket, Returned::Added(is_new)), out);
     }
 
     /// The node at this address is gone for good.
@@ -43,7 +44,7 @@ impl<A: Address> Causal<A> {
             self.keep_roster(out);
             self.meet_all(out);
         }
-        self.give(ticket, Returned::Deleted(is_there), out);
+        self.after_sync(Then::Give(ticket, Returned::Deleted(is_there)), out);
     }
 
     pub(super) fn shards(&self) -> Shards<A> {

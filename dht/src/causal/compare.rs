@@ -161,7 +161,7 @@ impl<A: Address> Causal<A> {
         if self.has_cut() {
             self.content.is_ahead = false;
         }
-        if self.content.is_partial {
+        if self.content.is_partial || self.content.is_arriving {
             return;
         }
         let mut unseen = self.content.greets.iter();

@@ -38,6 +38,8 @@ pub(super) struct Content<A> {
     /// Whether records of what the next layout begins with are stored already, which it must not show before it
     /// has all of that. What it tells others write by write is right.
     pub(super) is_ahead: bool,
+    /// Whether the store has yet to keep that the layout is in force: after a crash it may not be.
+    pub(super) is_arriving: bool,
     /// What it must have to be no longer partial, once all pages are there.
     pub(super) target: Option<Vector>,
     /// Whether it answers clients.
@@ -88,6 +90,7 @@ impl<A: Address> Content<A> {
             owes,
             is_partial: false,
             is_ahead: false,
+            is_arriving: false,
             target: None,
             serves: false,
             since: 0,

@@ -231,11 +231,13 @@ impl<A: Address> Causal<A> {
     /// Takes those out of the view that were not heard for a while.
     pub(super) fn look_for_lost(&mut self, out: &mut Vec<Action<A>>) {
         let beats = self.beats;
+        // In so many beats any two of many nodes have met as well, whoever began.
+        let patience = LOST_BEATS.max(2 * self.roster.view().count() as u32);
         let heard = &mut self.acquaintance.heard;
         let others = self.roster.view().map(|entry| &entry.peer.address);
         let mut is_lost = |node: &&A| {
             let last = *heard.entry((*node).clone()).or_insert(beats);
-            **node != self.me.address && beats.saturating_sub(last) > LOST_BEATS
+            **node != self.me.address && beats.saturating_sub(last) > patience
         };
         let lost: Vec<A> = others.filter(|node| is_lost(node)).cloned().collect();
         for node in &lost {
@@ -254,7 +256,7 @@ impl<A: Address> Causal<A> {
     }
 }
 
-/// Beats without a word after which a node is taken out of the view: 10 s.
+/// Beats without a word after which a node is taken out of a view of up to 20: 10 s.
 const LOST_BEATS: u32 = 40;
 
 /// Meetings on a beat at most.

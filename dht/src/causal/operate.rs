@@ -176,7 +176,7 @@ impl<A: Address> Causal<A> {
             seen: operation.seen,
             until: self.beats + WRITE_BEATS,
         });
-        self.after_sync(Then::Kept(number), out);
+        self.after_sync(Then::Kept(self.layout.epoch, number), out);
     }
 
     /// What a client is told.

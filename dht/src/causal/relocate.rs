@@ -12,6 +12,7 @@ use super::log::Log;
 use super::message::Decree;
 use super::sync::Then;
 use super::vector::Vector;
+use super::write::Write;
 use super::{Causal, Errand, keep};
 use crate::event::Action;
 use crate::id::Arc;
@@ -93,6 +94,10 @@ impl<A: Address> Causal<A> {
             if !self.cut_of(shard).covers(&self.content.vector(shard)) {
                 self.discard(out);
             }
+            // What waits for something before it, and is not part of the cut, must not come after that either.
+            let cut = self.cut_of(shard);
+            let is_part = |write: &Write| cut.last(write.writer) >= write.number;
+            self.content.buffer.retain(is_part);
         }
         self.keep_layout(out);
         self.relocate(out);
@@ -251,11 +256,16 @@ impl<A: Address> Causal<A> {
         self.keep_layout(out);
         let notes = [self.seen_note()].into();
         self.note(notes, out);
-        self.after_sync(Then::Arrived, out);
+        self.content.is_arriving = true;
+        self.after_sync(Then::Arrived(self.layout.epoch), out);
     }
 
-    /// The layout is in force for good.
-    pub(super) fn arrived(&mut self, out: &mut Vec<Action<A>>) {
+    /// The layout of this epoch is in force for good.
+    pub(super) fn arrived(&mut self, epoch: u32, out: &mut Vec<Action<A>>) {
+        if epoch != self.layout.epoch {
+            return;
+        }
+        self.content.is_arriving = false;
         self.settle(out);
         self.meet_all(out);
     }

@@ -160,7 +160,10 @@ impl<A: Address> Roster<A> {
     pub(crate) fn say(&mut self, address: &A, status: Status) {
         if let Ok(place) = self.place(address) {
             let entry = &mut self.entries[place];
-            entry.serial += 1;
+            entry.serial += match status {
+                Status::Deleted => HEADWAY,
+                Status::In | Status::Lost => 1,
+            };
             entry.status = status;
         }
     }
@@ -195,6 +198,9 @@ pub(crate) const FORGOTTEN: u32 = 0;
 /// Nodes that a roster has room for, those that are gone included. As many seats has a layout, and as many
 /// numbers a clock for them.
 pub const NODES_MAX: usize = 1024;
+
+/// How far a delete is ahead, so that what others say of that life without knowing of it does not undo it.
+const HEADWAY: u32 = 1 << 16;
 
 /// Lost stores of one node that are remembered.
 const STORES_MAX: usize = 8;
@@ -231,6 +237,17 @@ mod tests {
             }
         }
         assert_eq!(ends.len(), 1);
+    }
+
+    #[test]
+    fn what_is_said_without_knowing_of_a_delete_does_not_undo_it() {
+        let mut roster = Roster::new();
+        roster.take(entry(1, 0, Status::In));
+        roster.say(&1, Status::Deleted);
+        assert!(!roster.take(entry(1, 7, Status::Lost)));
+        assert_eq!(roster.status(&1), Some(Status::Deleted));
+        roster.say(&1, Status::In);
+        assert_eq!(roster.status(&1), Some(Status::In));
     }
 
     #[test]

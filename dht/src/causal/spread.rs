@@ -114,9 +114,7 @@ impl<A: Address> Causal<A> {
         let Some(shard) = self.shard() else {
             return;
         };
-        // Whoever was deleted is gone for good, and counts no more.
-        let counts = |node: &&A| !self.is_gone(node);
-        let copies = COPIES.min(self.layout.members(shard).filter(counts).count().max(1));
+        let copies = self.copies(shard);
         let mut shown = Vec::new();
         while let Some(first) = self.content.pending.front() {
             let number = first.write.number;
@@ -134,6 +132,14 @@ impl<A: Address> Causal<A> {
             self.keep_own(shard, shown, out);
             // Others may have come that depend on them.
             self.take_in(Vec::new(), out);
+        }
+    }
+
+    /// Stores that a write of a shard must be on before anyone sees it: two, unless all that there is is one node.
+    fn copies(&self, shard: u32) -> usize {
+        match self.layout.is_sharded() {
+            true => COPIES,
+            false => COPIES.min(self.layout.members(shard).count()),
         }
     }
 

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use super::message::{Done, Failure, Told};
+use super::message::{Done, Failure, Returned, Told};
 use super::operate::Asker;
 use super::{Ballot, Causal, Errand};
 use crate::event::{Action, Ticket};
@@ -30,12 +30,14 @@ pub(super) enum Then<A> {
     Answer(Asker, Result<Done, Failure>),
     /// Answer another node.
     Tell(Ticket, Box<Told<A>>),
-    /// An own write is on the own store.
-    Kept(u64),
+    /// Tell a client that something was done.
+    Give(Ticket, Returned<A>),
+    /// An own write, under the layout of this epoch, is on the own store.
+    Kept(u32, u64),
     /// The own promise, or acceptance, of this ballot is.
     OwnVote(Ballot),
-    /// The layout is in force.
-    Arrived,
+    /// The layout of this epoch is in force.
+    Arrived(u32),
 }
 
 impl<A> Default for Syncs<A> {
@@ -90,9 +92,11 @@ impl<A: Address> Causal<A> {
         match then {
             Then::Answer(asker, result) => self.answer(asker, result, out),
             Then::Tell(ticket, told) => self.tell(ticket, *told, out),
-            Then::Kept(number) => self.kept(number, out),
+            Then::Give(ticket, returned) => self.give(ticket, returned, out),
+            Then::Kept(epoch, number) if epoch == self.layout.epoch => self.kept(number, out),
+            Then::Kept(..) => {}
             Then::OwnVote(ballot) => self.own_vote(ballot, out),
-            Then::Arrived => self.arrived(out),
+            Then::Arrived(epoch) => self.arrived(epoch, out),
         }
     }
 }

@@ -15,6 +15,7 @@ impl<A: Address> Causal<A> {
         let Some(shard) = self.shard().filter(|_| self.takes_writes()) else {
             return false;
         };
+        let mut taken = Vec::new();
         for write in writes {
             let is_wanted = match &self.relocation {
                 // What is not part of the cut is not part of anything to come.
@@ -23,14 +24,10 @@ impl<A: Address> Causal<A> {
             };
             if is_wanted {
                 self.content.buffer(shard, write);
+                self.take_next(shard, &mut taken);
             }
         }
-        let mut taken = Vec::new();
-        while let Some(write) = self.content.next(shard) {
-            self.clock = self.clock.max(write.clock);
-            self.content.absorb(shard, &write);
-            taken.push(write);
-        }
+        self.take_next(shard, &mut taken);
         if taken.is_empty() {
             return false;
         }
@@ -39,6 +36,15 @@ impl<A: Address> Causal<A> {
         self.sync(out);
         self.drop_shown(shard, out);
         true
+    }
+
+    /// Takes from the buffer what can be taken in.
+    fn take_next(&mut self, shard: u32, taken: &mut Vec<Write>) {
+        while let Some(write) = self.content.next(shard) {
+            self.clock = self.clock.max(write.clock);
+            self.content.absorb(shard, &write);
+            taken.push(write);
+        }
     }
 
     /// Own writes that others have told of are on two stores: they show, and are pending no more.
@@ -68,16 +74,19 @@ impl<A: Address> Causal<A> {
 }
 
 impl<A: Address> Content<A> {
+    /// Keeps a write. What can be taken in at once is kept even where there is no room: others wait for it.
     fn buffer(&mut self, shard: u32, write: Write) {
-        let last = self
-            .seen
-            .of(shard)
-            .map_or(0, |have| have.last(write.writer));
+        let have = self.vector(shard);
         let is_same = |other: &Write| other.writer == write.writer && other.number == write.number;
-        let is_known = last >= write.number || self.buffer.iter().any(is_same);
-        if !is_known && self.buffer.len() < BUFFER_MAX {
+        let is_known = have.last(write.writer) >= write.number || self.buffer.iter().any(is_same);
+        if !is_known && (self.has_room(&write) || write.is_next(shard, &have)) {
             self.buffer.push(write);
         }
+    }
+
+    fn has_room(&self, write: &Write) -> bool {
+        let bytes: usize = self.buffer.iter().map(Write::bytes).sum();
+        self.buffer.len() < BUFFER_MAX && bytes + write.bytes() <= BUFFER_BYTES_MAX
     }
 
     /// A write of the buffer that can be taken in.
@@ -103,3 +112,6 @@ impl<A: Address> Content<A> {
 
 /// Writes that wait for what they depend on.
 const BUFFER_MAX: usize = 256;
+
+/// Bytes of their keys and values.
+const BUFFER_BYTES_MAX: usize = 8 << 20;

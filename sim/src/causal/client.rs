@@ -82,7 +82,7 @@ impl Clients {
             }
             _ => {}
         }
-        let at = self.random.below(network.addresses().end.into()) as Address;
+        let at = network.any(&mut self.random);
         let key = self.random.below(KEYS.into()) as u32;
         let client = &self.clients[number];
         let (what, wanted) = match self.random.below(10) {

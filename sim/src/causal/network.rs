@@ -59,6 +59,8 @@ struct Host {
     life: u32,
     /// Until when its store has syncs to do.
     busy_us: u64,
+    /// Whether somebody has taken it away.
+    is_gone: bool,
 }
 
 /// A question, from the asker's side.
@@ -90,6 +92,8 @@ pub enum Due {
     Client(usize),
     /// Something goes wrong.
     Trouble,
+    /// The operator looks after the machines.
+    Operator,
 }
 
 /// Some ways are cut for a while: from a side to the other one, or in both directions.
@@ -152,6 +156,7 @@ impl Network {
             incarnation: 0,
             life: 0,
             busy_us: 0,
+            is_gone: false,
         });
         at
     }
@@ -162,7 +167,7 @@ impl Network {
         self.numbers += 1;
         let life = self.numbers as u32;
         let host = &mut self.hosts[at as usize];
-        if host.life > 0 {
+        if host.life > 0 || host.is_gone {
             return;
         }
         host.incarnation += 1;
@@ -193,6 +198,18 @@ impl Network {
             host.disk = Disk::new(store);
             host.config.store = store;
         }
+    }
+
+    /// Takes a machine away, with all that it has stored.
+    pub fn take_away(&mut self, at: Address) {
+        self.kill(at, false);
+        self.hosts[at as usize].is_gone = true;
+    }
+
+    /// Puts another machine in the place of one that was taken away, and starts it.
+    pub fn replace(&mut self, at: Address) {
+        self.hosts[at as usize].is_gone = false;
+        self.start(at);
     }
 
     /// Starts a machine after a while.
@@ -298,9 +315,17 @@ impl Network {
         Some(None)
     }
 
-    /// Addresses of all machines.
-    pub fn addresses(&self) -> std::ops::Range<Address> {
-        0..self.hosts.len() as Address
+    /// Addresses of all machines that are there.
+    pub fn addresses(&self) -> Vec<Address> {
+        let all = (0..).zip(&self.hosts);
+        let present = all.filter(|(_, host)| !host.is_gone);
+        present.map(|(at, _)| at).collect()
+    }
+
+    /// One of them.
+    pub fn any(&self, random: &mut Random) -> Address {
+        let addresses = self.addresses();
+        addresses[random.below(addresses.len() as u64) as usize]
     }
 
     /// Whether a machine runs.
@@ -319,9 +344,10 @@ impl Network {
         node.expect("it has been started")
     }
 
-    /// All nodes that were ever started.
+    /// The nodes of all machines that are there and were ever started.
     pub fn nodes(&self) -> impl Iterator<Item = &Causal<Address>> {
-        self.hosts.iter().filter_map(|host| host.node.as_ref())
+        let present = self.hosts.iter().filter(|host| !host.is_gone);
+        present.filter_map(|host| host.node.as_ref())
     }
 
     /// What a machine stores.

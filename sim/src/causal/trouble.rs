@@ -4,8 +4,9 @@
 
 use std::collections::BTreeSet;
 
+use dht::causal::layout::SHARD_MIN;
 use dht::causal::message::Call;
-use dht::causal::roster::Entry;
+use dht::causal::roster::{Entry, Status};
 
 use super::Plan;
 use super::network::{Address, Due, Network};
@@ -18,8 +19,9 @@ pub(super) struct Trouble {
     random: Random,
     deaths: u64,
     lost_disks: u64,
-    /// When the shards are to change.
-    reshard_us: Option<u64>,
+    /// When the shards are to change, and how many there are to be then.
+    reshard_us: u64,
+    shards: u32,
     /// When somebody new comes, and when it is given a place.
     newcomer_us: Option<u64>,
     newcomer: Option<Address>,
@@ -34,9 +36,13 @@ impl Trouble {
         let mut random = Random::new(plan.seed, TROUBLE);
         network.remind(START_US, Due::Trouble);
         let reshard_us = random.between(end_us / 5, end_us * 4 / 5);
+        let others = (1..=plan.nodes / 2).filter(|shards| *shards != plan.shards);
+        let others: Vec<u32> = others.collect();
+        let shards = others[random.below(others.len() as u64) as usize];
         let newcomer_us = random.between(end_us / 5, end_us * 4 / 5);
         Trouble {
-            reshard_us: Some(reshard_us),
+            reshard_us,
+            shards,
             newcomer_us: (random.below(2) == 0).then_some(newcomer_us),
             newcomer: None,
             deaths: 0,
@@ -61,13 +67,14 @@ impl Trouble {
             self.newcomer = Some(at);
             return;
         }
-        if self.reshard_us.take_if(|at_us| *at_us < now_us).is_some() {
+        // Until it is done: whoever is asked may be down, or have no majority.
+        if self.reshard_us < now_us && !self.is_divided(network) && self.random.below(2) == 0 {
             return self.reshard(network);
         }
         let at = self.any(network);
         match self.random.below(10) {
             0..4 if network.is_up(at) => {
-                let keeps = !self.may_lose(network) || self.random.below(2) == 0;
+                let keeps = !Trouble::may_lose(network) || self.random.below(2) == 0;
                 self.kill(network, at, keeps);
             }
             4 | 5 => {
@@ -88,7 +95,9 @@ impl Trouble {
     /// All nodes run again, and everything gets where it is sent.
     pub(super) fn repair(&mut self, network: &mut Network) {
         network.mend();
-        network.addresses().for_each(|at| network.start(at));
+        for at in network.addresses() {
+            network.start(at);
+        }
     }
 
     pub(super) fn deaths(&self) -> (u64, u64) {
@@ -97,18 +106,23 @@ impl Trouble {
 
     fn reshard(&mut self, network: &mut Network) {
         let at = self.any(network);
-        let shards = self.random.between(1, u64::from(self.nodes / 2)) as u32;
-        network.call(at, Call::Reshard(shards));
+        network.call(at, Call::Reshard(self.shards));
         // Whoever was asked may die at once.
         if self.random.below(3) == 0 {
             self.kill(network, at, true);
         }
     }
 
+    /// Whether somebody has the wanted shards in force.
+    fn is_divided(&self, network: &Network) -> bool {
+        let mut layouts = network.nodes().map(|node| node.layouts().0);
+        layouts.any(|layout| layout.shards == self.shards)
+    }
+
     fn kill(&mut self, network: &mut Network, at: Address, keeps: bool) {
         let keeps = keeps && !self.in_memory;
         if !keeps {
-            if !self.may_lose(network) {
+            if !Trouble::may_lose(network) {
                 return;
             }
             self.returners.loses(network, at);
@@ -120,10 +134,10 @@ impl Trouble {
     }
 
     /// Whether all run, and the copies and the votes of all count.
-    fn may_lose(&self, network: &Network) -> bool {
+    pub(super) fn may_lose(network: &Network) -> bool {
         let decided = network.nodes().map(|node| node.layouts().1.epoch);
         let last = decided.max();
-        network.addresses().all(|at| {
+        network.addresses().into_iter().all(|at| {
             let node = network.node(at);
             let own = node.roster().entry(&at);
             let layout = node.layouts().0;
@@ -138,13 +152,26 @@ impl Trouble {
                 })
             };
             let votes = own.is_some_and(is_known);
-            network.is_up(at) && is_there && votes && (counts || seat.is_none())
+            let is_at_last = network.is_up(at) && is_there && is_whole(network, at);
+            is_at_last && votes && (counts || seat.is_none())
         })
     }
 
     fn any(&mut self, network: &Network) -> Address {
-        self.random.below(network.addresses().end.into()) as Address
+        network.any(&mut self.random)
     }
+}
+
+/// Whether each shard that a node knows of has two members, and nobody has taken one of them out.
+fn is_whole(network: &Network, at: Address) -> bool {
+    let (layout, roster) = (network.node(at).layouts().0, network.node(at).roster());
+    let present = network.addresses();
+    let stays = |member: &Address| {
+        present.contains(member) && roster.status(member) != Some(Status::Deleted)
+    };
+    layout
+        .all_shards()
+        .all(|shard| layout.members(shard).count() >= SHARD_MIN && layout.members(shard).all(stays))
 }
 
 /// Before anything happens.
