@@ -7,5 +7,6 @@
 )]
 
 mod changes;
+mod lapses;
 mod network;
 mod storms;
