@@ -281,6 +281,15 @@ impl<A: Address> Listed<A> {
         }
     }
 
+    /// Another one has something newer, and what is here can't be read: it may have come before this write, which
+    /// then was not judged by it, or after.
+    pub(super) fn newer_unknown(&mut self, ticket: Ticket, attempt: u32, out: &mut Vec<Action<A>>) {
+        let write = self.writes.look(ticket);
+        if write.is_some_and(|write| write.attempt == attempt) {
+            self.end(ticket, |_| Done::Refused(Refused::Unsure), out);
+        }
+    }
+
     /// Another one has not answered.
     pub(super) fn write_missed(
         &mut self,
