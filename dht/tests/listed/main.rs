@@ -8,5 +8,6 @@
 
 mod changes;
 mod lapses;
+mod losses;
 mod network;
 mod storms;
