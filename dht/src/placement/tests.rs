@@ -302,7 +302,7 @@ fn shares_are_as_the_weights() {
     for kind in KINDS.iter().filter(|kind| is_weighted(kind)) {
         let seats = weighted(seats(10));
         let placement = kind.place(&seats);
-        let mut owns = vec![0; 10];
+        let mut owns = [0; 10];
         for key in keys() {
             owns[placement.owner(key)] += 1;
         }
