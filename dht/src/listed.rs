@@ -280,6 +280,7 @@ impl<A: Address> Listed<A> {
             Errand::Own(gather) => self.own_unreadable(gather, out),
             Errand::Change(write) => self.unchanged(write, out),
             Errand::Written(write, attempt) => self.written(write, attempt, None, out),
+            Errand::Newer(write, attempt, ..) => self.newer_unknown(write, attempt, out),
             Errand::Page(number) => self.page_unreadable(number),
             errand => panic!("what needs no content has failed: {errand:?}"),
         }

@@ -27,6 +27,8 @@ pub(super) struct Question<A> {
     pub(super) about: About,
     /// By which table it was asked.
     pub(super) version: u32,
+    /// How often it was put off, since the other one had an older table.
+    deferrals: u8,
 }
 
 /// What a question was about.
@@ -156,15 +158,22 @@ impl<A: Address> Listed<A> {
     }
 
     /// One that has an older table is told this one, and then asked again.
-    fn defer(&mut self, question: Question<A>, out: &mut Vec<Action<A>>) {
-        let to = question.to.id;
+    fn defer(&mut self, mut question: Question<A>, out: &mut Vec<Action<A>>) {
         if question.about == About::Install {
-            return;
+            // It does not take the table, since it can't reach this node: nothing can be done with it.
+            self.missed(&question.to);
+            return self.untold(question, Cause::Refused, out);
         }
-        let is_told = self.deferred.iter().any(|other| other.to.id == to);
+        if question.deferrals >= DEFERRALS_MAX {
+            return self.untold(question, Cause::Refused, out);
+        }
+        question.deferrals += 1;
+        let to = question.to.clone();
+        let is_told = self.deferred.iter().any(|other| other.to.id == to.id);
         self.deferred.push(question);
         if !is_told {
-            self.install(to, out);
+            // Even if it is no member by this table.
+            self.install_at(to, out);
         }
     }
 
@@ -268,6 +277,7 @@ impl<A: Address> Listed<A> {
             what,
             about,
             version,
+            deferrals: 0,
         };
         self.ask_again(question, out);
     }
@@ -288,9 +298,16 @@ impl<A: Address> Listed<A> {
 
     /// Tells another one the table.
     pub(super) fn install(&mut self, to: Id, out: &mut Vec<Action<A>>) {
+        if let Some(to) = self.peer(to) {
+            self.install_at(to, out);
+        }
+    }
+
+    /// Tells one the table that it may not name.
+    pub(super) fn install_at(&mut self, to: Peer<A>, out: &mut Vec<Action<A>>) {
         if let Some(table) = self.decided() {
             let what = What::Install(Box::new(Table::clone(table)));
-            self.ask(to, what, About::Install, out);
+            self.ask_peer(to, Some(what), About::Install, out);
         }
     }
 
@@ -336,3 +353,6 @@ fn reply<A>(ticket: Ticket, reply: Reply<A>, out: &mut Vec<Action<A>>) {
 pub(super) fn tell<A>(ticket: Ticket, told: Told<A>, out: &mut Vec<Action<A>>) {
     reply(ticket, Reply::Listed(Box::new(told)), out);
 }
+
+/// How often a question is put off. The table may have changed again whenever it is asked, but not for ever.
+const DEFERRALS_MAX: u8 = 8;

@@ -2,7 +2,7 @@
 //!
 //! The owner answers by its own copy. Where it has none, or may lack something since it was away, and where
 //! another replica answers in its place, the copies of all that are there are compared: the newest version
-//! wins, and is kept here, too.
+//! wins, and is kept here, too. What a change depends on is read in the same way before it is made.
 
 use alloc::vec::Vec;
 
@@ -10,7 +10,7 @@ use crate::event::{Action, Ticket};
 use crate::id::Id;
 use crate::listed::exchange::About;
 use crate::listed::message::{Refused, What};
-use crate::listed::write::Asker;
+use crate::listed::write::{Asker, depends};
 use crate::listed::{Done, Errand, Listed};
 use crate::peer::Address;
 use crate::record::{Change, Record};
@@ -152,17 +152,15 @@ impl<A: Address> Listed<A> {
                 self.merge([(key, record.clone())].into(), out);
             }
         }
-        if let Some(change) = gather.change {
-            return self.make(key, change, asker, out);
-        }
         // A write is at a majority: so many have to be seen to say that there is none.
         let copies = self.replicas(key).len();
         let least = copies - copies / 2;
-        let done = match gather.newest.is_some() || gather.heard >= least {
-            true => Done::Record(gather.newest),
-            false => Done::Refused(Refused::Alone),
-        };
-        self.deliver(key, asker, done, out);
+        let is_clear = gather.newest.is_some() || gather.heard >= least;
+        match gather.change {
+            Some(change) if is_clear || !depends(&change) => self.make(key, change, asker, out),
+            None if is_clear => self.deliver(key, asker, Done::Record(gather.newest), out),
+            _ => self.deliver(key, asker, Done::Refused(Refused::Alone), out),
+        }
     }
 }
 

@@ -4,7 +4,6 @@
 //! is there leads it, whoever began it: when those that have what moves have handed it over, and all know the
 //! present table, the next one is proposed, until nothing is left to do.
 
-use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
@@ -338,13 +337,8 @@ impl<A: Address> Listed<A> {
         for other in self.uninformed() {
             self.install(other, out);
         }
-        let Some(table) = self.decided().cloned() else {
-            return;
-        };
         for to in core::mem::take(&mut self.course.former) {
-            let what = Some(What::Install(Box::new(Table::clone(&table))));
-            let about = About::Install;
-            self.ask_peer(to, what, about, out);
+            self.install_at(to, out);
         }
     }
 

@@ -1,8 +1,9 @@
 //! Write: a replica makes a change, and sees to it that the others have it.
 //!
-//! It judges the change by its own copy, and stamps it with a time that is later than all it has seen: that of
-//! the clock of whoever took the change, or the next one. If another replica turns out to have something newer,
-//! the change is judged again by that. While a key moves, those that are to keep it get it as well.
+//! It judges the change by its own copy, or where it has none by those of the others, and stamps it with a time
+//! that is later than all it has seen: that of the clock of whoever took the change, or the next one. If another
+//! replica turns out to have something newer, the change is judged again by that. While a key moves, those that
+//! are to keep it get it as well.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -13,7 +14,7 @@ use crate::listed::exchange::About;
 use crate::listed::message::{Refused, What};
 use crate::listed::{Done, Errand, Listed};
 use crate::peer::Address;
-use crate::record::{Change, Changed, Record, Version};
+use crate::record::{Change, Changed, Condition, Record, Version};
 use crate::store::Command;
 
 /// Who wants to read or to change something.
@@ -60,9 +61,17 @@ impl<A: Address> Listed<A> {
         let refused = refused.or_else(|| (!self.is_reachable(key)).then_some(Refused::Alone));
         match refused {
             Some(refused) => self.deliver(key, asker, Done::Refused(refused), out),
-            None if self.is_doubtful(key) => self.gather(key, asker, Some(change), out),
+            None if self.is_doubtful(key) || self.is_to_be_seen(key, &change) => {
+                self.gather(key, asker, Some(change), out);
+            }
             None => self.make(key, change, asker, out),
         }
+    }
+
+    /// Whether what becomes of a change depends on a copy that others may have where this node has none: a store
+    /// may lose what it had, and nobody hears of it. What is written whatever there was is newer than all copies.
+    fn is_to_be_seen(&self, key: Id, change: &Change) -> bool {
+        depends(change) && self.replicas(key).len() > 1
     }
 
     /// Whether enough of those that should have a write are there, as far as known.
@@ -281,6 +290,15 @@ impl<A: Address> Listed<A> {
         }
     }
 
+    /// Another one has something newer, and what is here can't be read: it may have come before this write, which
+    /// then was not judged by it, or after.
+    pub(super) fn newer_unknown(&mut self, ticket: Ticket, attempt: u32, out: &mut Vec<Action<A>>) {
+        let write = self.writes.look(ticket);
+        if write.is_some_and(|write| write.attempt == attempt) {
+            self.end(ticket, |_| Done::Refused(Refused::Unsure), out);
+        }
+    }
+
     /// Another one has not answered.
     pub(super) fn write_missed(
         &mut self,
@@ -333,6 +351,11 @@ impl<A: Address> Listed<A> {
             self.deliver(write.key, write.asker, done, out);
         }
     }
+}
+
+/// Whether it matters for a change what there is.
+pub(super) fn depends(change: &Change) -> bool {
+    change.value.is_none() || change.condition != Condition::Always
 }
 
 /// How many of so many replicas have to have a write. With two, one is enough where the other can't be

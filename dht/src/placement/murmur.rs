@@ -14,7 +14,7 @@ pub(super) fn key(key: &[u8]) -> Id {
 }
 
 /// Position number `number` of a member: the hash of `LABEL-NUMBER`.
-pub(super) fn point(label: &str, number: u16) -> Id {
+pub(super) fn point(label: &str, number: u32) -> Id {
     beginning_with(format!("{label}-{number}").as_bytes(), Id::MAX)
 }
 

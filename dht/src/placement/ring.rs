@@ -19,8 +19,8 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// These nodes, each at `positions` places times its weight: its identifier, and SHA-1 of that and a
-    /// number.
+    /// These nodes, each at `positions` places times its weight, up to 409,600 in all: its identifier, and SHA-1 of
+    /// that and a number.
     pub fn new(seats: &[Seat], positions: u16) -> Ring {
         Ring::by(seats, positions, |seat, number| point(seat.id, number))
     }
@@ -34,14 +34,15 @@ impl Ring {
         })
     }
 
-    fn by(seats: &[Seat], positions: u16, point: impl Fn(&Seat, u16) -> Id) -> Ring {
+    fn by(seats: &[Seat], positions: u16, point: impl Fn(&Seat, u32) -> Id) -> Ring {
         assert!(
             !seats.is_empty() && positions > 0,
             "a ring needs a node, and each node a position"
         );
         let mut points: Vec<(Id, u32)> = Vec::new();
         for (place, seat) in (0..).zip(seats) {
-            let count = positions.saturating_mul(seat.weight.max(1));
+            let count = u32::from(positions) * u32::from(seat.weight.max(1));
+            let count = count.min(POINTS_MAX);
             points.extend((0..count).map(|number| (point(seat, number), place)));
         }
         // Whatever the order of the list.
@@ -58,16 +59,23 @@ impl Ring {
     }
 }
 
-/// A position of a node: the first one is its identifier.
-fn point(node: Id, number: u16) -> Id {
+/// A position of a node: the first one is its identifier. Numbers that fit into two bytes take no more.
+fn point(node: Id, number: u32) -> Id {
     if number == 0 {
         return node;
     }
-    let mut bytes = [0; Id::BYTES + 2];
-    bytes[..Id::BYTES].copy_from_slice(node.as_bytes());
-    bytes[Id::BYTES..].copy_from_slice(&number.to_be_bytes());
+    let mut bytes = Vec::with_capacity(Id::BYTES + 4);
+    bytes.extend(node.as_bytes());
+    match u16::try_from(number) {
+        Ok(number) => bytes.extend(number.to_be_bytes()),
+        Err(_) => bytes.extend(number.to_be_bytes()),
+    }
     Id::of(&bytes)
 }
+
+/// Positions of one node: those of the highest weight at the finest spread. More are no list that anyone meant, and
+/// would take all memory.
+const POINTS_MAX: u32 = 4_096 * 100;
 
 impl Placement for Ring {
     fn replicas(&self, key: Id, count: usize) -> Vec<usize> {
@@ -175,6 +183,33 @@ mod tests {
         assert_eq!(owned, [209, 243, 178, 370]);
         let all = "7326167e134c46a5266a49a02e5562e40ad16af4";
         assert_eq!(Id::of(digits.as_bytes()).to_string(), all);
+    }
+
+    #[test]
+    fn a_high_weight_counts_at_the_finest_spread() {
+        let mut seats = seats(&[10, 20, 30]);
+        for (seat, weight) in seats.iter_mut().zip([1, 16, 20]) {
+            seat.weight = weight;
+        }
+        let labels = ["a", "b", "c"];
+        for (seat, label) in seats.iter_mut().zip(labels) {
+            seat.label = label;
+        }
+        for ring in [Ring::new(&seats, 4_096), Ring::murmur3(&seats, 4_096)] {
+            let mut counts = [0; 3];
+            for (_, place) in &ring.points {
+                counts[*place as usize] += 1;
+            }
+            assert_eq!(counts, [4_096, 65_536, 81_920]);
+        }
+    }
+
+    #[test]
+    fn a_weight_that_nobody_can_mean_takes_no_more_memory() {
+        let mut seats = seats(&[10]);
+        seats[0].weight = u16::MAX;
+        let ring = Ring::murmur3(&seats, u16::MAX);
+        assert_eq!(ring.points.len(), POINTS_MAX as usize);
     }
 
     #[test]

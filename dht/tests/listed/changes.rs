@@ -3,7 +3,7 @@
 use dht::Id;
 use dht::event::{Call, Failure, Returned};
 use dht::listed::Config;
-use dht::listed::table::{Change, Refusal};
+use dht::listed::table::{Change, Refusal, Table};
 use dht::message::Routing;
 use dht::placement::{Hash, Scheme};
 use dht::record::Changed;
@@ -113,6 +113,41 @@ fn four_times_fifty_and_one_is_five_times_forty_and_minus_one_four_times_fifty()
             Some(number.to_string())
         );
     }
+}
+
+/// As many partitions as there can be: each moves for itself, and keys are found all the while.
+#[test]
+fn four_thousand_partitions_move_one_by_one_and_every_key_is_found_all_the_while() {
+    let keys = 1_000;
+    let config = config(Scheme::Partitions { count: 4_096 }, 1);
+    let mut network = filled(4, config, keys);
+    let new = network.start(4, 0);
+    let version = |network: &Network| network.table(0).expect("there is one").version;
+    for change in [Change::Add(new), remove(2)] {
+        let (version, begun_us) = (version(&network), network.now_us);
+        let ticket = network.change(0, change);
+        let mut number = 0;
+        while !network.returned.contains_key(&ticket) {
+            let text = (number % keys).to_string();
+            let at = network.up()[(number % 4) as usize].address;
+            let key = Id::from_number(number % keys);
+            assert_eq!(network.read(at, key), Some(text), "from {at}");
+            network.run_ms(10);
+            number += 1;
+        }
+        let returned = network.returned(ticket, 1);
+        // As many as a fifth is, and each takes some messages there and back.
+        assert!(
+            matches!(returned, Returned::Members(now) if (819..=821).contains(&(now - version))),
+            "{returned:?}"
+        );
+        assert!(network.now_us - begun_us < 20_000_000, "{returned:?}");
+        network.settle(20);
+        check(&mut network, keys);
+    }
+    assert_eq!(network.held(2), 0);
+    let owned = network.table(0).and_then(Table::owned);
+    assert_eq!(owned, Some(vec![1_024; 4]));
 }
 
 #[test]

@@ -7,5 +7,7 @@
 )]
 
 mod changes;
+mod lapses;
+mod losses;
 mod network;
 mod storms;

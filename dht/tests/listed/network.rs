@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use dht::event::{Call, Cause, Returned, Ticket, Timer};
 use dht::listed::Config;
+use dht::listed::message::Told;
 use dht::listed::table::{Change, Layout, Member, Table};
 use dht::message::{Reply, Request, Routing};
 use dht::record::{self, Condition, Record};
@@ -25,6 +26,8 @@ pub struct Network {
     pub stranded: BTreeSet<Address>,
     /// Nothing comes to these nodes, or from them, though they are up.
     pub cut: BTreeSet<Address>,
+    /// What the first of two asks never comes to the second, though the second can ask the first.
+    pub unheard: BTreeSet<(Address, Address)>,
     queue: BTreeMap<(u64, u64), Delivery>,
     open: BTreeMap<Ticket, Open>,
     random: u64,
@@ -82,6 +85,7 @@ impl Network {
             lost: 0,
             stranded: BTreeSet::new(),
             cut: BTreeSet::new(),
+            unheard: BTreeSet::new(),
             queue: BTreeMap::new(),
             open: BTreeMap::new(),
             random: seed,
@@ -185,11 +189,16 @@ impl Network {
         self.returned.remove(&ticket).expect("it has just come")
     }
 
-    pub fn write(&mut self, key: Id, value: &str) -> Call<Address> {
+    pub fn write(&self, key: Id, value: &str) -> Call<Address> {
+        self.changing(key, Some(value), Condition::Always)
+    }
+
+    /// Makes this the value, or deletes it, if the condition holds.
+    pub fn changing(&self, key: Id, value: Option<&str>, condition: Condition) -> Call<Address> {
         let change = record::Change {
             name: None,
-            value: Some(value.as_bytes().into()),
-            condition: Condition::Always,
+            value: value.map(|value| value.as_bytes().into()),
+            condition,
             flags: 0,
             expires_ms: None,
             now_ms: self.now_us / 1_000,
@@ -330,8 +339,24 @@ impl Network {
         if self.cut.contains(&open.to.address) || self.cut.contains(&open.asker) {
             return;
         }
+        let (asker, to) = (open.asker, open.to.address);
+        if self.unheard.contains(&(asker, to)) {
+            return;
+        }
         let host = &self.hosts[&open.to.address];
         let there = host.member.peer;
+        if self.unheard.contains(&(to, asker)) && matches!(request, Request::Listed(_)) {
+            // Whoever can't be visited is not listened to.
+            let (ticket, from, micros) = (open.ticket, there, 1);
+            let reply = Reply::Listed(Box::new(Told::Behind(0)));
+            let event = Event::Answered {
+                ticket,
+                from,
+                reply,
+                micros,
+            };
+            return self.send(asker, open.life, event);
+        }
         if host.is_up && there == open.to {
             self.serial += 1;
             let ticket = Ticket(self.serial);
