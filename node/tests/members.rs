@@ -275,7 +275,7 @@ async fn a_member_with_a_disk_stops_and_comes_back_with_what_it_held() {
 
 #[tokio::test]
 async fn who_does_not_belong_to_the_network_is_not_let_in() {
-    let nodes = network(2, &["--placement", "jump"]).await;
+    let nodes = network(2, &["--placement", "rendezvous"]).await;
     let address = free_address();
     let flags = ["--placement", "jump", "--network", "other"];
     let mut other = listed("z", address, &address.to_string(), &flags);
@@ -295,7 +295,7 @@ async fn who_does_not_belong_to_the_network_is_not_let_in() {
     assert_eq!(code, Some(1));
     assert!(said.contains("--placement jump"), "{said}");
 
-    let y = newcomer("y", &nodes[0], &["--placement", "jump"]).await;
+    let y = newcomer("y", &nodes[0], &["--placement", "rendezvous"]).await;
     let body = json!({"name": "x", "address": y.address});
     let (status, refused) = call(&nodes[0], Method::PUT, "/members", Some(body)).await;
     assert_eq!(
@@ -439,4 +439,27 @@ async fn nothing_changes_while_consul_is_away_nor_when_it_comes_back_without_its
     assert_eq!(agree(&[&nodes[0], &nodes[1]], &["a", "b"]).await, version);
     put(&nodes[1], 10..20).await;
     all_find(&[&nodes[0], &nodes[1]], 0..20).await;
+}
+
+#[tokio::test]
+async fn a_network_that_waits_for_its_members_begins_when_consul_comes_back_late() {
+    let stand_in = StandIn::start();
+    let consul = node::consul::Consul::new(&stand_in.address, None).expect("an address");
+    consul.set_cluster_size(2).await.expect("it is kept");
+    let mut a = registered("a", &stand_in.address, &["--placement", "rendezvous"]);
+    until("it is registered", async || {
+        consul.is_registered("dht-a").await.is_ok_and(|is| is)
+    })
+    .await;
+    let address = stand_in.stop();
+    // Pauses have grown longer than a node that waits looks at Consul at a time.
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let (_, port) = address.split_once(':').expect("host and port");
+    let again = StandIn::start_at(port, &[]);
+    consul.set_cluster_size(2).await.expect("it is kept");
+    let mut b = registered("b", &again.address, &["--placement", "rendezvous"]);
+    for node in [&mut a, &mut b] {
+        node.is_ready().await;
+    }
+    agree(&[&a, &b], &["a", "b"]).await;
 }
