@@ -275,7 +275,7 @@ async fn a_member_with_a_disk_stops_and_comes_back_with_what_it_held() {
 
 #[tokio::test]
 async fn who_does_not_belong_to_the_network_is_not_let_in() {
-    let nodes = network(2, &["--placement", "rendezvous"]).await;
+    let nodes = network(2, &["--placement", "jump"]).await;
     let address = free_address();
     let flags = ["--placement", "jump", "--network", "other"];
     let mut other = listed("z", address, &address.to_string(), &flags);
@@ -295,7 +295,7 @@ async fn who_does_not_belong_to_the_network_is_not_let_in() {
     assert_eq!(code, Some(1));
     assert!(said.contains("--placement jump"), "{said}");
 
-    let y = newcomer("y", &nodes[0], &["--placement", "rendezvous"]).await;
+    let y = newcomer("y", &nodes[0], &["--placement", "jump"]).await;
     let body = json!({"name": "x", "address": y.address});
     let (status, refused) = call(&nodes[0], Method::PUT, "/members", Some(body)).await;
     assert_eq!(
