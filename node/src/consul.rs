@@ -4,6 +4,7 @@
 //! queries, which is how Consul tells of changes.
 
 mod instance;
+mod pause;
 mod url;
 mod watch;
 
@@ -17,6 +18,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub use self::instance::{Instance, Registration};
+pub(crate) use self::pause::pause;
 pub use self::url::NotConsul;
 pub use self::watch::Watch;
 

@@ -39,6 +39,7 @@ pub mod store;
 mod clock;
 mod entry;
 mod exit;
+mod files;
 mod introduction;
 mod log;
 mod members;

@@ -25,7 +25,7 @@ use crate::schedule::{BEAT, Maintenance};
 use crate::server::{self, Server};
 use crate::service::Service;
 use crate::store::{self, DiskStore, MemcachedStore};
-use crate::{Address, Machine, config, entry, exit, log, members, schedule};
+use crate::{Address, Machine, config, entry, exit, files, log, members, schedule};
 
 /// Runs a node until it is told to stop. Exit codes: 0 it has left its ring or stopped, 1 it failed, 2 it can't
 /// be configured so; an error stands on standard error.
@@ -74,6 +74,7 @@ enum Error {
 
 fn try_run(args: &Args) -> Result<(), Error> {
     let config = Config::load(args)?;
+    files::raise_limit();
     let runtime = server::runtime(config.workers).map_err(Error::Threads)?;
     let result = runtime.block_on(live(&config));
     // Whatever still goes on is of no use to anyone.

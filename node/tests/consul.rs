@@ -102,6 +102,25 @@ async fn a_watch_hears_of_changes_and_goes_on_after_consul_was_away() {
 }
 
 #[tokio::test]
+async fn a_watch_that_is_looked_at_for_moments_goes_on_after_consul_was_away() {
+    let stand_in = StandIn::start();
+    let consul = Consul::new(&stand_in.address, None).expect("an address");
+    let mut watch = consul.watch("dht");
+    watch.look().await.expect("an answer");
+    let address = stand_in.stop();
+    watch.look().await.expect_err("nobody answers");
+    let (_, port) = address.split_once(':').expect("host and port");
+    let _again = StandIn::start_at(port, &[]);
+    // Shorter than any pause after a failure: what is cut off must count as waited.
+    let moment = Duration::from_millis(60);
+    until("the watch goes on", async || {
+        let look = tokio::time::timeout(moment, watch.look()).await;
+        look.is_ok_and(|looked| looked.is_ok())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_size_of_the_cluster_is_a_value_in_consuls_store() {
     let stand_in = StandIn::start();
     let consul = Consul::new(&stand_in.address, None).expect("an address");

@@ -440,3 +440,26 @@ async fn nothing_changes_while_consul_is_away_nor_when_it_comes_back_without_its
     put(&nodes[1], 10..20).await;
     all_find(&[&nodes[0], &nodes[1]], 0..20).await;
 }
+
+#[tokio::test]
+async fn a_network_that_waits_for_its_members_begins_when_consul_comes_back_late() {
+    let stand_in = StandIn::start();
+    let consul = node::consul::Consul::new(&stand_in.address, None).expect("an address");
+    consul.set_cluster_size(2).await.expect("it is kept");
+    let mut a = registered("a", &stand_in.address, &["--placement", "rendezvous"]);
+    until("it is registered", async || {
+        consul.is_registered("dht-a").await.is_ok_and(|is| is)
+    })
+    .await;
+    let address = stand_in.stop();
+    // Pauses have grown longer than a node that waits looks at Consul at a time.
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let (_, port) = address.split_once(':').expect("host and port");
+    let again = StandIn::start_at(port, &[]);
+    consul.set_cluster_size(2).await.expect("it is kept");
+    let mut b = registered("b", &again.address, &["--placement", "rendezvous"]);
+    for node in [&mut a, &mut b] {
+        node.is_ready().await;
+    }
+    agree(&[&a, &b], &["a", "b"]).await;
+}

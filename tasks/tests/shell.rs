@@ -22,8 +22,12 @@ impl Drop for Network {
 
 impl Network {
     fn boot() -> Network {
+        Network::boot_by(&["boot"])
+    }
+
+    fn boot_by(words: &[&str]) -> Network {
         let network = Network(tempfile::tempdir().expect("a temporary folder"));
-        let booted = network.command(&["boot"]).output().expect("it runs");
+        let booted = network.command(words).output().expect("it runs");
         assert!(booted.status.success(), "{}", text(&booted.stderr));
         network
     }
@@ -111,6 +115,16 @@ fn the_shell_does_what_the_commands_do() {
     ] {
         assert!(said.contains(part), "{part} is missing:\n{said}");
     }
+}
+
+#[test]
+fn a_key_of_which_many_have_a_copy_is_counted_once() {
+    let boot = "boot --nodes 3 --membership static --replicas 3 --store memory";
+    let network = Network::boot_by(&boot.split(' ').collect::<Vec<_>>());
+    let output = network.types(&["shell"], "set a 1\nset b 2\nkeys\n");
+    let (said, complaints) = (text(&output.stdout), text(&output.stderr));
+    assert!(said.ends_with("\n2 keys\n"), "{said}{complaints}");
+    assert_eq!(said.matches("  PROC").count(), 2, "{said}");
 }
 
 #[test]

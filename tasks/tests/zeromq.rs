@@ -130,6 +130,24 @@ fn servers(count: usize, side: &str) -> (Vec<Server>, Vec<String>) {
 }
 
 #[test]
+fn an_item_of_which_many_have_a_copy_is_shown_once() {
+    let (_nodes, endpoints) = servers(2, "bind");
+    for endpoint in &endpoints {
+        says(&format!("zeromq put k v --servers {endpoint}"));
+    }
+    let only = &endpoints[1];
+    says(&format!("zeromq put other w --servers {only}"));
+    let named = endpoints.join(",");
+    let all = json(&format!("zeromq all --servers {named}"));
+    let items = json!([{"key": "k", "value": "v"}, {"key": "other", "value": "w"}]);
+    assert_eq!(all["collection"], items);
+    assert_eq!(all["servers"][&endpoints[0]], 1);
+    assert_eq!(all["servers"][only], 2);
+    let lines = says(&format!("zeromq all --servers {named}"));
+    assert_eq!(lines, "k\tv\nother\tw\n");
+}
+
+#[test]
 fn keys_are_spread_over_servers_and_found_again() {
     let (nodes, endpoints) = servers(3, "bind");
     let named = endpoints.join(",");

@@ -5,7 +5,9 @@ use std::fmt::Debug;
 use clap::{Args as _, Command, FromArgMatches as _};
 use dht::placement::{Hash, Scheme};
 use figment::Jail;
+use serde_json::{Value as Json, json};
 
+use super::draft::{Form, KEYS};
 use super::*;
 
 fn args(flags: &[&str]) -> Args {
@@ -129,8 +131,48 @@ fn flags_win_over_the_environment_over_the_file_over_defaults() {
     });
 }
 
+/// A value that a key does not have by default, and how it is read.
+fn another(key: &str, form: Form) -> (&'static str, Json) {
+    match (key, form) {
+        ("membership", _) => ("consul", json!("consul")),
+        ("ownership", _) => ("predecessor", json!("predecessor")),
+        ("routing", _) => ("linear", json!("linear")),
+        ("store", _) => ("disk", json!("disk")),
+        ("placement", _) => ("jump", json!("jump")),
+        ("hash", _) => ("murmur3", json!("murmur3")),
+        (_, Form::Text) => ("007", json!("007")),
+        (_, Form::Number) => ("77", json!(77)),
+        (_, Form::List) => ("b:1,c:2", json!(["b:1", "c:2"])),
+        (_, Form::Switch) => ("true", json!(true)),
+    }
+}
+
 #[test]
-fn every_key_can_stand_in_the_environment() {
+fn every_key_can_stand_in_the_environment_and_says_only_its_own() {
+    jailed(|jail| {
+        let values = || {
+            let draft = Draft::load(&args(&[])).expect("values of the right kind");
+            serde_json::to_value(&draft.values).expect("plain data")
+        };
+        let defaults = values();
+        assert_eq!(
+            defaults.as_object().map(|values| values.len()),
+            Some(KEYS.len()),
+            "every value has a key"
+        );
+        for (key, form) in KEYS {
+            let (text, value) = another(key, form);
+            jail.set_env(environment::variable(key), text);
+            let mut expected = defaults.clone();
+            expected[key] = value;
+            assert_eq!(values(), expected, "{key}");
+            jail.clear_env();
+        }
+    });
+}
+
+#[test]
+fn a_node_may_be_configured_by_its_environment_alone() {
     jailed(|jail| {
         for (key, value) in [
             ("ADDRESS", "127.0.0.1:7"),

@@ -5,10 +5,9 @@
 
 use std::time::Duration;
 
-use rand::RngExt as _;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep_until};
 
-use crate::consul::{Consul, Error, Instance};
+use crate::consul::{Consul, Error, Instance, pause};
 
 /// Follows a service.
 #[derive(Debug)]
@@ -18,6 +17,8 @@ pub struct Watch {
     index: u64,
     /// How many queries in a row have failed.
     failures: u32,
+    /// Before then nothing is asked.
+    rests_until: Instant,
     known: Option<Vec<Instance>>,
 }
 
@@ -28,6 +29,7 @@ impl Watch {
             service: service.to_owned(),
             index: 0,
             failures: 0,
+            rests_until: Instant::now(),
             known: None,
         }
     }
@@ -45,8 +47,10 @@ impl Watch {
 
     /// Those who pass now, or when anything has changed, or after a while. Errors: Consul is away; who passed
     /// last is still what counts.
+    ///
+    /// It may be dropped before it is done: what it has waited by then counts for the next one.
     pub async fn look(&mut self) -> Result<Vec<Instance>, Error> {
-        sleep(pause(self.failures)).await;
+        sleep_until(self.rests_until).await;
         match self.consul.passing(&self.service, self.index, WAIT).await {
             Ok(passing) => {
                 self.failures = 0;
@@ -55,6 +59,7 @@ impl Watch {
             }
             Err(error) => {
                 self.failures = self.failures.saturating_add(1);
+                self.rests_until = Instant::now() + pause(self.failures);
                 // Whoever answers next may have begun anew, and would wait for an index that is far ahead.
                 self.index = 0;
                 Err(error)
@@ -72,20 +77,8 @@ fn next_index(last: u64, told: u64) -> u64 {
     }
 }
 
-/// How long to wait after so many failures: longer each time, and never exactly as long as others do.
-fn pause(failures: u32) -> Duration {
-    if failures == 0 {
-        return Duration::ZERO;
-    }
-    let longest = PAUSE_MIN.saturating_mul(1 << failures.min(PAUSE_DOUBLINGS_MAX));
-    longest.mul_f64(rand::rng().random_range(0.5..1.0))
-}
-
 /// How long a query waits for a change.
 const WAIT: Duration = Duration::from_secs(30);
-const PAUSE_MIN: Duration = Duration::from_millis(100);
-/// Up to 6 s.
-const PAUSE_DOUBLINGS_MAX: u32 = 6;
 
 #[cfg(test)]
 mod tests {
@@ -97,17 +90,5 @@ mod tests {
         assert_eq!(next_index(7, 9), 9);
         assert_eq!(next_index(9, 3), 0);
         assert_eq!(next_index(0, 0), 1);
-    }
-
-    #[test]
-    fn pauses_grow_up_to_a_limit_and_are_never_none() {
-        assert_eq!(pause(0), Duration::ZERO);
-        for failures in [1, 2, 10, u32::MAX] {
-            let pause = pause(failures);
-            assert!(
-                pause >= PAUSE_MIN && pause <= Duration::from_millis(6_400),
-                "{pause:?}"
-            );
-        }
     }
 }

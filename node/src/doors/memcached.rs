@@ -9,11 +9,13 @@
 //! unique" is its version. What is other than in memcached:
 //!
 //! - Nothing is thrown away to make room, and an item is written anew to be touched, so its version changes.
-//! - A value behind a line that is refused is never taken for commands.
+//! - A value behind a line that is refused is not taken for commands where the line says how long it is. Where
+//!   that can't be read, or words are missing, what follows is the next line, as in memcached.
 //! - `flush_all` takes as long as it takes to list everything; `E` and the last access are not to be had.
 //! - Neither UDP, nor the binary protocol, nor commands about memory that is managed in slabs.
 
 mod answer;
+mod budget;
 mod codec;
 mod command;
 mod connection;
@@ -39,8 +41,10 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
 use self::answer::Pending;
+use self::budget::Budget;
 use self::counts::Counts;
 use self::limits::CONNECTIONS_MAX;
+use crate::files;
 use crate::service::Service;
 
 /// A door that is open, until this goes.
@@ -56,6 +60,7 @@ pub struct Door {
 struct Shared {
     node: Arc<Service>,
     counts: Counts,
+    budget: Budget,
     pending: Pending,
     connections_max: usize,
 }
@@ -68,6 +73,7 @@ impl Door {
         let shared = Arc::new(Shared {
             node,
             counts: Counts::new(),
+            budget: Budget::default(),
             pending: Pending::default(),
             connections_max: connections_max(),
         });
@@ -119,9 +125,7 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream) {
 
 /// Not more than half of the files that this process may open: other nodes and the other doors need some.
 fn connections_max() -> usize {
-    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let files = files.and_then(|files| usize::try_from(files).ok());
-    files.map_or(CONNECTIONS_MAX, |files| CONNECTIONS_MAX.min(files / 2))
+    files::limit().map_or(CONNECTIONS_MAX, |files| CONNECTIONS_MAX.min(files / 2))
 }
 
 /// Before the next client is let in, where one could not be.

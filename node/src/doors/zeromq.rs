@@ -44,6 +44,7 @@ use self::limits::{
     CONNECT_MAX, CONNECTIONS_MAX, FILES_PER_CONNECTION, PAUSE_ACCEPT, PAUSE_MAX, PAUSE_MIN,
 };
 use crate::config::{Endpoint, Side};
+use crate::files;
 use crate::service::Service;
 
 /// A door that is open, until this goes.
@@ -77,7 +78,7 @@ impl Door {
                     endpoint.address = address.to_string();
                     tokio::spawn(welcome(node, room, listener))
                 }
-                Side::Connect => tokio::spawn(visit(node, room, endpoint.address.clone())),
+                Side::Connect => tokio::spawn(visit(node, endpoint.address.clone())),
             };
             door.endpoints.push(endpoint);
             door.tasks.push(task);
@@ -128,11 +129,11 @@ async fn welcome(node: Arc<Service>, room: Arc<Semaphore>, listener: TcpListener
     }
 }
 
-/// Goes to a client that listens, again and again for as long as it is away.
-async fn visit(node: Arc<Service>, room: Arc<Semaphore>, address: String) {
+/// Goes to a client that listens, again and again for as long as it is away. Its place is its own: those who come by
+/// themselves can't take it.
+async fn visit(node: Arc<Service>, address: String) {
     let mut pause = PAUSE_MIN;
     loop {
-        let place = room.acquire().await;
         let connected = timeout(CONNECT_MAX, TcpStream::connect(&address)).await;
         if let Ok(Ok(stream)) = connected {
             tracing::debug!(address, "connected to a client of ZeroMQ");
@@ -142,7 +143,6 @@ async fn visit(node: Arc<Service>, room: Arc<Semaphore>, address: String) {
                 pause = PAUSE_MIN;
             }
         }
-        drop(place);
         // Many nodes may wait for one client.
         let part = rand::rng().random_range(0.5..1.0);
         sleep(pause.mul_f64(part)).await;
@@ -159,9 +159,7 @@ async fn serve(node: &Service, stream: TcpStream) {
 
 /// Not more than a quarter of the files that this process may open: other nodes and the other doors need some.
 fn connections_max() -> usize {
-    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let files = files.and_then(|files| usize::try_from(files).ok());
-    files.map_or(CONNECTIONS_MAX, |files| {
+    files::limit().map_or(CONNECTIONS_MAX, |files| {
         CONNECTIONS_MAX.min(files / 4 / FILES_PER_CONNECTION)
     })
 }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, info, warn};
 
 use crate::config::{Config, Side, scheme_flags};
-use crate::consul::{Consul, Error as ConsulError, Instance, Registration, Watch};
+use crate::consul::{Consul, Error as ConsulError, Instance, Registration, Watch, pause};
 use crate::introduction::{own_member, zone_number};
 use crate::members::Error;
 use crate::service::Service;
@@ -97,13 +97,13 @@ async fn look(
 }
 
 async fn register(consul: &Consul, registration: &Registration) {
-    let mut warned = false;
+    let mut failures = 0;
     while let Err(error) = consul.register(registration).await {
-        if !warned {
+        if failures == 0 {
             warn!("{error}; trying again");
         }
-        warned = true;
-        sleep(PAUSE).await;
+        failures += 1;
+        sleep(pause(failures)).await;
     }
     info!(id = registration.id, "registered with Consul");
 }
@@ -120,12 +120,14 @@ async fn register_if_unknown(consul: &Consul, registration: &Registration) {
 
 /// How many members a new network waits for.
 async fn expected(consul: &Consul) -> usize {
+    let mut failures = 0;
     loop {
         match consul.cluster_size().await {
             Ok(size) => return size.unwrap_or(1),
             Err(error) => warn!("{error}; trying again"),
         }
-        sleep(PAUSE).await;
+        failures += 1;
+        sleep(pause(failures)).await;
     }
 }
 
@@ -271,6 +273,7 @@ const ZEROMQ: &str = "zeromq";
 /// For how long one that Consul does not list any more is a member: longer than it takes others to register
 /// with a Consul that was started anew, and to pass its check.
 const GRACE: Duration = Duration::from_secs(5);
+/// Before what is known is looked at again, where others may come to know it.
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

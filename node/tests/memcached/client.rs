@@ -47,15 +47,20 @@ pub(crate) async fn ring_by(
     let mut nodes = Vec::new();
     for mut process in processes {
         process.is_ready().await;
-        let (_, info) = process.get("/nodeinfo").await.expect("it runs");
-        let door = info["memcached"].as_str().expect("a door");
-        let door = door.parse().expect("an address");
-        nodes.push(Node { process, door });
+        nodes.push(Node::of(process).await);
     }
     nodes
 }
 
 impl Node {
+    /// A process and the door that it names.
+    pub(crate) async fn of(process: Process) -> Node {
+        let (_, info) = process.get("/nodeinfo").await.expect("it runs");
+        let door = info["memcached"].as_str().expect("a door");
+        let door = door.parse().expect("an address");
+        Node { process, door }
+    }
+
     pub(crate) async fn connect(&self) -> Client {
         let stream = TcpStream::connect(self.door).await;
         Client(stream.expect("it listens"))

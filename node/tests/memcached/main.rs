@@ -2,6 +2,7 @@
 
 mod client;
 mod commands;
+mod crowd;
 mod meta;
 mod mistakes;
 mod network;

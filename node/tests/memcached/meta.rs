@@ -108,6 +108,10 @@ async fn meta_arithmetic_counts_and_begins() {
             ("ma n D5 c k\r\n", "HD c… kn\r\n"),
             ("ma n MD D100 v T0 t\r\n", "VA 1 t-1\r\n0\r\n"),
             ("ma n q\r\n", ""),
+            // As memcached 1.6 has it: what begins is told.
+            ("ma new q N100 J5\r\n", "HD\r\n"),
+            ("ma none q k\r\n", "NF knone\r\n"),
+            ("ma n q C1\r\n", "EX\r\n"),
             ("ma n C1 v\r\n", "EX\r\n"),
             (
                 "ma n M? v\r\n",
@@ -163,7 +167,9 @@ async fn a_meta_delete_takes_an_item_or_its_value() {
             ("md k C1 k\r\n", "EX kk\r\n"),
             ("md k x T50\r\n", "HD\r\n"),
             ("mg k v f t\r\n", "VA 0 f0 t50\r\n\r\n"),
+            ("md k q C1\r\n", "EX\r\n"),
             ("md k q\r\n", ""),
+            ("md k q O1\r\n", "NF O1\r\n"),
             ("mg k\r\n", "EN\r\n"),
         ],
     )

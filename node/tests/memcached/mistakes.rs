@@ -1,13 +1,12 @@
 //! Clients that make mistakes, or mean harm: they are told in the protocol's words, and others notice nothing.
 
-use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
-use crate::client::{Node, node, ring_by};
+use crate::client::{node, ring_by};
 use crate::support::until;
 
 #[tokio::test]
@@ -109,7 +108,7 @@ async fn who_asks_and_never_reads_takes_no_memory_and_nobody_waits() {
     let value = "x".repeat(1024 * 1024);
     let set = format!("set k 0 0 {}\r\n{value}\r\n", value.len());
     node.answer(set).await;
-    let before = resident_kb(&node);
+    let before = node.process.resident_kb();
     let mut clients = Vec::new();
     for _ in 0..8 {
         let mut client = node.connect().await;
@@ -122,7 +121,7 @@ async fn who_asks_and_never_reads_takes_no_memory_and_nobody_waits() {
         let is_stopped = sent.await.is_err();
         clients.push((client, is_stopped));
     }
-    let more_kb = resident_kb(&node).saturating_sub(before);
+    let more_kb = node.process.resident_kb().saturating_sub(before);
     assert!(
         more_kb < 16 * 1024,
         "{more_kb} KB for clients that do not read"
@@ -136,24 +135,15 @@ async fn what_a_large_request_took_is_free_when_it_is_done() {
     let value = "x".repeat(1024 * 1024);
     let set = format!("set k 0 0 {}\r\n{value}\r\n", value.len());
     node.answer(&set).await;
-    let before = resident_kb(&node);
+    let before = node.process.resident_kb();
     let mut clients = Vec::new();
     for _ in 0..48 {
         let mut client = node.connect().await;
         assert_eq!(client.answer(&set).await, "STORED\r\n");
         clients.push(client);
     }
-    let more_kb = resident_kb(&node).saturating_sub(before);
+    let more_kb = node.process.resident_kb().saturating_sub(before);
     assert!(more_kb < 16 * 1024, "{more_kb} KB for 48 that are idle");
-}
-
-/// What of its memory is in use.
-fn resident_kb(node: &Node) -> u64 {
-    let status = format!("/proc/{}/status", node.process.child.id());
-    let status = fs::read_to_string(status).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    number.expect("a number").parse().expect("a number")
 }
 
 #[tokio::test]
@@ -177,7 +167,7 @@ async fn too_many_connections_are_told_so_and_the_door_stays_open() {
         clients.push(client);
     }
     for _ in 0..100 {
-        let expected = "SERVER_ERROR too many open connections\r\n";
+        let expected = "ERROR Too many open connections\r\n";
         assert_eq!(node.connect().await.rest().await, expected);
     }
     assert_eq!(clients[0].answer("get k\r\n").await, "END\r\n");

@@ -10,8 +10,8 @@ use rustix::process::Signal;
 use tokio::time::sleep;
 
 use crate::client::{Node, ring};
-use crate::support::free_address;
 use crate::support::process::Process;
+use crate::support::{free_address, listed};
 
 /// A request at the other door: status, headers, and body.
 async fn http(node: &Node, method: Method, path: &str, body: &str) -> (u16, HeaderMap, String) {
@@ -73,6 +73,50 @@ async fn both_doors_see_the_same_item() {
         assert_eq!(a.answer(cas).await, "EXISTS\r\n", "it was written since");
         assert_eq!(a.answer(format!("delete {key}\r\n")).await, "DELETED\r\n");
         assert_eq!(http(b, Method::GET, &path, "").await.0, 404);
+    }
+}
+
+#[tokio::test]
+async fn what_a_listed_member_holds_counts_as_its_items() {
+    let processes = listed::network(2, &["--replicas", "2", "--memcached-port", "0"]).await;
+    let mut nodes = Vec::new();
+    for process in processes {
+        nodes.push(Node::of(process).await);
+    }
+    for number in 0..10 {
+        let set = format!("set key-{number} 0 0 5\r\nvalue\r\n");
+        assert_eq!(nodes[number % 2].answer(set).await, "STORED\r\n");
+    }
+    for node in &nodes {
+        let stats = node.answer("stats\r\n").await;
+        assert!(stats.contains("STAT curr_items 10\r\n"), "{stats}");
+        let get = node.answer("get key-3 none\r\n").await;
+        assert_eq!(get, "VALUE key-3 0 5\r\nvalue\r\nEND\r\n");
+    }
+}
+
+#[tokio::test]
+async fn the_longest_keys_are_the_same_at_both_doors() {
+    let nodes = ring(&["a", "b"], &[]).await;
+    let (a, b) = (&nodes[0], &nodes[1]);
+    let (longest, too_long) = ("k".repeat(250), "k".repeat(251));
+    let set = format!("set {longest} 0 0 1\r\nx\r\n");
+    assert_eq!(a.answer(set).await, "STORED\r\n");
+    let path = format!("/kv/{longest}");
+    let (status, _, body) = http(b, Method::GET, &path, "").await;
+    assert_eq!((status, body.as_str()), (200, "x"));
+    assert_eq!(http(b, Method::PUT, &path, "new").await.0, 200);
+    let got = a.answer(format!("get {longest}\r\n")).await;
+    assert_eq!(got, format!("VALUE {longest} 0 3\r\nnew\r\nEND\r\n"));
+    // memcached takes no longer ones, HTTP does: up to 1,024 bytes.
+    let format = "CLIENT_ERROR bad command line format\r\n";
+    let set = format!("set {too_long} 0 0 1\r\nx\r\n");
+    assert_eq!(a.answer(set).await, format);
+    assert_eq!(a.answer(format!("get {too_long}\r\n")).await, format);
+    for (bytes, expected) in [(251, 201), (1024, 201), (1025, 414)] {
+        let path = format!("/kv/{}", "k".repeat(bytes));
+        let (status, ..) = http(b, Method::PUT, &path, "x").await;
+        assert_eq!(status, expected, "{bytes} bytes");
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::sleep;
@@ -48,6 +48,15 @@ impl Process {
 
     pub fn read(&self, name: &str) -> String {
         fs::read_to_string(self.folder.path().join(name)).expect("a file")
+    }
+
+    /// What of its memory is in use.
+    pub fn resident_kb(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = fs::read_to_string(status).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        number.expect("a number").parse().expect("a number")
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -120,6 +129,20 @@ impl Process {
             .ok()?;
         Some((response.status().as_u16(), response.json().await.ok()?))
     }
+}
+
+/// So many connections at once make a crowd: 10,000 where this process may have them, beside all else.
+pub fn crowd() -> usize {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        let raised = Rlimit {
+            current: maximum,
+            maximum,
+        };
+        setrlimit(Resource::Nofile, raised).expect("up to the maximum it may be raised");
+    }
+    let files = maximum.map_or(usize::MAX, |files| files as usize);
+    10_000.min(files.saturating_sub(1_000))
 }
 
 impl Drop for Process {

@@ -1,6 +1,5 @@
 //! Clients that make mistakes, or mean harm: they are told so, and others notice nothing.
 
-use std::fs;
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -10,9 +9,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use zeromq::ZmqMessage;
 
-use crate::client::{Node, PATIENCE, node};
+use crate::client::{Client, Node, PATIENCE, node, ring};
 use crate::support::free_address;
-use crate::support::process::Process;
+use crate::support::process::{Process, crowd};
 
 #[tokio::test]
 async fn what_is_no_request_is_told_why_and_the_connection_goes_on() {
@@ -78,7 +77,7 @@ async fn ended(mut stream: TcpStream) {
 async fn frames_that_are_announced_too_large_end_a_connection_and_take_no_memory() {
     let node = node().await;
     node.answer("{\"op\":\"GET_ALL\"}").await;
-    let before = resident_kb(&node);
+    let before = node.process.resident_kb();
     for length in [8 * 1024 * 1024 + 1, 1 << 40, u64::MAX / 2, u64::MAX] {
         let mut stream = greeted(&node).await;
         let mut frame = vec![1, 0, 2];
@@ -91,7 +90,7 @@ async fn frames_that_are_announced_too_large_end_a_connection_and_take_no_memory
     // It may be gone before all of these are sent.
     let _ = many.write_all(&[1, 0].repeat(100)).await;
     ended(many).await;
-    let more_kb = resident_kb(&node).saturating_sub(before);
+    let more_kb = node.process.resident_kb().saturating_sub(before);
     assert!(more_kb < 8 * 1024, "{more_kb} KB");
     assert_eq!(
         node.answer("{\"op\":\"GET_ALL\"}").await,
@@ -160,7 +159,7 @@ async fn clients_that_do_not_read_take_little_memory() {
     let value = "x".repeat(512 * 1024);
     let put = json!({"op": "PUT", "key": "k", "value": value});
     node.answer(put.to_string()).await;
-    let before = resident_kb(&node);
+    let before = node.process.resident_kb();
     let mut streams = Vec::new();
     let request = b"{\"op\":\"GET_ONE\",\"key\":\"k\"}";
     let message = [&[1, 0, 0, request.len() as u8][..], request].concat();
@@ -171,18 +170,9 @@ async fn clients_that_do_not_read_take_little_memory() {
         let _ = timeout(Duration::from_millis(200), stream.write_all(&all)).await;
         streams.push(stream);
     }
-    let more_kb = resident_kb(&node).saturating_sub(before);
+    let more_kb = node.process.resident_kb().saturating_sub(before);
     assert!(more_kb < 48 * 1024, "{more_kb} KB for 8 that do not read");
     assert_eq!(node.answer("{}").await.find("no_op"), Some(18));
-}
-
-/// What of its memory is in use.
-fn resident_kb(node: &Node) -> u64 {
-    let status = format!("/proc/{}/status", node.process.child.id());
-    let status = fs::read_to_string(status).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    number.expect("a number").parse().expect("a number")
 }
 
 #[tokio::test]
@@ -206,6 +196,42 @@ async fn more_sockets_than_there_is_room_for_wait_and_the_door_stays_open() {
             "{\"collection\":[]}"
         );
     }
+}
+
+#[tokio::test]
+async fn ten_thousand_that_say_nothing_hold_nobody_up() {
+    let node = node().await;
+    let mut client = node.client().await;
+    let all = "{\"op\":\"GET_ALL\"}";
+    assert_eq!(client.answer(all).await, "{\"collection\":[]}");
+    let before = node.process.resident_kb();
+    let mut idle = Vec::new();
+    for _ in 0..crowd() {
+        idle.push(node.connect().await);
+    }
+    // It is behind all those who came before it.
+    ended(node.connect().await).await;
+    assert_eq!(client.answer(all).await, "{\"collection\":[]}");
+    let ready = node.process.get("/readyz").await;
+    assert_eq!(ready.map(|(status, _)| status), Some(200));
+    let more_kb = node.process.resident_kb().saturating_sub(before);
+    println!("{more_kb} KB for {} idle connections", idle.len());
+    assert!(more_kb < 64 * 1024, "{more_kb} KB for {}", idle.len());
+}
+
+#[tokio::test]
+async fn who_is_visited_is_served_however_many_come_by_themselves() {
+    let client_at = format!("tcp://{}", free_address());
+    let ways_in = format!("connect:{client_at}");
+    let nodes = ring(&["a"], &["--zeromq", &ways_in]).await;
+    let node = &nodes[0];
+    let mut streams = Vec::new();
+    for _ in 0..256 {
+        streams.push(greeted(node).await);
+    }
+    let (mut client, _) = Client::listening(&client_at).await;
+    let answer = client.answer("{\"op\":\"GET_ALL\"}").await;
+    assert_eq!(answer, "{\"collection\":[]}");
 }
 
 #[tokio::test]

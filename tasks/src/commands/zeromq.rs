@@ -166,7 +166,7 @@ async fn all(shards: &Shards, printer: Printer) -> Result<ExitCode> {
         .iter()
         .map(|(server, items)| (&server.label, items.len()));
     let counts: BTreeMap<&String, usize> = counts.collect();
-    let items: Vec<&Item> = held.iter().flat_map(|(_, items)| items).collect();
+    let items = joined(shards, &held);
     printer.document(&json!({"collection": items, "servers": counts}))?;
     for item in &items {
         let key = item.key.as_ref().or(item.key_base64.as_ref());
@@ -187,6 +187,22 @@ async fn all(shards: &Shards, printer: Printer) -> Result<ExitCode> {
         printer.note(format_args!("{all}: {each}"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// One of each key, where several servers have copies: that of the server which `get` asks, if it has one.
+fn joined<'h>(shards: &Shards, held: &'h [(&Arc<Server>, Vec<Item>)]) -> Vec<&'h Item> {
+    let mut items = BTreeMap::new();
+    for (server, each) in held {
+        for item in each {
+            let key = item.key.as_deref();
+            let is_kept = key.is_some_and(|key| shards.server_of(key).label == server.label);
+            let place = (key, &item.key_base64);
+            if is_kept || !items.contains_key(&place) {
+                items.insert(place, item);
+            }
+        }
+    }
+    items.into_values().collect()
 }
 
 /// A value for people, and for pipes: a text as it is, anything else as JSON.

@@ -1,5 +1,7 @@
 //! Bytes: the body of a request, if it is not larger than it may be.
 
+use std::io;
+
 use rocket::Request;
 use rocket::data::{self, Data, FromData, ToByteUnit as _};
 use rocket::http::Status;
@@ -58,14 +60,19 @@ impl<'r, T: Readable> FromData<'r> for Json<T> {
 }
 
 pub(crate) async fn read(data: Data<'_>, max: usize, noun: &str) -> Result<Vec<u8>, Error> {
+    let is_whole = data.peek_complete();
     let mut stream = data.open((max + DRAINED_MAX).bytes());
     let mut body = Vec::new();
-    let broken = |_| Error::bad("bad_body", "the body breaks off");
+    let broken = |_: io::Error| Error::bad("bad_body", "the body breaks off");
     (&mut stream)
         .take(max as u64 + 1)
         .read_to_end(&mut body)
         .await
         .map_err(broken)?;
+    // Where the first bytes break off, Rocket has noticed, and says no more of it than that they are not all.
+    if body.len() < PEEKED_BYTES && !is_whole {
+        return Err(broken(io::ErrorKind::UnexpectedEof.into()));
+    }
     if body.len() <= max {
         return Ok(body);
     }
@@ -77,6 +84,9 @@ pub(crate) async fn read(data: Data<'_>, max: usize, noun: &str) -> Result<Vec<u
 
 /// Bytes of a value at most.
 pub(crate) const VALUE_BYTES_MAX: usize = 1024 * 1024;
+
+/// What Rocket looks at of any body before it is handed on, for a form may name another method there.
+const PEEKED_BYTES: usize = "_method=delete".len();
 
 /// What is read and thrown away of a body that is too large; a longer one finds its connection closed.
 const DRAINED_MAX: usize = 8 * 1024 * 1024;

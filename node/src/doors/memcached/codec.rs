@@ -41,6 +41,30 @@ impl Codec {
         matches!(self.state, State::Line { .. } | State::Lost)
     }
 
+    /// Bytes that the request which is half there will have taken when it is whole, as far as that is known.
+    pub(super) fn needs(&self, input: &BytesMut) -> usize {
+        match self.state {
+            State::Value { bytes, .. } => bytes + END.len(),
+            _ => input.len(),
+        }
+    }
+
+    /// Gives a value up for which there is no room: the rest of it is thrown away as it comes. Where no value is under
+    /// way nothing more will be understood. Returns what to answer now, if anything.
+    pub(super) fn give_up(&mut self, refusal: Refusal) -> Option<Request> {
+        let State::Value { request, bytes } = &self.state else {
+            return Some(self.lose(refusal));
+        };
+        let request = Request::Refused(Refused {
+            refusal,
+            quiet: request.is_quiet(),
+            is_last: false,
+        });
+        let bytes = bytes + END.len();
+        self.state = State::Waste { request, bytes };
+        None
+    }
+
     /// A line, if its end is there.
     fn line(&mut self, seen: usize, input: &mut BytesMut) -> Option<Request> {
         if input.first() == Some(&BINARY_MAGIC) {
@@ -80,7 +104,6 @@ impl Codec {
     /// A value, if all of it is there.
     fn value(&mut self, bytes: usize, input: &mut BytesMut) -> Option<Request> {
         if input.len() < bytes + END.len() {
-            input.reserve(bytes + END.len() - input.len());
             return None;
         }
         let State::Value { request, .. } = std::mem::replace(&mut self.state, BETWEEN) else {

@@ -118,7 +118,7 @@ fn store(line: &Bytes, way: impl FnOnce(Option<&[u8]>) -> Option<Way>) -> Parsed
     }
     let bytes = match number(bytes).map(usize::try_from) {
         Some(Ok(bytes)) if bytes <= ANNOUNCED_BYTES_MAX => bytes,
-        _ => return Parsed::Whole(Refusal::FORMAT.into()),
+        _ => return Parsed::Whole(refused(Refusal::FORMAT, quiet)),
     };
     let store = || {
         Some(Store {
@@ -133,7 +133,7 @@ fn store(line: &Bytes, way: impl FnOnce(Option<&[u8]>) -> Option<Way>) -> Parsed
     match store() {
         Some(store) => value(Request::Store(store), bytes),
         // What follows is a value all the same, and no command.
-        None => Parsed::Waste(Refusal::FORMAT.into(), bytes),
+        None => Parsed::Waste(refused(Refusal::FORMAT, quiet), bytes),
     }
 }
 

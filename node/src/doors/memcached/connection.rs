@@ -26,6 +26,7 @@ pub(super) async fn serve(shared: &Shared, mut stream: TcpStream) -> io::Result<
     let mut input = Input::new(reader);
     let mut output = Output::new(writer);
     let mut codec = Codec::new();
+    let mut share = shared.budget.share();
     loop {
         while let Some(request) = codec.decode(&mut input.bytes)? {
             if answer(shared, request, &mut output).await? == Next::Ends {
@@ -33,6 +34,18 @@ pub(super) async fn serve(shared: &Shared, mut stream: TcpStream) -> io::Result<
             }
         }
         output.flush().await?;
+        let needed = codec.needs(&input.bytes);
+        if !share.hold(needed) {
+            match codec.give_up(Refusal::MEMORY) {
+                Some(last) => {
+                    answer(shared, last, &mut output).await?;
+                    return output.flush().await;
+                }
+                // Some of it may be there already, and is thrown away first.
+                None => continue,
+            }
+        }
+        input.wants(needed);
         let is_between = input.bytes.is_empty() && codec.is_between();
         match input.read(is_between).await? {
             Read::Some => {}
@@ -71,6 +84,11 @@ impl<'s> Input<'s> {
             wanted: *READ_BYTES.start(),
             is_large: false,
         }
+    }
+
+    /// Makes room for a request of so many bytes at once, instead of moving it again and again as it grows.
+    fn wants(&mut self, bytes: usize) {
+        self.bytes.reserve(bytes.saturating_sub(self.bytes.len()));
     }
 
     /// Waits for some bytes: for ever between two requests, not long within one.
@@ -112,7 +130,7 @@ impl<'s> Input<'s> {
 
 /// Tells a client that there are too many.
 pub(super) fn turn_away(stream: &TcpStream) {
-    let (word, text) = Refusal::CROWD.words();
+    let (word, text) = Refusal::Crowd.words();
     // Whoever can't be told this at once is not told.
     let _ = stream.try_write(format!("{word}{text}\r\n").as_bytes());
 }

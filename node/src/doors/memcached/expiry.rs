@@ -11,7 +11,8 @@ pub(super) fn expires_ms(exptime: i64, now_ms: u64) -> Option<u64> {
         Ok(0) => None,
         Ok(seconds @ 1..=RELATIVE_SECONDS_MAX) => Some(now_ms.saturating_add(seconds * 1000)),
         Ok(seconds) => Some(seconds.saturating_mul(1000)),
-        Err(_) => Some(now_ms),
+        // The clock of the node that has it may be behind this one.
+        Err(_) => Some(LONG_AGO_MS),
     }
 }
 
@@ -32,6 +33,9 @@ pub(super) fn seconds_left(expires_ms: Option<u64>, now_ms: u64) -> i64 {
     i64::try_from(seconds).unwrap_or(i64::MAX)
 }
 
+/// A time that no clock is before.
+const LONG_AGO_MS: u64 = 1;
+
 /// 30 days.
 const RELATIVE_SECONDS_MAX: u64 = 30 * 24 * 60 * 60;
 
@@ -49,8 +53,9 @@ mod tests {
             (2_592_001, Some(2_592_001_000)),
             (1_900_000_000, Some(1_900_000_000_000)),
             (i64::MAX, Some(u64::MAX)),
-            (-1, Some(NOW_MS)),
-            (i64::MIN, Some(NOW_MS)),
+            // Whatever the clock of the node says that has the item.
+            (-1, Some(1)),
+            (i64::MIN, Some(1)),
         ] {
             assert_eq!(expires_ms(exptime, NOW_MS), expected, "{exptime}");
         }

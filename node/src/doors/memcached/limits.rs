@@ -24,6 +24,12 @@ pub(super) const OPAQUE_BYTES_MAX: usize = 32;
 /// Connections at a time. Each takes a few kilobytes while it is idle.
 pub(super) const CONNECTIONS_MAX: usize = 4096;
 
+/// Bytes that all clients together may hold of requests that are half there: 127 of the largest values.
+pub(super) const HALF_SENT_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// Bytes of half a request that do not count, since each connection may take as many to read.
+pub(super) const FREE_BYTES: usize = 64 * 1024;
+
 /// Bytes that are read at a time from a client that sends little, and from one that sends much.
 pub(super) const READ_BYTES: std::ops::RangeInclusive<usize> = 2 * 1024..=64 * 1024;
 

@@ -8,6 +8,8 @@ use crate::service::Failed;
 pub(super) enum Refusal {
     /// There is no such command, or it has too few or too many words.
     Unknown,
+    /// There are too many clients.
+    Crowd,
     /// The client has made a mistake.
     Client(&'static str),
     /// This node or another one can't do it.
@@ -28,7 +30,7 @@ impl Refusal {
         Refusal::Client("the binary protocol is not spoken here: use the text protocol");
     pub(super) const SILENCE: Refusal = Refusal::Client("the rest of the request did not come");
     pub(super) const LARGE: Refusal = Refusal::Server("object too large for cache");
-    pub(super) const CROWD: Refusal = Refusal::Server("too many open connections");
+    pub(super) const MEMORY: Refusal = Refusal::Server("out of memory storing object");
     pub(super) const CONTENDED: Refusal =
         Refusal::Server("others change this item all the time; it was left as it is");
     pub(super) const COLLISION: Refusal =
@@ -40,6 +42,8 @@ impl Refusal {
     pub(super) fn words(self) -> (&'static str, &'static str) {
         match self {
             Refusal::Unknown => ("ERROR", ""),
+            // By this very line clients of memcached know it.
+            Refusal::Crowd => ("ERROR ", "Too many open connections"),
             Refusal::Client(text) => ("CLIENT_ERROR ", text),
             Refusal::Server(text) => ("SERVER_ERROR ", text),
         }

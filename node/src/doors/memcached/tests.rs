@@ -166,6 +166,7 @@ fn what_is_wrong_is_told_and_what_follows_is_understood() {
             Refusal::FORMAT,
         ),
         ("set k 0 0 2147483648\r\n".to_owned(), Refusal::FORMAT),
+        ("set k 0 0 x noreply y\r\n".to_owned(), Refusal::Unknown),
         // What looks like commands is the value that was announced.
         ("set k -1 0 9\r\nflush_all\r\n".to_owned(), Refusal::FORMAT),
         (
@@ -197,6 +198,44 @@ fn what_is_wrong_is_told_and_what_follows_is_understood() {
 }
 
 #[test]
+fn a_length_that_can_not_be_read_announces_nothing_as_in_memcached() {
+    let flush = Request::FlushAll {
+        exptime: 0,
+        quiet: false,
+    };
+    for (line, refusal) in [
+        ("set k 0 0 -1", Refusal::FORMAT),
+        ("set k 0 0 9x", Refusal::FORMAT),
+        ("set k 0 0 2147483646", Refusal::FORMAT),
+        ("set k 0 0", Refusal::Unknown),
+        ("set k 0 0 9 noreply x", Refusal::Unknown),
+        ("cas k 0 0 9", Refusal::Unknown),
+        ("ms k", Refusal::FORMAT),
+        ("ms k -1", Refusal::FORMAT),
+    ] {
+        let stream = format!("{line}\r\nflush_all\r\n");
+        let expected = [refused(refusal), flush.clone()];
+        assert_eq!(of(stream.as_bytes()), expected, "{line}");
+    }
+}
+
+#[test]
+fn who_wants_no_reply_hears_of_no_mistake_either() {
+    for stream in [
+        "set k 0 0 -1 noreply\r\n",
+        "set k -1 0 9 noreply\r\nflush_all\r\n",
+        "cas k 0 0 9 x noreply\r\nflush_all\r\n",
+    ] {
+        let silent = Request::Refused(Refused {
+            refusal: Refusal::FORMAT,
+            quiet: true,
+            is_last: false,
+        });
+        assert_eq!(of(stream.as_bytes()), [silent], "{stream}");
+    }
+}
+
+#[test]
 fn a_value_that_is_too_large_is_thrown_away_as_it_comes() {
     let chunk = [b'x'; 4096];
     let line = format!("set k 0 0 {}\r\n", VALUE_BYTES_MAX + 1);
@@ -222,6 +261,26 @@ fn lines_that_are_too_long_are_the_last_of_their_connection() {
     assert_eq!(of(b"\x80\0\0\0"), [last(Refusal::BINARY)]);
     let after = [endless.as_bytes(), b"\r\nmn\r\n"].concat();
     assert_eq!(of(&after), [last(Refusal::LINE)]);
+}
+
+/// What clients really send, and what was once a mistake of somebody: `tests/corpus/memcached`. `PROPTEST_CASES=1000000`
+/// has the tests below try as many others.
+#[test]
+fn the_corpus_means_the_same_however_it_is_cut() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/memcached");
+    let mut count = 0;
+    for file in std::fs::read_dir(folder).expect("a folder") {
+        let path = file.expect("a file").path();
+        let stream = std::fs::read(&path).expect("it can be read");
+        let whole = of(&stream);
+        for size in [1, 2, 3, 7, 64] {
+            let (cut, most) = requests(stream.chunks(size));
+            assert_eq!(whole, cut, "{path:?} in pieces of {size}");
+            assert!(most <= stream.len());
+        }
+        count += 1;
+    }
+    assert!(count >= 19, "{count} files");
 }
 
 /// Bytes that are often nearly a request.

@@ -239,6 +239,43 @@ mod tests {
         }
     }
 
+    /// What clients really send, and what is at the edges: `tests/corpus/zeromq`.
+    #[test]
+    fn the_corpus_is_understood_or_refused_in_words() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/zeromq");
+        let mut refused = Vec::new();
+        for file in std::fs::read_dir(folder).expect("a folder") {
+            let path = file.expect("a file").path();
+            let frame = std::fs::read(&path).expect("it can be read");
+            if let Err(refusal) = parse(&[frame]) {
+                assert!(refusal.message.len() > 10, "{path:?}");
+                let name = path.file_name().expect("it has a name");
+                refused.push(format!("{}: {}", name.display(), refusal.code));
+            }
+        }
+        refused.sort();
+        assert_eq!(refused, CORPUS_REFUSED);
+    }
+
+    const CORPUS_REFUSED: [&str; 16] = [
+        "after-of-nobody: bad_after",
+        "binary-value: no_value",
+        "byte-order-mark: bad_json",
+        "empty: bad_json",
+        "half-a-character: bad_json",
+        "key-of-1025: bad_key",
+        "keys-twice: bad_json",
+        "limit-of-a-half: bad_limit",
+        "limit-of-nothing: bad_limit",
+        "nested: bad_json",
+        "no-object: bad_json",
+        "no-text: bad_json",
+        "null-value: no_value",
+        "space: bad_json",
+        "trailing: bad_json",
+        "unclosed: bad_json",
+    ];
+
     /// Bytes, texts, and objects that are nearly requests.
     fn frame() -> impl Strategy<Value = Vec<u8>> {
         let op = prop::sample::select(vec!["PUT", "GET_ONE", "GET_ALL", "DELETE", "NONE"]);

@@ -1,5 +1,6 @@
 //! Keys: all that there are, asked of one node after the other.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -24,9 +25,10 @@ struct Item {
     name_base64: Option<String>,
 }
 
-/// A line for each key as its page comes, so that many take no memory.
+/// A line for each key as its page comes. Where members have copies it stands by the first one that has it; so much is
+/// remembered of it that it is not told again.
 pub(super) async fn run(cluster: &Cluster, printer: Printer) -> Result<ExitCode> {
-    let mut count = 0;
+    let mut told = BTreeSet::new();
     for process in cluster.running()? {
         let mut after = None;
         loop {
@@ -38,7 +40,7 @@ pub(super) async fn run(cluster: &Cluster, printer: Printer) -> Result<ExitCode>
                 .await?
                 .accepted()?
                 .read()?;
-            for item in &page.items {
+            for item in page.items.iter().filter(|item| told.insert(item.key)) {
                 printer.line(format_args!(
                     "{}  {}  {}",
                     short(item.key),
@@ -46,14 +48,13 @@ pub(super) async fn run(cluster: &Cluster, printer: Printer) -> Result<ExitCode>
                     item.words()
                 ))?;
             }
-            count += page.items.len();
             after = page.next;
             if after.is_none() {
                 break;
             }
         }
     }
-    printer.line(format_args!("{count} keys"))?;
+    printer.line(format_args!("{} keys", told.len()))?;
     Ok(ExitCode::SUCCESS)
 }
 

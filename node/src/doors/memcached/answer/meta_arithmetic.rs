@@ -47,7 +47,8 @@ pub(super) async fn arithmetic(shared: &Shared, wanted: &MetaArithmetic, output:
         };
         return tell(output, word, &wanted.head, None);
     };
-    if wanted.head.quiet {
+    // Of what begins memcached tells all the same.
+    if wanted.head.quiet && matches!(outcome, Outcome::Changed) {
         return;
     }
     let known = Known {

@@ -24,9 +24,8 @@ pub(super) fn stats(shared: &Shared, kind: &[u8], output: &mut Output<'_>) {
 
 fn general(shared: &Shared, output: &mut Output<'_>) {
     let counts = &shared.counts;
-    let view = shared.node.view();
-    let now_ms = now_ms();
-    let items = shared.node.driver().content().count(&view.serves, now_ms);
+    let (node, now_ms) = (&shared.node, now_ms());
+    let items = node.driver().content().count(&node.shows(), now_ms);
     let connections = &counts.connections;
     number(output, "pid", std::process::id().into());
     number(output, "uptime", counts.since.elapsed().as_secs());
