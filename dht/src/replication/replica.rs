@@ -35,6 +35,11 @@ pub(crate) struct Replica<A> {
     /// last, which holds some later writes.
     pub(crate) is_fetched: bool,
     pub(crate) until: u32,
+    /// What it may have acknowledged: nothing that holds less takes the place of what is here.
+    pub(crate) pledged: u32,
+    /// Whether it is to fetch the whole arc anew, since nobody has at hand what it lacks. Until the first of
+    /// that comes it has what it had, and votes with it.
+    pub(crate) is_outdated: bool,
     /// Where it stands in the epoch before, if it was part of that.
     pub(crate) lineage: Option<u32>,
     /// The last writes of this epoch.
@@ -65,6 +70,8 @@ impl<A: Address> Replica<A> {
             durable: 0,
             is_fetched: false,
             until: 0,
+            pledged: 0,
+            is_outdated: false,
             lineage: None,
             window: Window::default(),
             prior: Window::default(),
@@ -83,6 +90,13 @@ impl<A: Address> Replica<A> {
     /// Whether the epoch is about to end.
     pub(crate) fn is_fenced(&self) -> bool {
         self.acceptor.promised.is_some() || self.proposal.is_some()
+    }
+
+    /// Whether there is something to fetch, and it may take the place of what is here: who has promised to take
+    /// part in the end of the epoch has done so with just that.
+    pub(crate) fn is_lacking(&self) -> bool {
+        let has_all = self.is_synced || self.is_fetched;
+        !has_all || (self.is_outdated && !self.is_fenced())
     }
 
     /// Whether it answers for its arc.
@@ -314,8 +328,8 @@ pub(crate) enum Synced {
     Start(Tag),
 }
 
-/// The last writes of an epoch, bounded in number and bytes, so that who lacks only these need not fetch
-/// the whole arc.
+/// The last writes of an epoch, one after the other and bounded in number and bytes, so that who lacks only
+/// these need not fetch the whole arc.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Window {
     entries: VecDeque<Entry>,
@@ -323,8 +337,13 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Adds a write, and keeps `most` of them.
+    /// Adds a write, and keeps `most` of them. Those before a gap are of no use any more: nobody could be told
+    /// all that follows them.
     pub(crate) fn push(&mut self, entry: Entry, most: u32) {
+        let last = self.entries.back().map(|last| last.sequence);
+        if last.is_some_and(|last| last + 1 != entry.sequence) {
+            self.clear();
+        }
         self.bytes += bytes_of(&entry);
         self.entries.push_back(entry);
         while self.entries.len() > most as usize || self.bytes > WINDOW_BYTES {
@@ -335,11 +354,17 @@ impl Window {
         }
     }
 
+    /// Forgets all: what comes next does not follow it.
+    pub(crate) fn clear(&mut self) {
+        *self = Window::default();
+    }
+
     /// The keys of the writes after this one up to the `last`; nothing where they are not all here.
     pub(crate) fn written(&self, after: u32, last: u32) -> Option<Vec<Id>> {
         if after == last {
             return Some(Vec::new());
         }
+        self.entries.back().filter(|entry| entry.sequence >= last)?;
         let first = self.entries.front()?.sequence;
         let skip = (after + 1).checked_sub(first)?;
         let rest = last.checked_sub(after)?;
@@ -445,6 +470,20 @@ mod tests {
         assert_eq!(written(8, 7), None);
         assert_eq!(Window::default().written(2, 2), Some(Vec::new()));
         assert_eq!(Window::default().written(1, 2), None);
+    }
+
+    #[test]
+    fn a_window_has_no_gaps() {
+        let window = window([5, 6, 9, 10]);
+        let sequences = |entries: Vec<Entry>| -> Vec<u32> {
+            entries.iter().map(|entry| entry.sequence).collect()
+        };
+        assert_eq!(window.after(5, everything()), None);
+        let rest = window.after(8, everything()).map(sequences);
+        assert_eq!(rest, Some(Vec::from([9, 10])));
+        assert_eq!(window.written(6, 10), None);
+        assert_eq!(window.written(9, 11), None, "not all are here yet");
+        assert_eq!(window.bytes, 2 * bytes_of(&window.entries[0]));
     }
 
     #[test]
