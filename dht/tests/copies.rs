@@ -1,11 +1,11 @@
 //! Copies: one member of a group at a time, and a test that plays the others. Whatever these send, a member
-//! keeps what it has acknowledged.
+//! keeps what it has acknowledged, and a leader tells only what is certain.
 
 mod support;
 
 use dht::event::{Event, Ticket, Timer};
 use dht::message::{Reply, Request};
-use dht::record::{Record, Version};
+use dht::record::{Change, Changed, Condition, Record, Version};
 use dht::replication::Ballot;
 use dht::replication::group::{Group, Tag};
 use dht::replication::message::{Ask, Entry, Fetch, GroupRequest, Page, Told};
@@ -323,4 +323,60 @@ fn writes_with_a_gap_between_them_are_taken_up_to_it() {
     let mut rig = member(&[1, 2]);
     assert_eq!(rig.append(&[3, 5]), Told::Appended(3));
     assert_eq!(rig.value(), Some(3_u32.to_be_bytes().into()));
+}
+
+/// A leader whose members are there.
+fn leader() -> Rig {
+    let mut rig = Rig::new(LEADER, config());
+    rig.beat();
+    rig.acknowledge(0);
+    rig
+}
+
+impl Rig {
+    /// All members answer what they were sent, and have everything up to this write.
+    fn acknowledge(&mut self, sequence: u32) {
+        for (ticket, to, ask) in self.asks() {
+            if matches!(ask, Ask::Append { .. }) {
+                self.answer((ticket, to), Told::Appended(sequence));
+            }
+        }
+    }
+
+    fn change(&mut self, value: Option<Vec<u8>>) -> Ticket {
+        let change = Change {
+            name: None,
+            value: value.map(Into::into),
+            condition: Condition::Always,
+            flags: 0,
+            expires_ms: None,
+            now_ms: 1_000,
+        };
+        self.request(MEMBER, Request::Change(self.key(), change))
+    }
+
+    fn changed(&mut self, ticket: Ticket) -> Option<Changed> {
+        match self.reply(ticket)? {
+            Reply::Changed(changed, _) => Some(changed),
+            reply => panic!("answered {reply:?}"),
+        }
+    }
+}
+
+#[test]
+fn nobody_is_told_that_something_is_gone_before_a_majority_has_deleted_it() {
+    let mut rig = leader();
+    // So much that each message holds one of them.
+    for _ in 0..2 {
+        rig.change(Some(vec![0; 600 * 1024]));
+    }
+    let first = rig.change(None);
+    let second = rig.change(None);
+    for sequence in 1..3 {
+        rig.acknowledge(sequence);
+        assert_eq!(rig.changed(second), None, "the delete is here alone");
+    }
+    rig.acknowledge(4);
+    assert_eq!(rig.changed(first), Some(Changed::Deleted));
+    assert_eq!(rig.changed(second), Some(Changed::Missing));
 }

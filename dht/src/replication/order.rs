@@ -50,8 +50,11 @@ impl<A: Address> Node<A> {
         record: Option<Record>,
         out: &mut Vec<Action<A>>,
     ) {
+        // What is not here was not deleted in this epoch, for that leaves a tombstone.
         let version = record.as_ref().map(|record| record.version);
-        self.confirm(tag, version, Answer::Record(reader, record), out);
+        let version = version.filter(|version| version.epoch() == tag.epoch);
+        let sequence = version.map_or(0, Version::sequence);
+        self.confirm(tag, sequence, Answer::Record(reader, record), out);
     }
 
     /// Makes a change on an arc that this node leads.
@@ -133,11 +136,8 @@ impl<A: Address> Node<A> {
                 age: 0,
             });
         } else {
-            let version = match changed {
-                Changed::Refused(version) => version,
-                _ => None,
-            };
-            self.confirm(tag, version, Answer::Refused(changer, changed), out);
+            // What it has seen, or that nothing is there, is the work of what was ordered before it.
+            self.confirm(tag, sequence - 1, Answer::Refused(changer, changed), out);
         }
         self.spread(tag, sequence, out);
         self.go_on_proposing(tag, out);
@@ -155,23 +155,16 @@ impl<A: Address> Node<A> {
         }
     }
 
-    /// An answer that tells what is there waits until that is certain.
-    fn confirm(
-        &mut self,
-        tag: Tag,
-        version: Option<Version>,
-        answer: Answer,
-        out: &mut Vec<Action<A>>,
-    ) {
+    /// An answer that tells what is there after this write waits until that is certain.
+    fn confirm(&mut self, tag: Tag, sequence: u32, answer: Answer, out: &mut Vec<Action<A>>) {
         let replica = self.replica(tag);
         let Some(lead) = replica.and_then(|replica| replica.lead.as_mut()) else {
             return self.turn_away(answer.asker(), Elsewhere::Moving, out);
         };
         lead.clock = lead.clock.wrapping_add(1);
-        let sequence = version.filter(|version| version.epoch() == tag.epoch);
         lead.reads.push_back(Read {
             clock: lead.clock,
-            sequence: sequence.map_or(0, Version::sequence),
+            sequence,
             answer,
             age: 0,
         });
