@@ -4,7 +4,7 @@
 mod support;
 
 use dht::event::{Event, Ticket, Timer};
-use dht::message::{Reply, Request};
+use dht::message::{Elsewhere, Reply, Request};
 use dht::record::{Change, Changed, Condition, Record, Version};
 use dht::replication::Ballot;
 use dht::replication::group::{Group, Tag};
@@ -379,4 +379,70 @@ fn nobody_is_told_that_something_is_gone_before_a_majority_has_deleted_it() {
     rig.acknowledge(4);
     assert_eq!(rig.changed(first), Some(Changed::Deleted));
     assert_eq!(rig.changed(second), Some(Changed::Missing));
+}
+
+#[test]
+fn large_writes_that_come_together_leave_no_member_behind() {
+    let mut rig = leader();
+    let writes: Vec<Ticket> = (0..14)
+        .map(|_| rig.change(Some(vec![0; 1024 * 1024])))
+        .collect();
+    for sequence in 1..=14 {
+        let asks = rig.asks();
+        let appends = |(_, _, ask): &(_, _, Ask<Address>)| matches!(ask, Ask::Append { .. });
+        assert_eq!(
+            asks.iter().filter(|ask| appends(ask)).count(),
+            2,
+            "{sequence}"
+        );
+        for (ticket, to, _) in asks {
+            rig.answer((ticket, to), Told::Appended(sequence));
+        }
+    }
+    for write in writes {
+        let changed = rig.changed(write);
+        assert!(changed.is_some_and(Changed::is_made), "{changed:?}");
+    }
+}
+
+#[test]
+fn a_member_that_is_slow_but_there_is_told_what_it_lacks() {
+    let mut rig = leader();
+    let mut late = None;
+    for sequence in 1..=12 {
+        rig.change(Some(vec![0; 1024 * 1024]));
+        for (ticket, to, _) in rig.asks() {
+            match to {
+                OTHER => late = Some((ticket, to)),
+                _ => rig.answer((ticket, to), Told::Appended(sequence)),
+            }
+        }
+    }
+    rig.answer(late.expect("it was sent the first"), Told::Appended(1));
+    let asks = rig.asks();
+    let next = asks.iter().find(|(_, to, _)| *to == OTHER);
+    let next = next.map(|(_, _, ask)| matches!(ask, Ask::Append { after: 1, .. }));
+    assert_eq!(next, Some(true));
+}
+
+#[test]
+fn more_than_a_majority_can_keep_up_with_is_turned_away() {
+    let mut rig = leader();
+    let writes = (0..40).map(|_| rig.change(Some(vec![0; 1024 * 1024])));
+    let writes: Vec<Ticket> = writes.collect();
+    let turned_away = writes.into_iter().filter(|write| {
+        let reply = rig.reply(*write);
+        assert!(matches!(
+            reply,
+            None | Some(Reply::Elsewhere(Elsewhere::Overloaded))
+        ));
+        reply.is_some()
+    });
+    assert_eq!(turned_away.count(), 24);
+    for sequence in 1..=16 {
+        rig.acknowledge(sequence);
+    }
+    let write = rig.change(Some(b"value".into()));
+    rig.acknowledge(17);
+    assert!(rig.changed(write).is_some(), "there is room again");
 }

@@ -72,6 +72,9 @@ impl<A: Address> Node<A> {
         let Some(lead) = self.replica(tag).and_then(|replica| replica.lead.as_mut()) else {
             return;
         };
+        if lead.backlog.is_full() {
+            return self.turn_away(changer, Elsewhere::Overloaded, out);
+        }
         lead.assigned += 1;
         lead.changing += 1;
         let sequence = lead.assigned;
@@ -87,6 +90,7 @@ impl<A: Address> Node<A> {
             flags,
             expires_ms,
         };
+        lead.backlog.push(sequence, record.bytes());
         let errand = Errand::Order(Box::new(Ordered {
             tag,
             sequence,
@@ -122,11 +126,16 @@ impl<A: Address> Node<A> {
             return self.leave_unsure(changer, out);
         };
         let write = is_made.then_some((key, record));
-        replica.window.push(Entry { sequence, write }, most);
+        let entry = Entry { sequence, write };
         replica.position = sequence;
         let Some(lead) = &mut replica.lead else {
+            replica.window.push(entry, most);
             return self.leave_unsure(changer, out);
         };
+        let committed = lead.committed;
+        let acked = lead.acked().unwrap_or(committed);
+        let window = &mut replica.window;
+        window.push_at_leader(entry, most, acked, committed);
         lead.changing -= 1;
         if is_made {
             lead.writes.push_back(Write {
@@ -189,6 +198,7 @@ impl<A: Address> Node<A> {
             return;
         };
         lead.committed = lead.committed.max(committed);
+        lead.backlog.commit(lead.committed);
         let mut confirmed: Vec<u32> = others.map(|follower| follower.confirmed).collect();
         confirmed.push(lead.clock);
         confirmed.sort_unstable_by(|a, b| b.cmp(a));

@@ -194,6 +194,8 @@ pub(crate) struct Lead<A> {
     pub(crate) is_syncing: bool,
     /// A majority has everything up to here.
     pub(crate) committed: u32,
+    /// What it has not yet.
+    pub(crate) backlog: Backlog,
     /// Whether a majority has what the group began with and has been heard lately: it serves.
     pub(crate) is_established: bool,
     /// Writes that wait for a majority.
@@ -231,6 +233,15 @@ pub(crate) struct Follower<A> {
     pub(crate) confirmed: u32,
     /// Beats since it was heard of.
     pub(crate) silence: u8,
+}
+
+impl<A: Address> Lead<A> {
+    /// All members that are there have everything up to here.
+    pub(crate) fn acked(&self) -> Option<u32> {
+        let followers = self.followers.iter();
+        let present = followers.filter(|other| other.silence < SILENT);
+        present.filter_map(|follower| follower.acked).min()
+    }
 }
 
 impl<A: Address> Follower<A> {
@@ -346,11 +357,25 @@ impl Window {
         }
         self.bytes += bytes_of(&entry);
         self.entries.push_back(entry);
-        while self.entries.len() > most as usize || self.bytes > WINDOW_BYTES {
-            match self.entries.pop_front() {
-                Some(entry) => self.bytes -= bytes_of(&entry),
-                None => return,
-            }
+        self.shorten(most as usize, WINDOW_BYTES, u32::MAX);
+    }
+
+    /// The same at a leader. What members that are there lack, who have all up to `acked`, stays as long as it
+    /// is no more than twice as much, and what no majority has, which is what comes after `committed`, in any case.
+    pub(crate) fn push_at_leader(&mut self, entry: Entry, most: u32, acked: u32, committed: u32) {
+        self.bytes += bytes_of(&entry);
+        self.entries.push_back(entry);
+        let most = most as usize;
+        self.shorten(most, WINDOW_BYTES, acked.min(committed));
+        self.shorten(2 * most, 2 * WINDOW_BYTES, committed);
+    }
+
+    /// Forgets the oldest writes, none after `last`, until so many are left.
+    fn shorten(&mut self, most: usize, bytes: usize, last: u32) {
+        while (self.entries.len() > most || self.bytes > bytes)
+            && let Some(entry) = self.entries.pop_front_if(|entry| entry.sequence <= last)
+        {
+            self.bytes -= bytes_of(&entry);
         }
     }
 
@@ -398,8 +423,44 @@ fn bytes_of(entry: &Entry) -> usize {
     ENTRY_BYTES + write.map_or(0, |(_, record)| record.bytes())
 }
 
+/// Writes that no majority has yet.
+///
+/// Their bytes are bounded: a member that lacks one must find it at the leader, or would have to fetch the arc,
+/// and with it those that acknowledge.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Backlog {
+    /// Sequence and bytes of each.
+    writes: VecDeque<(u32, usize)>,
+    bytes: usize,
+}
+
+impl Backlog {
+    /// Whether another write would be too much.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes >= BACKLOG_BYTES
+    }
+
+    pub(crate) fn push(&mut self, sequence: u32, bytes: usize) {
+        self.writes.push_back((sequence, bytes));
+        self.bytes += bytes;
+    }
+
+    /// A majority has all up to here.
+    pub(crate) fn commit(&mut self, committed: u32) {
+        while let Some((_, bytes)) = self
+            .writes
+            .pop_front_if(|(sequence, _)| *sequence <= committed)
+        {
+            self.bytes -= bytes;
+        }
+    }
+}
+
 /// Bytes that a member keeps of an epoch.
 const WINDOW_BYTES: usize = 8 * 1024 * 1024;
+
+/// Bytes of writes that wait for a majority: as much as a store takes before it makes its writers wait.
+const BACKLOG_BYTES: usize = 16 * 1024 * 1024;
 
 /// Entries and bytes of one message, unless a single one is larger.
 const MESSAGE_ENTRIES: usize = 512;
