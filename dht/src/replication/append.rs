@@ -99,8 +99,7 @@ impl<A: Address> Node<A> {
         if replica.is_fenced() {
             return tell(ticket, Told::Fenced, out);
         }
-        let is_fetched = replica.is_synced || replica.is_fetched;
-        if !is_fetched {
+        if replica.is_lacking() {
             tell(ticket, Told::Lagging, out);
             return self.pull(tag, out);
         }
@@ -113,6 +112,10 @@ impl<A: Address> Node<A> {
             .filter(|entry| entry.sequence > position);
         let mut records = Vec::new();
         for entry in new {
+            // Where something is missing, what it has ends.
+            if entry.sequence != replica.position + 1 {
+                break;
+            }
             replica.position = entry.sequence;
             records.extend(entry.write.clone());
             replica.window.push(entry, most);

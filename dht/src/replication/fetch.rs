@@ -3,6 +3,10 @@
 //! Who was part of the epoch before needs only the last writes of that, if somebody still has them at
 //! hand, and else the whole arc, page by page, each of which replaces what was there. Pages of a group
 //! that goes on writing differ in age: the member is in sync when it has got as far as the youngest.
+//!
+//! A member that was in sync and has fallen too far behind fetches the whole as well. What it has is complete,
+//! and part of what a majority has acknowledged: it votes with that until the first page replaces some of it, and
+//! takes none that holds less.
 
 use alloc::vec::Vec;
 
@@ -45,7 +49,7 @@ impl<A: Address> Node<A> {
         let Some(replica) = self.replica(tag) else {
             return;
         };
-        if replica.is_synced || replica.is_fetched {
+        if !replica.is_lacking() {
             return;
         }
         let start = replica.origin.as_ref().map_or(0, |next| next.start);
@@ -231,6 +235,10 @@ impl<A: Address> Node<A> {
         let new = entries.into_iter().filter(|entry| entry.sequence > since);
         let (mut records, mut last) = (Vec::new(), since);
         for entry in new {
+            // Where something is missing, what it has ends.
+            if entry.sequence != last + 1 || last == start {
+                break;
+            }
             last = entry.sequence;
             records.extend(entry.write.clone());
             replica.prior.push(entry, most);
@@ -269,6 +277,13 @@ impl<A: Address> Node<A> {
         let Some(replica) = self.replica(tag) else {
             return;
         };
+        if !replica.is_lacking() {
+            replica.pull = None;
+            return;
+        }
+        if page.has < replica.pledged {
+            return self.try_another(tag);
+        }
         let Some(pull) = &mut replica.pull else {
             return;
         };
@@ -287,9 +302,12 @@ impl<A: Address> Node<A> {
         }
         replica.until = replica.until.max(page.until);
         replica.lineage = None;
+        (replica.is_synced, replica.is_outdated) = (false, false);
         if !page.more {
             replica.is_fetched = true;
             replica.position = has;
+            // What it wrote before does not lead up to that.
+            replica.window.clear();
             replica.pull = None;
         }
         if is_first || is_tail_given_up {
@@ -372,15 +390,10 @@ impl<A: Address> Node<A> {
         } else if let Some(replica) = self.replica(tag)
             && (replica.is_synced || replica.is_fetched)
         {
-            // What came after it is not at hand any more: it begins anew.
-            replica.is_synced = false;
-            replica.is_fetched = false;
-            // What it has acknowledged counts, wherever it fetches it from.
-            replica.until = replica.until.max(replica.position);
-            replica.lineage = None;
-            replica.pull = None;
-            self.try_another(tag);
-            self.keep_replica(tag, out);
+            if replica.is_fenced() {
+                return tell(ticket, Told::Lagging, out);
+            }
+            replica.fetch_anew();
             self.show_groups();
         }
         if let Some(replica) = self.replica(tag) {
@@ -413,6 +426,21 @@ impl<A: Address> Node<A> {
 }
 
 impl<A: Address> Replica<A> {
+    /// What comes after what it has is not at hand any more.
+    fn fetch_anew(&mut self) {
+        self.is_outdated = self.is_synced;
+        self.is_fetched = false;
+        if self.is_synced {
+            self.pledged = self.pledged.max(self.position);
+        }
+        // What it has acknowledged counts, wherever it fetches it from.
+        self.until = self.until.max(self.position);
+        self.lineage = None;
+        self.pull = None;
+        // Its leader has it for certain.
+        self.tries = 0;
+    }
+
     /// Who may have what it lacks, the likeliest first: a member its leader, the leader those who were
     /// part of the decision, and both any other member.
     fn givers(&self, me: &Member<A>) -> Vec<Member<A>> {

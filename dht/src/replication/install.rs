@@ -482,6 +482,7 @@ impl<A: Address> Lead<A> {
             durable: None,
             is_syncing: false,
             committed: 0,
+            backlog: Default::default(),
             is_established: false,
             writes: Default::default(),
             reads: Default::default(),

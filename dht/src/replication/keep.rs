@@ -277,7 +277,10 @@ fn found<A: Address>(kept: Kept<A>, far: Option<(u32, u32)>) -> Replica<A> {
             replica.durable = sequence;
         }
         // It has acknowledged so much, or fetched some of it, and lost its place.
-        Some((at, sequence)) if at == epoch => replica.until = sequence,
+        Some((at, sequence)) if at == epoch => {
+            replica.until = sequence;
+            replica.pledged = sequence;
+        }
         Some((at, sequence)) if at + 1 == epoch => replica.lineage = Some(sequence),
         _ => {}
     }

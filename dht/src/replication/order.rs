@@ -50,8 +50,11 @@ impl<A: Address> Node<A> {
         record: Option<Record>,
         out: &mut Vec<Action<A>>,
     ) {
+        // What is not here was not deleted in this epoch, for that leaves a tombstone.
         let version = record.as_ref().map(|record| record.version);
-        self.confirm(tag, version, Answer::Record(reader, record), out);
+        let version = version.filter(|version| version.epoch() == tag.epoch);
+        let sequence = version.map_or(0, Version::sequence);
+        self.confirm(tag, sequence, Answer::Record(reader, record), out);
     }
 
     /// Makes a change on an arc that this node leads.
@@ -69,6 +72,9 @@ impl<A: Address> Node<A> {
         let Some(lead) = self.replica(tag).and_then(|replica| replica.lead.as_mut()) else {
             return;
         };
+        if lead.backlog.is_full() {
+            return self.turn_away(changer, Elsewhere::Overloaded, out);
+        }
         lead.assigned += 1;
         lead.changing += 1;
         let sequence = lead.assigned;
@@ -84,6 +90,7 @@ impl<A: Address> Node<A> {
             flags,
             expires_ms,
         };
+        lead.backlog.push(sequence, record.bytes());
         let errand = Errand::Order(Box::new(Ordered {
             tag,
             sequence,
@@ -119,11 +126,16 @@ impl<A: Address> Node<A> {
             return self.leave_unsure(changer, out);
         };
         let write = is_made.then_some((key, record));
-        replica.window.push(Entry { sequence, write }, most);
+        let entry = Entry { sequence, write };
         replica.position = sequence;
         let Some(lead) = &mut replica.lead else {
+            replica.window.push(entry, most);
             return self.leave_unsure(changer, out);
         };
+        let committed = lead.committed;
+        let acked = lead.acked().unwrap_or(committed);
+        let window = &mut replica.window;
+        window.push_at_leader(entry, most, acked, committed);
         lead.changing -= 1;
         if is_made {
             lead.writes.push_back(Write {
@@ -133,11 +145,8 @@ impl<A: Address> Node<A> {
                 age: 0,
             });
         } else {
-            let version = match changed {
-                Changed::Refused(version) => version,
-                _ => None,
-            };
-            self.confirm(tag, version, Answer::Refused(changer, changed), out);
+            // What it has seen, or that nothing is there, is the work of what was ordered before it.
+            self.confirm(tag, sequence - 1, Answer::Refused(changer, changed), out);
         }
         self.spread(tag, sequence, out);
         self.go_on_proposing(tag, out);
@@ -155,23 +164,16 @@ impl<A: Address> Node<A> {
         }
     }
 
-    /// An answer that tells what is there waits until that is certain.
-    fn confirm(
-        &mut self,
-        tag: Tag,
-        version: Option<Version>,
-        answer: Answer,
-        out: &mut Vec<Action<A>>,
-    ) {
+    /// An answer that tells what is there after this write waits until that is certain.
+    fn confirm(&mut self, tag: Tag, sequence: u32, answer: Answer, out: &mut Vec<Action<A>>) {
         let replica = self.replica(tag);
         let Some(lead) = replica.and_then(|replica| replica.lead.as_mut()) else {
             return self.turn_away(answer.asker(), Elsewhere::Moving, out);
         };
         lead.clock = lead.clock.wrapping_add(1);
-        let sequence = version.filter(|version| version.epoch() == tag.epoch);
         lead.reads.push_back(Read {
             clock: lead.clock,
-            sequence: sequence.map_or(0, Version::sequence),
+            sequence,
             answer,
             age: 0,
         });
@@ -196,6 +198,7 @@ impl<A: Address> Node<A> {
             return;
         };
         lead.committed = lead.committed.max(committed);
+        lead.backlog.commit(lead.committed);
         let mut confirmed: Vec<u32> = others.map(|follower| follower.confirmed).collect();
         confirmed.push(lead.clock);
         confirmed.sort_unstable_by(|a, b| b.cmp(a));

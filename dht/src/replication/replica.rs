@@ -35,6 +35,11 @@ pub(crate) struct Replica<A> {
     /// last, which holds some later writes.
     pub(crate) is_fetched: bool,
     pub(crate) until: u32,
+    /// What it may have acknowledged: nothing that holds less takes the place of what is here.
+    pub(crate) pledged: u32,
+    /// Whether it is to fetch the whole arc anew, since nobody has at hand what it lacks. Until the first of
+    /// that comes it has what it had, and votes with it.
+    pub(crate) is_outdated: bool,
     /// Where it stands in the epoch before, if it was part of that.
     pub(crate) lineage: Option<u32>,
     /// The last writes of this epoch.
@@ -65,6 +70,8 @@ impl<A: Address> Replica<A> {
             durable: 0,
             is_fetched: false,
             until: 0,
+            pledged: 0,
+            is_outdated: false,
             lineage: None,
             window: Window::default(),
             prior: Window::default(),
@@ -83,6 +90,13 @@ impl<A: Address> Replica<A> {
     /// Whether the epoch is about to end.
     pub(crate) fn is_fenced(&self) -> bool {
         self.acceptor.promised.is_some() || self.proposal.is_some()
+    }
+
+    /// Whether there is something to fetch, and it may take the place of what is here: who has promised to take
+    /// part in the end of the epoch has done so with just that.
+    pub(crate) fn is_lacking(&self) -> bool {
+        let has_all = self.is_synced || self.is_fetched;
+        !has_all || (self.is_outdated && !self.is_fenced())
     }
 
     /// Whether it answers for its arc.
@@ -180,6 +194,8 @@ pub(crate) struct Lead<A> {
     pub(crate) is_syncing: bool,
     /// A majority has everything up to here.
     pub(crate) committed: u32,
+    /// What it has not yet.
+    pub(crate) backlog: Backlog,
     /// Whether a majority has what the group began with and has been heard lately: it serves.
     pub(crate) is_established: bool,
     /// Writes that wait for a majority.
@@ -217,6 +233,15 @@ pub(crate) struct Follower<A> {
     pub(crate) confirmed: u32,
     /// Beats since it was heard of.
     pub(crate) silence: u8,
+}
+
+impl<A: Address> Lead<A> {
+    /// All members that are there have everything up to here.
+    pub(crate) fn acked(&self) -> Option<u32> {
+        let followers = self.followers.iter();
+        let present = followers.filter(|other| other.silence < SILENT);
+        present.filter_map(|follower| follower.acked).min()
+    }
 }
 
 impl<A: Address> Follower<A> {
@@ -314,8 +339,8 @@ pub(crate) enum Synced {
     Start(Tag),
 }
 
-/// The last writes of an epoch, bounded in number and bytes, so that who lacks only these need not fetch
-/// the whole arc.
+/// The last writes of an epoch, one after the other and bounded in number and bytes, so that who lacks only
+/// these need not fetch the whole arc.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Window {
     entries: VecDeque<Entry>,
@@ -323,16 +348,40 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Adds a write, and keeps `most` of them.
+    /// Adds a write, and keeps `most` of them. Those before a gap are of no use any more: nobody could be told
+    /// all that follows them.
     pub(crate) fn push(&mut self, entry: Entry, most: u32) {
+        let last = self.entries.back().map(|last| last.sequence);
+        if last.is_some_and(|last| last + 1 != entry.sequence) {
+            self.clear();
+        }
         self.bytes += bytes_of(&entry);
         self.entries.push_back(entry);
-        while self.entries.len() > most as usize || self.bytes > WINDOW_BYTES {
-            match self.entries.pop_front() {
-                Some(entry) => self.bytes -= bytes_of(&entry),
-                None => return,
-            }
+        self.shorten(most as usize, WINDOW_BYTES, u32::MAX);
+    }
+
+    /// The same at a leader. What members that are there lack, who have all up to `acked`, stays as long as it
+    /// is no more than twice as much, and what no majority has, which is what comes after `committed`, in any case.
+    pub(crate) fn push_at_leader(&mut self, entry: Entry, most: u32, acked: u32, committed: u32) {
+        self.bytes += bytes_of(&entry);
+        self.entries.push_back(entry);
+        let most = most as usize;
+        self.shorten(most, WINDOW_BYTES, acked.min(committed));
+        self.shorten(2 * most, 2 * WINDOW_BYTES, committed);
+    }
+
+    /// Forgets the oldest writes, none after `last`, until so many are left.
+    fn shorten(&mut self, most: usize, bytes: usize, last: u32) {
+        while (self.entries.len() > most || self.bytes > bytes)
+            && let Some(entry) = self.entries.pop_front_if(|entry| entry.sequence <= last)
+        {
+            self.bytes -= bytes_of(&entry);
         }
+    }
+
+    /// Forgets all: what comes next does not follow it.
+    pub(crate) fn clear(&mut self) {
+        *self = Window::default();
     }
 
     /// The keys of the writes after this one up to the `last`; nothing where they are not all here.
@@ -340,6 +389,7 @@ impl Window {
         if after == last {
             return Some(Vec::new());
         }
+        self.entries.back().filter(|entry| entry.sequence >= last)?;
         let first = self.entries.front()?.sequence;
         let skip = (after + 1).checked_sub(first)?;
         let rest = last.checked_sub(after)?;
@@ -373,8 +423,44 @@ fn bytes_of(entry: &Entry) -> usize {
     ENTRY_BYTES + write.map_or(0, |(_, record)| record.bytes())
 }
 
+/// Writes that no majority has yet.
+///
+/// Their bytes are bounded: a member that lacks one must find it at the leader, or would have to fetch the arc,
+/// and with it those that acknowledge.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Backlog {
+    /// Sequence and bytes of each.
+    writes: VecDeque<(u32, usize)>,
+    bytes: usize,
+}
+
+impl Backlog {
+    /// Whether another write would be too much.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes >= BACKLOG_BYTES
+    }
+
+    pub(crate) fn push(&mut self, sequence: u32, bytes: usize) {
+        self.writes.push_back((sequence, bytes));
+        self.bytes += bytes;
+    }
+
+    /// A majority has all up to here.
+    pub(crate) fn commit(&mut self, committed: u32) {
+        while let Some((_, bytes)) = self
+            .writes
+            .pop_front_if(|(sequence, _)| *sequence <= committed)
+        {
+            self.bytes -= bytes;
+        }
+    }
+}
+
 /// Bytes that a member keeps of an epoch.
 const WINDOW_BYTES: usize = 8 * 1024 * 1024;
+
+/// Bytes of writes that wait for a majority: as much as a store takes before it makes its writers wait.
+const BACKLOG_BYTES: usize = 16 * 1024 * 1024;
 
 /// Entries and bytes of one message, unless a single one is larger.
 const MESSAGE_ENTRIES: usize = 512;
@@ -445,6 +531,20 @@ mod tests {
         assert_eq!(written(8, 7), None);
         assert_eq!(Window::default().written(2, 2), Some(Vec::new()));
         assert_eq!(Window::default().written(1, 2), None);
+    }
+
+    #[test]
+    fn a_window_has_no_gaps() {
+        let window = window([5, 6, 9, 10]);
+        let sequences = |entries: Vec<Entry>| -> Vec<u32> {
+            entries.iter().map(|entry| entry.sequence).collect()
+        };
+        assert_eq!(window.after(5, everything()), None);
+        let rest = window.after(8, everything()).map(sequences);
+        assert_eq!(rest, Some(Vec::from([9, 10])));
+        assert_eq!(window.written(6, 10), None);
+        assert_eq!(window.written(9, 11), None, "not all are here yet");
+        assert_eq!(window.bytes, 2 * bytes_of(&window.entries[0]));
     }
 
     #[test]
