@@ -1,8 +1,8 @@
 //! Connection: one client of ZeroMQ, a REP socket that speaks to it, and the gate between them.
 //!
 //! The socket comes to the gate, not the other way: so nobody but the gate can ever send it anything. Another process of
-//! this machine that comes first takes its place; it can read what the client says, as who watches loopback can, and
-//! change nothing. The socket is not let in then, and the client comes again.
+//! this machine that comes first takes its place: it can read what the client says, and answer it, until the socket
+//! gives up, which is not let in then; the client comes again.
 
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
