@@ -77,7 +77,17 @@ fn nodes_die_and_come_back_and_what_is_for_rings_is_refused() {
         .expect("five are two and three");
     let member = |place: usize| shard["members"][place].as_str().expect("a name").to_owned();
     let (first, second) = (member(0), member(1));
-    assert_eq!(net.json(&format!("safe {first}"))["safe"], true);
+    // That one node has seen everything settle does not mean that all have.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let output = net.output(&format!("safe {first} --json"));
+        if output.status.success() {
+            break;
+        }
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(Instant::now() < deadline, "never safe: {told}");
+        sleep(Duration::from_millis(100));
+    }
     net.json(&format!("kill {first}"));
     let output = net.output(&format!("safe {second} --json"));
     let told: Value = serde_json::from_slice(&output.stdout).expect("one document");
