@@ -18,8 +18,9 @@ pub(super) const MESSAGE_BYTES_MAX: u64 = FRAME_BYTES_MAX + 64 * 1024;
 /// Frames of a message: the request, the delimiter, and who has passed it on.
 pub(super) const FRAMES_MAX: usize = 32;
 
-/// Connections at a time of clients that come by themselves, each with one request under way. Each may hold a frame and an answer of the largest size,
-/// some 20 MiB, so these are 5 GiB if all of them mean harm. One ZeroMQ socket of a client makes one connection.
+/// Connections at a time of clients that come by themselves, each with one request under way. Each may hold a frame and
+/// an answer of the largest size, some 20 MiB, so these are 5 GiB if all of them mean harm. One ZeroMQ socket of a
+/// client makes one connection.
 pub(super) const CONNECTIONS_MAX: usize = 256;
 
 /// A connection, and both ends of the one from the gate to its socket.
