@@ -91,6 +91,10 @@ impl<A: Address> Content<A> {
 
     /// A write of the buffer that can be taken in.
     fn next(&mut self, shard: u32) -> Option<Write> {
+        // Mostly all came in order, and nothing waits.
+        if self.buffer.is_empty() {
+            return None;
+        }
         let have = self.vector(shard);
         self.buffer
             .retain(|write| write.number > have.last(write.writer));
