@@ -356,6 +356,7 @@ impl<A: Address> Causal<A> {
             (Some(Errand::Page(paging)), Outcome::Records(records)) => {
                 self.scanned(paging, records, out);
             }
+            (Some(Errand::Synced(number)), Outcome::Failed) => self.not_synced(number, out),
             (Some(Errand::Synced(number)), _) => self.synced(number, out),
             _ => {}
         }

@@ -271,7 +271,7 @@ impl<A: Address> Listed<A> {
         }
     }
 
-    /// The store is out of reach: others that have copies are to be asked instead.
+    /// The store is out of reach, or takes nothing more: others that have copies are to be asked instead.
     fn store_failed(&mut self, errand: Errand<A>, out: &mut Vec<Action<A>>) {
         match errand {
             Errand::Copy(ticket) | Errand::Keep(ticket, _) | Errand::Offer(ticket, _) => {
@@ -282,6 +282,13 @@ impl<A: Address> Listed<A> {
             Errand::Written(write, attempt) => self.written(write, attempt, None, out),
             Errand::Newer(write, attempt, ..) => self.newer_unknown(write, attempt, out),
             Errand::Page(number) => self.page_unreadable(number),
+            // What was to be said is not durable, and so it is not true.
+            Errand::Say(ticket, Told::Kept(_)) => {
+                tell(ticket, Told::Refused(Refused::Store), out);
+            }
+            Errand::Say(ticket, _) => tell(ticket, Told::Outbid(None), out),
+            Errand::Voted(ballot, _) => self.not_voted(ballot),
+            Errand::Synced(write, attempt) => self.write_not_synced(write, attempt, out),
             errand => panic!("what needs no content has failed: {errand:?}"),
         }
     }

@@ -148,8 +148,8 @@ pub enum Command {
     Note(Note),
     /// Forget everything on these arcs.
     Discard(Vec<Arc>),
-    /// Answer once everything before this would be there after a crash. The only command whose answer may
-    /// come later than those of commands after it.
+    /// Answer once everything before this would be there after a crash, or it is clear that it will not be. The
+    /// only command whose answer may come later than those of commands after it.
     Sync,
 }
 
@@ -164,9 +164,9 @@ pub enum Outcome {
     Records(Vec<(Id, Option<Record>)>),
     /// Answer to all others.
     Done,
-    /// Answer to any but [`Command::Note`], [`Command::Discard`] and [`Command::Sync`] where what keeps the
-    /// content is out of reach: nothing was read, and no [`Command::Change`] was made. Of several records
-    /// some may have been written. Asked again later it may work.
+    /// Answer to any but [`Command::Discard`] where what keeps the content is out of reach: nothing was read,
+    /// and no [`Command::Change`] was made. Of several records some may have been written. Asked again later it
+    /// may work. To [`Command::Sync`]: what came before will not be durable, nor what comes after it.
     Failed,
 }
 

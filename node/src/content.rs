@@ -40,10 +40,10 @@ impl Content {
     }
 
     /// Calls back, at once or from another thread, when everything that was performed before is as durable
-    /// as it will ever be: never, if the disk fails.
-    pub fn sync(&self, then: impl FnOnce() + Send + 'static) {
+    /// as it will ever be: with `false` if the disk has failed, and it is not.
+    pub fn sync(&self, then: impl FnOnce(bool) + Send + 'static) {
         match self {
-            Content::Memory(_) | Content::Memcached(_) => then(),
+            Content::Memory(_) | Content::Memcached(_) => then(true),
             Content::Disk(engine) => engine.sync(then),
         }
     }

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
 use dht::event::{Cause, Delay, Ticket};
+use dht::store::Outcome;
 use rand::RngExt as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
@@ -35,8 +36,8 @@ pub struct Driver {
     core: Mutex<Core>,
     view: ArcSwap<View>,
     content: Content,
-    /// Which questions of the node whether all is durable are answered.
-    durable: mpsc::UnboundedSender<Ticket>,
+    /// Which questions of the node whether all is durable are answered, and how.
+    durable: mpsc::UnboundedSender<(Ticket, Outcome)>,
     peers: Peers,
     outbox: Outbox,
     tickets: AtomicU64,

@@ -246,11 +246,11 @@ impl Service {
             return true;
         }
         let (told, kept) = oneshot::channel();
-        content.sync(move || {
+        content.sync(move |is_durable| {
             // Nobody waits any more for a change whose asker has gone.
-            let _ = told.send(());
+            let _ = told.send(is_durable);
         });
-        kept.await.is_ok()
+        kept.await.unwrap_or(false)
     }
 
     /// Finds the owner of a key: the last hop.

@@ -65,7 +65,8 @@ fn write_until_killed(folder: &Path) -> ! {
         let told = told.clone();
         disk.perform(batch(number));
         disk.perform(change(number));
-        disk.sync(move || {
+        disk.sync(move |is_durable| {
+            assert!(is_durable, "the disk has room");
             let mut out = stdout().lock();
             // Nobody reads any more where this process is being killed.
             let _ = writeln!(out, "{MARK}{number}").and_then(|()| out.flush());

@@ -21,6 +21,8 @@ pub(super) struct Syncs<A> {
     /// The one after which all that shows is durable.
     dirty: u64,
     waiting: VecDeque<(u64, Then<A>)>,
+    /// Nothing will be durable any more.
+    is_over: bool,
 }
 
 /// What is done when something is durable.
@@ -47,6 +49,7 @@ impl<A> Default for Syncs<A> {
             done: 0,
             dirty: 0,
             waiting: VecDeque::new(),
+            is_over: false,
         }
     }
 }
@@ -71,6 +74,7 @@ impl<A: Address> Causal<A> {
     /// Does something once all that shows is durable: mostly at once.
     pub(super) fn when_durable(&mut self, then: Then<A>, out: &mut Vec<Action<A>>) {
         match self.syncs.dirty {
+            dirty if dirty > self.syncs.done && self.syncs.is_over => self.never(then, out),
             dirty if dirty > self.syncs.done => self.syncs.waiting.push_back((dirty, then)),
             _ => self.then(then, out),
         }
@@ -85,6 +89,28 @@ impl<A: Address> Causal<A> {
         let ready: VecDeque<(u64, Then<A>)> = ready;
         for (_, then) in ready {
             self.then(then, out);
+        }
+    }
+
+    /// The store has failed at this sync, and so it will at all that follow.
+    pub(super) fn not_synced(&mut self, number: u64, out: &mut Vec<Action<A>>) {
+        self.syncs.is_over = true;
+        let (over, waiting): (VecDeque<_>, VecDeque<_>) = core::mem::take(&mut self.syncs.waiting)
+            .into_iter()
+            .partition(|(needs, _)| *needs <= number);
+        self.syncs.waiting = waiting;
+        for (_, then) in over {
+            self.never(then, out);
+        }
+    }
+
+    /// What was to be done when something is durable, which it will not be: clients are told that nobody
+    /// knows what becomes of it, and other nodes nothing, as if this one had died before it was.
+    fn never(&mut self, then: Then<A>, out: &mut Vec<Action<A>>) {
+        match then {
+            Then::Answer(asker, _) => self.answer(asker, Err(Failure::Unsure), out),
+            Then::Give(ticket, _) => self.fail(ticket, Failure::Unsure, out),
+            Then::Tell(..) | Then::Kept(..) | Then::OwnVote(_) | Then::Arrived(_) => {}
         }
     }
 

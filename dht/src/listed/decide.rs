@@ -171,6 +171,12 @@ impl<A: Address> Listed<A> {
         self.count(self.me, out);
     }
 
+    /// The own vote can't be kept: others may propose.
+    pub(super) fn not_voted(&mut self, ballot: Ballot) {
+        let proposal = &mut self.vote.proposal;
+        proposal.take_if(|proposal| proposal.ballot == ballot);
+    }
+
     /// Another member wants a promise.
     pub(super) fn prepare_for(&mut self, ticket: Ticket, ballot: Ballot, out: &mut Vec<Action<A>>) {
         if !self.may_vote() {

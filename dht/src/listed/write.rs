@@ -237,6 +237,21 @@ impl<A: Address> Listed<A> {
         self.write_got(ticket, attempt, self.me, out);
     }
 
+    /// It never will be: the others may have it for good.
+    pub(super) fn write_not_synced(
+        &mut self,
+        ticket: Ticket,
+        attempt: u32,
+        out: &mut Vec<Action<A>>,
+    ) {
+        if let Some(write) = self.writes.find(ticket)
+            && write.attempt == attempt
+        {
+            write.waits.remove(&self.me);
+            self.acknowledge(ticket, out);
+        }
+    }
+
     fn write_got(&mut self, ticket: Ticket, attempt: u32, by: Id, out: &mut Vec<Action<A>>) {
         if let Some(write) = self.writes.find(ticket)
             && write.attempt == attempt

@@ -17,26 +17,30 @@ impl Driver {
             return Some(self.content.perform(command));
         }
         let durable = self.durable.clone();
-        self.content.sync(move || {
+        self.content.sync(move |is_durable| {
+            let outcome = match is_durable {
+                true => Outcome::Done,
+                false => Outcome::Failed,
+            };
             // Nobody waits any more where the driver has gone.
-            let _ = durable.send(ticket);
+            let _ = durable.send((ticket, outcome));
         });
         None
     }
 }
 
-/// Tells the node what is durable, as long as it is there: many things at a time, as they come from the disk.
-pub(super) async fn tell(driver: Weak<Driver>, mut durable: mpsc::UnboundedReceiver<Ticket>) {
-    let mut tickets = Vec::new();
-    while durable.recv_many(&mut tickets, DURABLE_MAX).await > 0 {
+/// Tells the node what is durable, or never will be, as long as it is there: many things at a time, as they come from the disk.
+pub(super) async fn tell(
+    driver: Weak<Driver>,
+    mut durable: mpsc::UnboundedReceiver<(Ticket, Outcome)>,
+) {
+    let mut told = Vec::new();
+    while durable.recv_many(&mut told, DURABLE_MAX).await > 0 {
         let Some(driver) = driver.upgrade() else {
             return;
         };
-        let stored = |ticket| Event::Stored {
-            ticket,
-            outcome: Outcome::Done,
-        };
-        let wants = driver.turn(&mut driver.lock(), tickets.drain(..).map(stored));
+        let stored = |(ticket, outcome)| Event::Stored { ticket, outcome };
+        let wants = driver.turn(&mut driver.lock(), told.drain(..).map(stored));
         driver.perform(wants);
     }
 }

@@ -101,7 +101,8 @@ impl DiskStore {
     }
 
     /// Performs a command, whole or, after a crash, not at all. [`Command::Sync`] is answered at once; to
-    /// wait for the disk is [`DiskStore::sync`].
+    /// wait for the disk is [`DiskStore::sync`]. [`Outcome::Failed`]: the disk has failed, and there is no more
+    /// room in memory either; nothing was written.
     ///
     /// Where more than 16 MiB wait to be committed this blocks until they are on
     /// their way: the flush before them takes milliseconds, and whoever was refused would only come again.
@@ -110,18 +111,23 @@ impl DiskStore {
             Command::Read(key) => Outcome::Record(self.read(key)),
             Command::Sync => Outcome::Done,
             // Reads as well, as long as what they scan: they are the protocol's own, one at a time.
-            command => self.write(|layers| perform(layers, command)),
+            command => self.write(|layers| match layers.is_sealed && layers::adds(&command) {
+                true => Outcome::Failed,
+                false => perform(layers, command),
+            }),
         }
     }
 
-    /// Calls back, from a thread of the store, once everything that was performed before this is durable:
-    /// never, if that can't be any more.
-    pub fn sync(&self, then: impl FnOnce() + Send + 'static) {
+    /// Calls back once it is certain whether everything that was performed before this is durable: from a
+    /// thread of the store when it is, and with `false` if it never will be, at once where that is known.
+    pub fn sync(&self, then: impl FnOnce(bool) + Send + 'static) {
         let mut control = self.control();
-        if !control.is_over {
-            control.syncs.push(Box::new(then));
-            self.shared.work.notify_one();
+        if control.is_over {
+            drop(control);
+            return then(false);
         }
+        control.syncs.push(Box::new(then));
+        self.shared.work.notify_one();
     }
 
     /// See [`Store::purge`].

@@ -6,7 +6,7 @@ use std::process;
 use std::sync::Arc;
 
 use dht::record::{Change, Changed, Record, Version};
-use dht::store::{Limit, Note, PURGE_MAX, Store, judge};
+use dht::store::{Command, Limit, Note, PURGE_MAX, Store, judge};
 use dht::{Arc as RingArc, Id};
 use redb::StorageError;
 
@@ -23,8 +23,8 @@ pub(super) struct Layers {
     /// What is being committed.
     pub(super) flying: Option<Arc<Layer>>,
     pub(super) committed: Committed,
-    /// Nothing more is kept: it would never be committed, and there is no more room for it. What the node
-    /// performs now is not acknowledged to anyone who waits for the disk.
+    /// Nothing more is kept: it would never be committed, and there is no more room for it. Whoever writes is
+    /// told so, and what is forgotten stays forgotten.
     pub(super) is_sealed: bool,
 }
 
@@ -189,6 +189,21 @@ impl Layers {
                 return;
             }
         }
+    }
+}
+
+/// Whether a command may need room.
+pub(super) fn adds(command: &Command) -> bool {
+    match command {
+        Command::Change { .. } | Command::Note(_) | Command::Merge(_) => true,
+        Command::Write {
+            put, merge, notes, ..
+        } => !(put.is_empty() && merge.is_empty() && notes.is_empty()),
+        Command::Read(_)
+        | Command::Scan { .. }
+        | Command::Collect(_)
+        | Command::Discard(_)
+        | Command::Sync => false,
     }
 }
 

@@ -317,8 +317,8 @@ fn a_store_whose_disk_fills_up_can_be_read_and_promises_nothing_more() {
             };
             assert_eq!(disk.perform(command), Outcome::Done);
             let sender = sender.clone();
-            disk.sync(move || {
-                let _ = sender.send(number);
+            disk.sync(move |is_durable| {
+                let _ = sender.send((number, is_durable));
             });
             if number % 10 == 9 {
                 let everything = (number + 1) as usize * 2;
@@ -332,7 +332,10 @@ fn a_store_whose_disk_fills_up_can_be_read_and_promises_nothing_more() {
         let is_full = disk.failure().is_some();
         drop(disk);
         drop(sender);
-        let promised: Vec<u32> = durable.iter().collect();
+        let told: Vec<(u32, bool)> = durable.iter().collect();
+        assert_eq!(told.len(), 200, "{room}: everyone is told one or the other");
+        let promised = told.iter().filter(|(_, is_durable)| *is_durable);
+        let promised: Vec<u32> = promised.map(|(number, _)| *number).collect();
         assert!(is_full || promised.len() == 200, "{room}: {promised:?}");
         let disk = open(&folder);
         for number in promised {
@@ -366,9 +369,15 @@ fn a_store_whose_disk_has_failed_keeps_no_more_than_there_is_room_for() {
     wait_for_end(&disk);
     assert!(disk.failure().is_some_and(|cause| !cause.is_empty()));
     assert!(disk.shared.layers().pending.bytes < writer::PENDING_BYTES_MAX + 200_000);
+    let there = disk.len();
+    let merge = Command::Merge([(Id::ZERO, Some(record(&value)))].into());
+    assert_eq!(disk.perform(merge), Outcome::Failed, "and says so");
+    assert_eq!(disk.len(), there);
     let outcome = disk.perform(Command::Discard([everything()].into()));
     assert_eq!((outcome, disk.len()), (Outcome::Done, 0), "it can forget");
-    disk.sync(|| panic!("nothing is durable any more"));
+    let (sender, told) = mpsc::channel();
+    disk.sync(move |is_durable| sender.send(is_durable).expect("it is awaited"));
+    assert_eq!(told.try_recv(), Ok(false), "nothing is durable any more");
 }
 
 /// A disk with room for so many bytes more.
@@ -520,10 +529,10 @@ fn open_by(folder: &TempDir, settle_bytes: usize) -> DiskStore {
 /// Waits until all is durable.
 fn wait(disk: &DiskStore) {
     let (sender, receiver) = mpsc::channel();
-    disk.sync(move || {
-        let _ = sender.send(());
+    disk.sync(move |is_durable| {
+        let _ = sender.send(is_durable);
     });
-    receiver.recv().expect("the disk has room");
+    assert_eq!(receiver.recv(), Ok(true), "the disk has room");
 }
 
 /// Waits until all is in the file.
@@ -541,9 +550,8 @@ fn wait_for_file(disk: &DiskStore) {
 /// Waits until all is durable, or nothing will be.
 fn wait_for_end(disk: &DiskStore) {
     let (sender, receiver) = mpsc::channel();
-    disk.sync(move || {
-        let _ = sender.send(());
+    disk.sync(move |is_durable| {
+        let _ = sender.send(is_durable);
     });
-    // Whoever is never told is dropped.
     let _ = receiver.recv();
 }

@@ -35,8 +35,8 @@ pub(super) struct Shared {
 /// What the writer is to do.
 #[derive(Default)]
 pub(super) struct Control {
-    /// Whom to tell that all before is durable.
-    pub(super) syncs: Vec<Box<dyn FnOnce() + Send>>,
+    /// Whom to tell whether all before is durable.
+    pub(super) syncs: Vec<Then>,
     /// What is in no log yet, in bytes.
     steps: usize,
     /// Since when anything is.
@@ -52,10 +52,13 @@ pub(super) struct Control {
     pub(super) is_over: bool,
 }
 
+/// Who waits until something is durable, and is told whether it is.
+pub(super) type Then = Box<dyn FnOnce(bool) + Send>;
+
 /// What there is to do: to bring to the disk what was performed, at least.
 struct Work {
     /// Whom to tell when that is done.
-    syncs: Vec<Box<dyn FnOnce() + Send>>,
+    syncs: Vec<Then>,
     /// Whether what was on its way into the file is there, or never will be.
     has_settled: bool,
     /// Whether it is the last.
@@ -95,21 +98,22 @@ impl Writer {
             tracing::error!(cause, "nothing can be stored any more: reads go on");
             let _ = self.shared.failure.set(cause);
         }
-        // Only now, so that who is never told finds out why.
-        drop(syncs);
+        // Only now, so that who is told finds out why.
+        syncs.into_iter().for_each(|then| then(false));
         // Where the log has failed something may still be going into the file: it is whole, or it is not there.
         if let Err(cause) = self.settled() {
             tracing::error!(cause, "the file can't be written either");
         }
         let mut control = self.shared.control();
         control.is_over = true;
-        control.syncs.clear();
+        let syncs = std::mem::take(&mut control.syncs);
         drop(control);
+        syncs.into_iter().for_each(|then| then(false));
         self.shared.room.notify_all();
     }
 
-    /// Errors: why the disk has failed; `syncs` are not told then.
-    fn write(&mut self, syncs: &mut Vec<Box<dyn FnOnce() + Send>>) -> Result<(), String> {
+    /// Errors: why the disk has failed; `syncs` have not been told then.
+    fn write(&mut self, syncs: &mut Vec<Then>) -> Result<(), String> {
         loop {
             let work = self.shared.next();
             let (has_settled, is_closing) = (work.has_settled, work.is_closing);
@@ -117,7 +121,7 @@ impl Writer {
             // Only now, so that everything before those who wait is in it.
             let steps = std::mem::take(&mut self.shared.layers_mut().steps);
             self.append(&steps)?;
-            syncs.drain(..).for_each(|then| then());
+            syncs.drain(..).for_each(|then| then(true));
             if is_closing {
                 self.settled()?;
                 self.settle()?;
