@@ -612,7 +612,7 @@ impl<A: Address> Node<A> {
                 self.group_has_read(tag, reader, record, out);
             }
             (Errand::Order(ordered), store::Outcome::Changed(changed)) => {
-                self.ordered(*ordered, changed, out);
+                self.ordered(*ordered, Some(changed), out);
             }
             (Errand::Page(reading), store::Outcome::Records(records)) => {
                 self.page_read(reading, records, out);

@@ -25,7 +25,8 @@
 //! One exchange a file: `append` (writes and reads in an epoch), `propose` and `install` (the end of
 //! one), `fetch` (a member gets what it lacks), `steer` (which groups there should be by the ring), `merge`
 //! (two groups become one), `zones` (where copies may be), `compare` (whether copies are the same), `strays`
-//! (what nobody accounts for), `dismiss` (what is kept no more), `beat` (the clock of it all), `keep` (what a restart finds again).
+//! (what nobody accounts for), `dismiss` (what is kept no more), `failing` (a store takes nothing more), `beat` (the
+//! clock of it all), `keep` (what a restart finds again).
 
 pub mod group;
 pub mod message;
@@ -35,6 +36,7 @@ pub(crate) mod append;
 pub(crate) mod beat;
 pub(crate) mod compare;
 pub(crate) mod dismiss;
+pub(crate) mod failing;
 pub(crate) mod fetch;
 pub(crate) mod install;
 pub(crate) mod keep;
@@ -83,6 +85,8 @@ pub(crate) struct Groups<A> {
     pub(crate) search: Search,
     /// Where others are, as far as that matters.
     pub(crate) neighbours: Vec<Neighbour<A>>,
+    /// Whether the store takes nothing more in this life.
+    pub(crate) is_failing: bool,
 }
 
 /// A decision, and who is to be told.
@@ -148,6 +152,7 @@ impl<A: Address> Groups<A> {
             allowance: 0,
             search: Search::new(),
             neighbours: Vec::new(),
+            is_failing: false,
         }
     }
 }

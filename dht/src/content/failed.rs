@@ -1,7 +1,7 @@
 //! Failed: what the store could not do, since whatever keeps the content is out of reach.
 //!
 //! Nobody is told of content that is there or not, for nobody knows: whoever asked is told that, and what
-//! the node wanted for itself it wants again after a while. An engine that can fail keeps no group.
+//! the node wanted for itself it wants again after a while. An engine that can fail at reads keeps no group.
 
 use alloc::vec::Vec;
 
@@ -30,8 +30,18 @@ impl<A: Address> Node<A> {
                 out.push(Action::Reply { ticket, reply });
             }
             Errand::Carry(_) => self.carrying_failed(),
-            Errand::Discard => {}
-            errand => panic!("a store that fails keeps no group, and was asked for {errand:?}"),
+            Errand::Discard => self.fails(out),
+            Errand::Order(ordered) => {
+                self.fails(out);
+                self.ordered(*ordered, None, out);
+            }
+            Errand::Synced(synced) => {
+                self.fails(out);
+                self.not_synced(synced, out);
+            }
+            errand => {
+                panic!("a store that can't be read keeps no group, and was asked for {errand:?}")
+            }
         }
     }
 

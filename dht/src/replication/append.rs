@@ -30,7 +30,7 @@ impl<A: Address> Node<A> {
             return;
         };
         let (arc, position) = (replica.group.arc, replica.position);
-        let Some(lead) = &mut replica.lead else {
+        let Some(lead) = replica.lead.as_mut().filter(|lead| !lead.is_yielding()) else {
             return;
         };
         let is_read = !lead.reads.is_empty();
@@ -56,7 +56,8 @@ impl<A: Address> Node<A> {
                 follower.is_asked = true;
                 continue;
             }
-            let lacks = follower.next <= position;
+            // Whose store takes nothing more only shows that it is there.
+            let lacks = follower.next <= position && !follower.is_full;
             let confirms = is_read && !follower.is_learner && follower.confirmed != lead.clock;
             if !(beat || lacks || confirms) {
                 continue;
@@ -103,6 +104,12 @@ impl<A: Address> Node<A> {
             tell(ticket, Told::Lagging, out);
             return self.pull(tag, out);
         }
+        if self.is_failing() {
+            return self.append_in_vain(ticket, tag, out);
+        }
+        let Some(replica) = self.replica(tag) else {
+            return;
+        };
         if after > replica.position {
             return tell(ticket, Told::Behind(replica.position), out);
         }
@@ -133,7 +140,7 @@ impl<A: Address> Node<A> {
                 return tell(ticket, Told::Behind(position), out);
             }
             self.has_all(tag, out);
-        } else if position == replica.durable {
+        } else if Some(position) == replica.durable {
             return tell(ticket, Told::Appended(position), out);
         }
         let synced = Synced::Follow(tag, position, ticket);
@@ -176,6 +183,7 @@ impl<A: Address> Node<A> {
         match told {
             Told::Appended(position) => {
                 follower.acked = Some(position);
+                follower.is_full = false;
                 follower.next = position + 1;
                 follower.confirmed = clock;
                 self.settle(tag, out);
@@ -186,7 +194,21 @@ impl<A: Address> Node<A> {
                 self.go_on_proposing(tag, out);
                 self.ask_for_piece(tag, out);
             }
-            Told::Behind(position) => follower.next = position + 1,
+            Told::Full(position) => {
+                follower.acked = Some(position);
+                follower.is_full = true;
+                follower.next = position + 1;
+                follower.confirmed = clock;
+                self.settle(tag, out);
+                self.show_groups();
+                self.answer_waiting(tag, out);
+                // What it lacks it does not take.
+                return self.give_up_writes(tag, out);
+            }
+            Told::Behind(position) => {
+                follower.is_full = false;
+                follower.next = position + 1;
+            }
             Told::Lagging => {
                 follower.fetches(position);
                 return self.show_groups();
@@ -247,7 +269,11 @@ impl<A: Address> Node<A> {
         if lead.is_syncing || lead.durable.is_none_or(|durable| durable >= position) {
             return;
         }
-        lead.is_syncing = true;
+        if self.is_failing() {
+            return;
+        }
+        let lead = self.replica(tag).and_then(|replica| replica.lead.as_mut());
+        lead.into_iter().for_each(|lead| lead.is_syncing = true);
         let synced = Synced::Lead(tag, position);
         self.store(Command::Sync, Errand::Synced(synced), out);
     }
@@ -267,7 +293,7 @@ impl<A: Address> Node<A> {
             }
             Synced::Follow(tag, position, ticket) => {
                 if let Some(replica) = self.replica(tag) {
-                    replica.durable = replica.durable.max(position);
+                    replica.durable = replica.durable.max(Some(position));
                 }
                 tell(ticket, Told::Appended(position), out);
             }

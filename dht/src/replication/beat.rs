@@ -88,6 +88,9 @@ impl<A: Address> Node<A> {
             self.show_groups();
         }
         self.drop_overdue(tag, out);
+        if self.yields(tag) {
+            return;
+        }
         if !is_synced {
             self.pull(tag, out);
             // Whoever can't get what it needs to lead lets others try.

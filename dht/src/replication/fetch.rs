@@ -70,7 +70,7 @@ impl<A: Address> Node<A> {
     /// Whether there is room for another page before the next beat.
     fn may_fetch(&self) -> bool {
         let left = self.groups.as_ref().map_or(0, |groups| groups.allowance);
-        self.config.fetch.is_none() || left > 0
+        !self.is_failing() && (self.config.fetch.is_none() || left > 0)
     }
 
     /// On a beat: so much more may be fetched.
@@ -100,6 +100,10 @@ impl<A: Address> Node<A> {
         fetch: Fetch,
         out: &mut Vec<Action<A>>,
     ) {
+        if self.is_failing() {
+            // What is here may lack what the store did not take.
+            return tell(ticket, Told::Lagging, out);
+        }
         let Some(groups) = &self.groups else {
             return;
         };
@@ -303,6 +307,7 @@ impl<A: Address> Node<A> {
         replica.until = replica.until.max(page.until);
         replica.lineage = None;
         (replica.is_synced, replica.is_outdated) = (false, false);
+        replica.durable = None;
         if !page.more {
             replica.is_fetched = true;
             replica.position = has;

@@ -44,6 +44,7 @@ impl<A: Address> Node<A> {
         if lead.is_some_and(|lead| lead.changing > 0) {
             return tell(ticket, Told::Unknown, out);
         }
+        // Who can't keep it knows at least where to send clients.
         self.install(&next, out);
         self.store(Command::Sync, Errand::Synced(Synced::Install(ticket)), out);
     }
@@ -198,7 +199,7 @@ impl<A: Address> Node<A> {
         let Some(replica) = self.replica(tag).filter(|replica| replica.is_synced) else {
             return;
         };
-        replica.durable = replica.position;
+        replica.durable = Some(replica.position);
         let position = replica.position;
         if let Some(lead) = &mut replica.lead {
             lead.assigned = lead.assigned.max(position);
@@ -491,6 +492,7 @@ impl<A: Address> Lead<A> {
             former: Vec::new(),
             age: 0,
             round: Round::default(),
+            yields: 0,
         }
     }
 }

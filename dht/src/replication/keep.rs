@@ -274,7 +274,7 @@ fn found<A: Address>(kept: Kept<A>, far: Option<(u32, u32)>) -> Replica<A> {
             replica.is_synced = true;
             replica.is_fetched = true;
             replica.position = sequence;
-            replica.durable = sequence;
+            replica.durable = Some(sequence);
         }
         // It has acknowledged so much, or fetched some of it, and lost its place.
         Some((at, sequence)) if at == epoch => {

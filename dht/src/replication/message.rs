@@ -121,6 +121,8 @@ pub enum Told<A> {
     Done,
     /// To [`Ask::Zone`].
     Zone(Zoned<A>),
+    /// To [`Ask::Append`]: all up to this sequence is durable here, and the store takes nothing more.
+    Full(u32),
 }
 
 /// Where a node is.
@@ -157,7 +159,10 @@ impl<A> Ask<A> {
         }
         match self {
             Ask::Append { .. } => {
-                matches!(told, Told::Appended(_) | Told::Behind(_) | Told::Fenced)
+                matches!(
+                    told,
+                    Told::Appended(_) | Told::Behind(_) | Told::Fenced | Told::Full(_)
+                )
             }
             Ask::Fetch(_) => matches!(told, Told::Tail(_) | Told::Page(_)),
             Ask::Prepare(_) => {

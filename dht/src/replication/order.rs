@@ -13,16 +13,26 @@ use crate::record::{Change, Changed, Record, TOMBSTONE_MS, Version};
 use crate::replication::group::Tag;
 use crate::replication::keep;
 use crate::replication::message::Entry;
-use crate::replication::replica::{Answer, Ordered, Read, Replica, Write};
+use crate::replication::replica::{Answer, Lead, Ordered, Read, Replica, Write};
 use crate::store::Command;
 
 impl<A: Address> Node<A> {
+    /// The group of which this node is the leader and takes changes of a key.
+    fn leads_changes(&self, key: Id) -> Result<Tag, Elsewhere<A>> {
+        let tag = self.leads(key)?;
+        match self.has_takers(tag) && !self.is_failing() {
+            true => Ok(tag),
+            false => Err(Elsewhere::Overloaded),
+        }
+    }
+
     /// The group of which this node is the leader and takes requests for a key.
     fn leads(&self, key: Id) -> Result<Tag, Elsewhere<A>> {
         let Some(replica) = self.replica_of(key) else {
             return Err(Elsewhere::Moving);
         };
-        let Some(lead) = replica.lead.as_deref().filter(|lead| lead.is_established) else {
+        let serves = |lead: &&Lead<A>| lead.is_established && !lead.is_yielding();
+        let Some(lead) = replica.lead.as_deref().filter(serves) else {
             return Err(Elsewhere::Moving);
         };
         if replica.is_fenced() || replica.group.sealed.is_some() {
@@ -65,7 +75,7 @@ impl<A: Address> Node<A> {
         changer: Asker,
         out: &mut Vec<Action<A>>,
     ) {
-        let tag = match self.leads(key) {
+        let tag = match self.leads_changes(key) {
             Ok(tag) => tag,
             Err(elsewhere) => return self.turn_away(changer, elsewhere, out),
         };
@@ -108,8 +118,13 @@ impl<A: Address> Node<A> {
         self.store(command, errand, out);
     }
 
-    /// The store has made it, or not.
-    pub(crate) fn ordered(&mut self, ordered: Ordered, changed: Changed, out: &mut Vec<Action<A>>) {
+    /// The store has made it, or not; nothing where it has failed. The place in the order is taken all the same.
+    pub(crate) fn ordered(
+        &mut self,
+        ordered: Ordered,
+        changed: Option<Changed>,
+        out: &mut Vec<Action<A>>,
+    ) {
         let Ordered {
             tag,
             sequence,
@@ -119,7 +134,7 @@ impl<A: Address> Node<A> {
         } = ordered;
         let is_made = matches!(
             changed,
-            Changed::Created(_) | Changed::Replaced(_) | Changed::Deleted
+            Some(Changed::Created(_) | Changed::Replaced(_) | Changed::Deleted)
         );
         let most = self.config.window;
         let Some(replica) = self.replica(tag) else {
@@ -137,16 +152,18 @@ impl<A: Address> Node<A> {
         let window = &mut replica.window;
         window.push_at_leader(entry, most, acked, committed);
         lead.changing -= 1;
-        if is_made {
-            lead.writes.push_back(Write {
+        match changed {
+            Some(changed) if is_made => lead.writes.push_back(Write {
                 sequence,
                 changer,
                 changed,
                 age: 0,
-            });
-        } else {
+            }),
             // What it has seen, or that nothing is there, is the work of what was ordered before it.
-            self.confirm(tag, sequence - 1, Answer::Refused(changer, changed), out);
+            Some(changed) => {
+                self.confirm(tag, sequence - 1, Answer::Refused(changer, changed), out);
+            }
+            None => self.turn_away(changer, Elsewhere::Overloaded, out),
         }
         self.spread(tag, sequence, out);
         self.go_on_proposing(tag, out);
@@ -273,7 +290,12 @@ impl<A: Address> Node<A> {
     }
 
     /// Nothing was done.
-    fn turn_away(&mut self, asker: Asker, elsewhere: Elsewhere<A>, out: &mut Vec<Action<A>>) {
+    pub(crate) fn turn_away(
+        &mut self,
+        asker: Asker,
+        elsewhere: Elsewhere<A>,
+        out: &mut Vec<Action<A>>,
+    ) {
         match asker {
             Asker::Client(operation) => self.stuck(operation, Failure::Unreachable, out),
             Asker::Peer(ticket) => {
@@ -284,7 +306,7 @@ impl<A: Address> Node<A> {
     }
 
     /// The change may have been made or not.
-    fn leave_unsure(&mut self, changer: Asker, out: &mut Vec<Action<A>>) {
+    pub(crate) fn leave_unsure(&mut self, changer: Asker, out: &mut Vec<Action<A>>) {
         match changer {
             Asker::Client(operation) => self.give_up(operation, Failure::Unknown, out),
             Asker::Peer(ticket) => {

@@ -72,6 +72,10 @@ impl<A: Address> Node<A> {
     pub(crate) fn propose(&mut self, tag: Tag, wish: Wish<A>, out: &mut Vec<Action<A>>) {
         let me = self.view.me.id;
         let is_sealed = self.is_sealed(tag);
+        if self.is_failing() {
+            // It could keep no promise, not even its own.
+            return;
+        }
         let Some(replica) = self.replica(tag) else {
             return;
         };
@@ -180,11 +184,11 @@ impl<A: Address> Node<A> {
         out: &mut Vec<Action<A>>,
     ) {
         let newer = self.newer_than(tag).cloned();
-        let is_sealed = self.is_sealed(tag);
+        let (is_sealed, is_failing) = (self.is_sealed(tag), self.is_failing());
         let Some(replica) = self.replica(tag).filter(|replica| !replica.is_learner) else {
             return tell(ticket, newer.map_or(Told::Unknown, Told::Newer), out);
         };
-        if !replica.is_synced {
+        if !replica.is_synced || is_failing {
             return tell(ticket, Told::Lagging, out);
         }
         let is_loyal = replica.acceptor.promised.is_none()
@@ -353,12 +357,13 @@ impl<A: Address> Node<A> {
         next: Next<A>,
         out: &mut Vec<Action<A>>,
     ) {
+        let is_failing = self.is_failing();
         let newer = self.newer_than(tag).cloned();
         let Some(replica) = self.replica(tag).filter(|replica| !replica.is_learner) else {
             return tell(ticket, newer.map_or(Told::Unknown, Told::Newer), out);
         };
         let is_changing = replica.lead.as_ref().is_some_and(|lead| lead.changing > 0);
-        if !replica.is_synced || is_changing {
+        if !replica.is_synced || is_changing || is_failing {
             return tell(ticket, Told::Lagging, out);
         }
         if let Err(higher) = replica.acceptor.accept(ballot, next) {

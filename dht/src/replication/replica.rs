@@ -29,8 +29,8 @@ pub(crate) struct Replica<A> {
     pub(crate) is_synced: bool,
     /// The store has all writes up to this one, where it is synced or about to be.
     pub(crate) position: u32,
-    /// So much of `position` is known to be durable.
-    pub(crate) durable: u32,
+    /// So much of `position` is known to be durable; nothing as long as not even what the group began with is.
+    pub(crate) durable: Option<u32>,
     /// Whether the whole arc has been fetched; it is synced once its position is that of what it fetched
     /// last, which holds some later writes.
     pub(crate) is_fetched: bool,
@@ -67,7 +67,7 @@ impl<A: Address> Replica<A> {
             is_learner: false,
             is_synced: false,
             position: 0,
-            durable: 0,
+            durable: None,
             is_fetched: false,
             until: 0,
             pledged: 0,
@@ -212,6 +212,8 @@ pub(crate) struct Lead<A> {
     pub(crate) age: u32,
     /// How far copies have been compared.
     pub(crate) round: Round,
+    /// Beats since it fell silent, for another member to take its place: its store takes nothing more.
+    pub(crate) yields: u8,
 }
 
 /// Another member, as the leader knows it.
@@ -225,6 +227,8 @@ pub(crate) struct Follower<A> {
     pub(crate) is_installed: bool,
     /// It has durably all up to here; nothing while it is not synced.
     pub(crate) acked: Option<u32>,
+    /// Its store takes nothing more.
+    pub(crate) is_full: bool,
     /// What to send next.
     pub(crate) next: u32,
     /// Whether an answer of it is awaited.
@@ -252,6 +256,7 @@ impl<A: Address> Follower<A> {
             other_store: None,
             is_installed: false,
             acked: None,
+            is_full: false,
             next: 1,
             is_asked: false,
             confirmed: 0,
@@ -264,6 +269,11 @@ impl<A: Address> Follower<A> {
     pub(crate) fn fetches(&mut self, position: u32) {
         self.acked = None;
         self.next = position + 1;
+    }
+
+    /// Whether it takes writes: a copy whose store has not failed.
+    pub(crate) fn takes(&self) -> bool {
+        self.is_copy() && !self.is_full
     }
 
     /// Whether it can be counted on: a member that has everything, and was heard of lately.

@@ -81,7 +81,7 @@ impl<A: Address> Node<A> {
     fn is_safe(&self, replica: &Replica<A>, wish: &[Group<A>]) -> bool {
         let me = self.member();
         let followers = replica.lead.iter().flat_map(|lead| &lead.followers);
-        let is_fresh = |other: &&Follower<A>| other.is_copy() && other.silence <= FRESH;
+        let is_fresh = |other: &&Follower<A>| other.takes() && other.silence <= FRESH;
         let fresh: Vec<&Member<A>> = followers
             .filter(is_fresh)
             .map(|follower| &follower.member)
