@@ -9,7 +9,7 @@ use dht::record::{Change, Changed, Condition, Record, Version};
 use dht::replication::Ballot;
 use dht::replication::group::{Group, Tag};
 use dht::replication::message::{Ask, Entry, Fetch, GroupRequest, Page, Told};
-use dht::store::{Command, Memory, Store, perform};
+use dht::store::{Command, Memory, Outcome, Store, perform};
 use dht::{Action, Config, Id, Node};
 use support::Address;
 use support::hand::{Hand, all, at, small};
@@ -19,15 +19,35 @@ const LEADER: Address = 10;
 const MEMBER: Address = 20;
 const OTHER: Address = 30;
 
-/// A node of three, with a store that does at once what it is told.
+/// A node of three, with a store that does at once what it is told, as long as it takes anything.
 struct Rig {
     hand: Hand,
     store: Memory,
+    refusal: Option<Refusal>,
     group: Group<Address>,
     /// What it has answered and asked since the test last looked.
     replies: Vec<(Ticket, Reply<Address>)>,
     asks: Vec<(Ticket, Address, Request<Address>)>,
     tickets: u64,
+}
+
+/// How a store takes nothing more.
+#[derive(Clone, Copy)]
+enum Refusal {
+    /// What is written shows, and never becomes durable.
+    Flush,
+    /// Nothing is written at all.
+    All,
+}
+
+impl Refusal {
+    fn is_of(self, command: &Command) -> bool {
+        match command {
+            Command::Sync => true,
+            Command::Change { .. } | Command::Write { .. } => matches!(self, Refusal::All),
+            _ => false,
+        }
+    }
 }
 
 impl Rig {
@@ -43,6 +63,7 @@ impl Rig {
             group: group.expect("each of three keeps all").clone(),
             hand: Hand::of(node),
             store: Memory::default(),
+            refusal: None,
             replies: Vec::new(),
             asks: Vec::new(),
             tickets: 1 << 32,
@@ -68,7 +89,11 @@ impl Rig {
             }
             let mut actions = Vec::new();
             for (ticket, command) in stores {
-                let outcome = perform(&mut self.store, command);
+                let is_refused = self.refusal.is_some_and(|refusal| refusal.is_of(&command));
+                let outcome = match is_refused {
+                    true => Outcome::Failed,
+                    false => perform(&mut self.store, command),
+                };
                 let event = Event::Stored { ticket, outcome };
                 self.hand.node.handle(event, &mut actions);
             }
@@ -445,4 +470,124 @@ fn more_than_a_majority_can_keep_up_with_is_turned_away() {
     let write = rig.change(Some(b"value".into()));
     rig.acknowledge(17);
     assert!(rig.changed(write).is_some(), "there is room again");
+}
+
+/// A member that has these writes for good, and whose store takes nothing more.
+fn full_member(sequences: &[u32], refusal: Refusal) -> Rig {
+    let mut rig = member(sequences);
+    rig.refusal = Some(refusal);
+    rig
+}
+
+#[test]
+fn whose_store_is_full_acknowledges_what_it_has_and_nothing_more() {
+    for refusal in [Refusal::Flush, Refusal::All] {
+        let mut rig = full_member(&[1, 2], refusal);
+        assert_eq!(rig.append(&[3]), Told::Full(2));
+        assert_eq!(rig.append(&[4]), Told::Full(2));
+        // It is there all the same, so that reads go on.
+        let (after, entries) = (2, Vec::new());
+        assert_eq!(
+            rig.ask(LEADER, Ask::Append { after, entries }),
+            Told::Full(2)
+        );
+    }
+}
+
+#[test]
+fn whose_store_is_full_gives_nobody_what_it_has_and_does_not_vote() {
+    for refusal in [Refusal::Flush, Refusal::All] {
+        let mut rig = full_member(&[1, 2], refusal);
+        assert_eq!(rig.append(&[3]), Told::Full(2));
+        let fetch = Fetch {
+            start: 0,
+            since: None,
+            after: None,
+        };
+        assert_eq!(rig.ask(OTHER, Ask::Fetch(fetch)), Told::Lagging);
+        assert_eq!(rig.promise(), Told::Lagging);
+        for _ in 0..20 {
+            rig.beat();
+        }
+        let mut asks = rig.asks().into_iter();
+        assert!(asks.all(|(.., ask)| !matches!(ask, Ask::Prepare(_) | Ask::Fetch(_))));
+    }
+}
+
+#[test]
+fn a_promise_that_the_store_does_not_keep_is_not_given() {
+    let mut rig = full_member(&[1, 2], Refusal::Flush);
+    assert_eq!(rig.promise(), Told::Lagging);
+}
+
+#[test]
+fn what_a_full_store_has_taken_before_is_there_after_a_restart() {
+    let mut rig = full_member(&[1, 2], Refusal::All);
+    assert_eq!(rig.append(&[3]), Told::Full(2));
+    let ring = all(&[LEADER, MEMBER, OTHER]);
+    let notes = rig.store.notes();
+    let mut again = Rig::of(Node::in_ring_again(at(MEMBER), &ring, config(), &notes));
+    again.store = rig.store;
+    assert_eq!(again.append(&[3]), Told::Appended(3));
+}
+
+#[test]
+fn a_leader_whose_store_is_full_takes_no_writes_and_makes_room_for_another_one() {
+    let mut rig = leader();
+    let write = rig.change(Some(b"first".into()));
+    rig.acknowledge(1);
+    assert!(rig.changed(write).is_some());
+    rig.refusal = Some(Refusal::Flush);
+    let write = rig.change(Some(b"second".into()));
+    assert_eq!(rig.changed(write), None, "the others may have it");
+    rig.acknowledge(2);
+    assert!(
+        rig.changed(write).is_some(),
+        "a majority has it without the leader"
+    );
+    let write = rig.change(Some(b"third".into()));
+    let reply = rig.reply(write);
+    assert!(matches!(reply, Some(Reply::Elsewhere(_))), "{reply:?}");
+    let mut silent = 0;
+    for _ in 0..8 {
+        rig.beat();
+        let asks = rig.asks();
+        let appends = |(.., ask): &(_, _, Ask<Address>)| matches!(ask, Ask::Append { .. });
+        silent += u32::from(!asks.iter().any(appends));
+        for (ticket, to, ask) in asks {
+            if matches!(ask, Ask::Append { .. }) {
+                rig.answer((ticket, to), Told::Appended(2));
+            }
+        }
+    }
+    assert!(silent >= 7, "another member takes its place: {silent}");
+}
+
+#[test]
+fn where_no_majority_takes_writes_reads_go_on_and_writes_are_refused_at_once() {
+    let mut rig = leader();
+    rig.refusal = Some(Refusal::Flush);
+    let write = rig.change(Some(b"value".into()));
+    for (ticket, to, _) in rig.asks() {
+        rig.answer((ticket, to), Told::Full(0));
+    }
+    let reply = rig.reply(write);
+    let unsure = Reply::Elsewhere(Elsewhere::Unsure);
+    assert_eq!(reply, Some(unsure), "nobody waits for it");
+    let write = rig.change(Some(b"value".into()));
+    let reply = rig.reply(write);
+    let overloaded = Reply::Elsewhere(Elsewhere::Overloaded);
+    assert_eq!(reply, Some(overloaded), "nothing was done");
+    for _ in 0..10 {
+        let other = rig.group.arc.start.next();
+        let read = rig.request(MEMBER, Request::Read(other));
+        for (ticket, to, _) in rig.asks() {
+            rig.answer((ticket, to), Told::Full(0));
+        }
+        assert_eq!(rig.reply(read), Some(Reply::Record(None)));
+        rig.beat();
+        for (ticket, to, _) in rig.asks() {
+            rig.answer((ticket, to), Told::Full(0));
+        }
+    }
 }
