@@ -76,6 +76,34 @@ pub struct Content {
     pub keys: u32,
     /// Operations a second: 1 to 1,000,000.
     pub per_s: u32,
+    /// Bytes of each value, with copies: 8 to 1,048,576.
+    #[serde(default = "value_bytes", skip_serializing_if = "is_small")]
+    pub bytes: u32,
+    /// Whether half of all operations are of the first key, with copies.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub hot: bool,
+}
+
+impl Default for Content {
+    /// Small values, all of them as often.
+    fn default() -> Content {
+        Content {
+            keys: 200,
+            per_s: 10,
+            bytes: value_bytes(),
+            hot: false,
+        }
+    }
+}
+
+/// Just their number.
+fn value_bytes() -> u32 {
+    8
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_small(bytes: &u32) -> bool {
+    *bytes == value_bytes()
 }
 
 /// Milliseconds between two times that a node looks after something, each varying by chance.
@@ -221,6 +249,7 @@ impl Plan {
         if let Some(content) = self.content {
             within("keys", content.keys, 1, 1_000_000)?;
             within("operations a second", content.per_s, 1, 1_000_000)?;
+            within("bytes of a value", content.bytes, 8, 1 << 20)?;
         }
         self.check_failures()?;
         if self.schedule.is_none() && !self.is_quiet() {

@@ -68,6 +68,7 @@ pub const ALL: Menu = Menu {
     pauses: true,
     cuts: true,
     stops: false,
+    fills: false,
     partitions: false,
     long: false,
 };

@@ -100,10 +100,7 @@ impl Run {
                 .content
                 .filter(|_| plan.replicas == 1)
                 .map(|content| Content::new(content.keys)),
-            clients: plan
-                .content
-                .filter(|_| plan.replicas > 1)
-                .map(|content| Clients::new(content.keys)),
+            clients: plan.content.filter(|_| plan.replicas > 1).map(Clients::new),
             chance: Random::new(plan.seed, STREAM),
             plan,
             network,
@@ -253,6 +250,7 @@ impl Run {
             kind if kind == Due::Lookup as u8 => self.lookup(),
             kind if kind == Due::Client as u8 => self.client(),
             kind if kind == Due::End as u8 => self.end(),
+            kind if kind == Due::Mend as u8 => self.mend(number as Address),
             _ => return self.look(),
         }
         Ok(())
@@ -317,6 +315,11 @@ impl Run {
             }
             Fault::Pause { ms } => self.network.pause(at, ms * 1_000),
             Fault::Slow { factor, ms } => self.network.slow(at, factor, ms * 1_000),
+            Fault::Fill { ms, seals } => {
+                self.network.fill(at, seals);
+                let at_us = self.network.now_us() + ms * 1_000;
+                self.network.remind(at_us, due(Due::Mend, at.into()));
+            }
             Fault::Leave | Fault::Crash | Fault::Restart { .. } => {
                 if !self.may_go(at) || !self.may_lose(step.fault) {
                     return Outcome::NotNow;
@@ -326,6 +329,20 @@ impl Run {
             Fault::Cut { .. } | Fault::Stop { .. } => {}
         }
         Outcome::Done
+    }
+
+    /// The disk of a machine is to have room again, for which it starts again as soon as it may.
+    fn mend(&mut self, at: Address) {
+        if !self.network.is_full(at) {
+            return;
+        }
+        match self.may_go(at) {
+            true => self.go_away(at, MENDING),
+            false => {
+                let at_us = self.network.now_us() + RETRY_US;
+                self.network.remind(at_us, due(Due::Mend, at.into()));
+            }
+        }
     }
 
     fn go_away(&mut self, at: Address, fault: Fault) {
@@ -537,7 +554,10 @@ fn words(panic: &(dyn Any + Send)) -> String {
 /// How long something that happens lasts.
 fn length_ms(fault: Fault) -> u64 {
     match fault {
-        Fault::Pause { ms } | Fault::Slow { ms, .. } | Fault::Cut { ms, .. } => ms,
+        Fault::Pause { ms }
+        | Fault::Slow { ms, .. }
+        | Fault::Cut { ms, .. }
+        | Fault::Fill { ms, .. } => ms,
         Fault::Restart { after_ms, .. } | Fault::Stop { after_ms } => after_ms,
         Fault::Join(_) | Fault::Leave | Fault::Crash => 0,
     }
@@ -558,6 +578,7 @@ enum Due {
     Client,
     End,
     Look,
+    Mend,
 }
 
 fn due(kind: Due, number: u64) -> u64 {
@@ -566,6 +587,12 @@ fn due(kind: Due, number: u64) -> u64 {
 
 /// Between two looks at the whole ring, for each member.
 const CHECK_US_PER_MEMBER: u64 = 1_000;
+
+/// How a machine gets its disk mended.
+const MENDING: Fault = Fault::Restart {
+    after_ms: 500,
+    keep: true,
+};
 
 /// Before a step that the proof does not allow is tried again, and how often.
 const RETRY_US: u64 = 20_000;

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use dht::Id;
+
 use crate::random::Random;
 
 /// Something that happens at a moment.
@@ -50,6 +52,13 @@ pub enum Fault {
     Stop {
         /// How much later: 0 to 600,000.
         after_ms: u64,
+    },
+    /// The member's disk takes nothing more, until it is gone and starts again on what it has, with room.
+    Fill {
+        /// How much later that is: 1 to 600,000.
+        ms: u64,
+        /// Whether what is written is refused at once, and does not even show.
+        seals: bool,
     },
     /// The member sleeps, and wakes with stale beliefs.
     Pause {
@@ -178,6 +187,8 @@ pub struct Menu {
     pub cuts: bool,
     /// Stops of the whole network, where disks outlast them.
     pub stops: bool,
+    /// Disks that take nothing more for a while.
+    pub fills: bool,
     /// Partitions into two parts, one at a time, of up to a minute: each part takes the other one for dead.
     pub partitions: bool,
     /// Pauses, slowness and partitions of up to a minute instead of 6 s: nodes take who is silent for
@@ -236,6 +247,10 @@ pub fn random(menu: Menu, nodes: u32, ms: u64, random: &mut Random) -> Vec<Step>
             19 if menu.stops => Fault::Stop {
                 after_ms: random.between(1, 100) * random.between(1, 100),
             },
+            19 if menu.fills => Fault::Fill {
+                ms: random.between(1, 100) * random.between(10, 300),
+                seals: random.below(2) == 0,
+            },
             _ => continue,
         };
         match fault {
@@ -247,6 +262,30 @@ pub fn random(menu: Menu, nodes: u32, ms: u64, random: &mut Random) -> Vec<Step>
         steps.push(Step { at_ms, who, fault });
     }
     steps
+}
+
+/// Stops and pauses the owner of a key again and again.
+pub fn harass(key: Id, ms: u64, random: &mut Random) -> Vec<Step> {
+    let place = key.as_bytes().first_chunk();
+    let who = Who::After(place.map_or(0, |place| u64::from_be_bytes(*place)));
+    let mut steps = Vec::new();
+    let mut at_ms = 0;
+    loop {
+        at_ms += random.between(2_000, 15_000);
+        if at_ms >= ms {
+            return steps;
+        }
+        let fault = match random.below(3) {
+            0 => Fault::Pause {
+                ms: random.between(500, 6_000),
+            },
+            _ => Fault::Restart {
+                after_ms: random.between(100, 5_000),
+                keep: random.below(4) > 0,
+            },
+        };
+        steps.push(Step { at_ms, who, fault });
+    }
 }
 
 /// Members that a random script leaves at the least: a plan with more failures than nodes is impossible.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::faults::Faults;
 use crate::latency::Latency;
-use crate::observe::Violation;
+use crate::observe::{Violation, clients};
 use crate::plan::{Content, Detector, Plan, Schedule};
 use crate::preset::{ALL, ROUGH};
 use crate::random::Random;
@@ -37,6 +37,11 @@ pub struct Swarm {
     pub replicas: u8,
     /// Whether the whole network is stopped now and then, and starts again on its disks.
     pub stops: bool,
+    /// Whether disks take nothing more now and then, until their nodes are started again.
+    pub full: bool,
+    /// Whether values are large, half of all operations are of one key, and whoever leads that is stopped or
+    /// paused again and again.
+    pub heavy: bool,
     /// See [`Plan::tight`].
     pub tight: bool,
     /// See [`Plan::partitions`].
@@ -56,6 +61,8 @@ impl Default for Swarm {
             careful: true,
             replicas: 1,
             stops: false,
+            full: false,
+            heavy: false,
             tight: false,
             partitions: false,
         }
@@ -111,6 +118,7 @@ impl Swarm {
         let menu = Menu {
             long: !self.careful,
             stops: self.stops,
+            fills: self.full,
             partitions: self.partitions,
             ..ALL
         };
@@ -134,14 +142,21 @@ impl Swarm {
             careful: self.careful,
             ms,
             lookups: ms / 1_000,
-            content: Some(Content {
-                keys: 200,
-                per_s: 10,
+            content: Some(match self.heavy {
+                true => HEAVY,
+                false => Content::default(),
             }),
             latency: latencies[random.below(4) as usize],
             faults,
             schedule: Some(Schedule::default()),
-            script: script::random(menu, self.nodes, ms, &mut random),
+            script: {
+                let mut script = script::random(menu, self.nodes, ms, &mut random);
+                if self.heavy {
+                    script.extend(script::harass(clients::key(0), ms, &mut random));
+                    script::sort(&mut script);
+                }
+                script
+            },
         }
     }
 
@@ -216,6 +231,14 @@ pub fn attempt(plan: Plan, stop: &AtomicBool) -> Option<Report> {
     let report = run.go(stop, |_| {});
     (!report.partial).then_some(report)
 }
+
+/// Values of which a few fill a message, and some more what a member keeps at hand.
+const HEAVY: Content = Content {
+    keys: 12,
+    per_s: 20,
+    bytes: 300_000,
+    hot: true,
+};
 
 /// The stream of chance that scripts are drawn from.
 const STREAM: u64 = 3;

@@ -29,6 +29,7 @@ fn plan() -> Plan {
         content: Some(Content {
             keys: 100,
             per_s: 100,
+            ..Content::default()
         }),
         script: vec![Step {
             at_ms: 2_000,

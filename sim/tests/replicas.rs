@@ -234,6 +234,41 @@ fn another_member_soon_serves_for_a_leader_that_stands_still() {
     assert!(slowest_us < 2_000_000, "{slowest_us} us");
 }
 
+/// A leader whose store takes nothing more is followed by another one, and reads and writes go on.
+#[test]
+fn another_member_soon_leads_for_one_whose_store_takes_nothing_more() {
+    let mut slowest_us = 0;
+    for seed in 1..=40 {
+        let mut network = Network::new(&Plan { seed, ..quiet() });
+        go_on(&mut network, 3_000_000);
+        let key = key(seed as u8);
+        let serves = |network: &Network, at: u32| {
+            let mut served = network.view(at).serves.iter();
+            served.any(|range| range.arc.contains(key))
+        };
+        let full = (0..8).find(|at| serves(&network, *at));
+        let full = full.expect("the key is served");
+        network.fill(full, seed % 2 == 0);
+        let asker = (0..8).find(|at| *at != full).expect("there are others");
+        let mut ms = 3_000;
+        let is_served = |network: &Network| (0..8).any(|at| at != full && serves(network, at));
+        while !is_served(&network) {
+            go_on(&mut network, ms * 1_000);
+            change_at(&mut network, asker, seed as u8, Some(&[seed as u8]));
+            ms += 50;
+            assert!(ms < 13_000, "seed {seed}: nobody leads but the full one");
+        }
+        slowest_us = slowest_us.max(network.now_us() - 3_000_000);
+        let is_led = network
+            .view(full)
+            .serves
+            .iter()
+            .any(|range| range.arc.contains(key));
+        assert!(!is_led, "seed {seed}: the full one goes on leading");
+    }
+    assert!(slowest_us < 4_000_000, "{slowest_us} us");
+}
+
 /// Of networks that are stopped now and then. In all of them an arc was never served again that nobody had
 /// written to: what its group was founded with was not durable at two of its members.
 const STOPPED: [u64; 4] = [4, 34, 48, 52];

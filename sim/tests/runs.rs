@@ -469,6 +469,7 @@ fn what_dies_with_its_owner_is_no_violation_and_what_is_handed_over_stays() {
         content: Some(Content {
             keys: 500,
             per_s: 200,
+            ..Content::default()
         }),
         script: (1..8)
             .map(|n| step(u64::from(n) * 1_000, n, fault))

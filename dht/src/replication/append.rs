@@ -178,7 +178,7 @@ impl<A: Address> Node<A> {
             return;
         };
         follower.is_asked = false;
-        let was_copy = follower.is_copy();
+        let was_copy = follower.takes();
         follower.silence = 0;
         match told {
             Told::Appended(position) => {

@@ -39,6 +39,7 @@ impl<A: Address> Node<A> {
         for tag in tags {
             self.give_up_writes(tag, out);
         }
+        self.show_groups();
     }
 
     /// What should have become durable will not.

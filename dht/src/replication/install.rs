@@ -248,15 +248,16 @@ impl<A: Address> Node<A> {
         let mut serves: Vec<Range> = serves.map(range).collect();
         serves.sort_unstable_by_key(|range| range.arc.end);
         let members = self.replicas().iter().filter(|replica| !replica.is_learner);
-        let me = self.view.me.id;
+        let (me, is_failing) = (self.view.me.id, self.is_failing());
         let held = |replica: &Replica<A>| {
             let followers = replica.lead.iter().flat_map(|lead| &lead.followers);
-            let synced = followers.filter(|other| other.is_copy());
+            let synced = followers.filter(|other| other.takes());
             let synced = synced.map(|follower| follower.member.peer.id);
+            // What a full store did not take may be missing, but for what its node has ordered itself.
+            let is_whole = !is_failing || replica.is_leading();
             Held {
                 group: replica.group.clone(),
-                synced: replica
-                    .is_synced
+                synced: (replica.is_synced && is_whole)
                     .then_some(me)
                     .into_iter()
                     .chain(synced)

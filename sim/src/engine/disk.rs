@@ -18,6 +18,8 @@ pub(crate) struct Disk {
     performed: u64,
     /// How far each flush goes that has been asked for.
     flushes: VecDeque<u64>,
+    /// Whether it takes nothing more, and then whether that does not even show.
+    full: Option<bool>,
     /// The incarnation in which it was made.
     pub(crate) number: u32,
 }
@@ -32,12 +34,17 @@ impl Disk {
 
     /// Does something at once. `keeps` whether it should outlast a crash.
     pub(crate) fn perform(&mut self, command: Command, keeps: bool) -> Outcome {
+        if self.full == Some(true)
+            && matches!(command, Command::Change { .. } | Command::Write { .. })
+        {
+            return Outcome::Failed;
+        }
         self.performed += 1;
         let changes = !matches!(
             command,
             Command::Read(_) | Command::Scan { .. } | Command::Collect(_)
         );
-        if keeps && changes {
+        if keeps && changes && self.full.is_none() {
             self.unsafe_commands
                 .push_back((self.performed, command.clone()));
         }
@@ -52,8 +59,20 @@ impl Disk {
     /// The oldest flush is done.
     pub(crate) fn end_flush(&mut self) -> Outcome {
         let end = self.flushes.pop_front().unwrap_or(0);
+        if self.full.is_some() {
+            return Outcome::Failed;
+        }
         self.keep(end);
         Outcome::Done
+    }
+
+    /// From now on nothing becomes durable, until a crash. `seals` whether what is written does not even show.
+    pub(crate) fn fill(&mut self, seals: bool) {
+        self.full = Some(seals);
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.full.is_some()
     }
 
     /// What is left after a crash: all that was flushed, and by chance some of what followed.
@@ -66,6 +85,7 @@ impl Disk {
         self.keep(end);
         self.unsafe_commands.clear();
         self.flushes.clear();
+        self.full = None;
         self.now = self.safe.clone();
     }
 

@@ -176,6 +176,23 @@ impl Network {
         store.map_or_else(Vec::new, |store| store.records(arc))
     }
 
+    /// Lets a machine's disk take nothing more, until the machine is stopped. What is written goes on to show
+    /// there unless it `seals`.
+    pub fn fill(&mut self, at: Address, seals: bool) {
+        if let Some(store) = &mut self.hosts[at as usize].store {
+            store.fill(seals);
+        }
+    }
+
+    /// Whether a machine runs on a disk that takes nothing more.
+    pub fn is_full(&self, at: Address) -> bool {
+        let store = self
+            .hosts
+            .get(at as usize)
+            .and_then(|host| host.store.as_ref());
+        self.status(at) != Status::Down && store.is_some_and(|store| store.is_full())
+    }
+
     /// Changes what a machine stores behind its node's back, as a bad disk would.
     pub fn damage(&mut self, at: Address, command: Command) {
         if let Some(store) = &mut self.hosts[at as usize].store {

@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 
 use dht::event::{Call, Failure, Returned, Ticket};
 use dht::message::Routing;
-use dht::record::{self, Change, Changed, Record};
+use dht::record::{self, Blob, Change, Changed, Record};
 use dht::{Id, view::Phase};
 
 use super::Violation;
 use crate::engine::{Address, Network, Status};
 use crate::history::{Condition, Operation, Outcome, Seen, What, judge};
+use crate::plan;
 use crate::random::Random;
 
 /// Clients and all that happened to them.
@@ -24,6 +25,8 @@ pub struct Clients {
     open: BTreeMap<Ticket, Open>,
     busy: Vec<bool>,
     values: u64,
+    bytes: usize,
+    is_hot: bool,
     /// Operations that were acknowledged.
     pub acknowledged: u64,
     /// Operations that failed: nothing changed.
@@ -42,19 +45,25 @@ struct Open {
 }
 
 impl Clients {
-    /// So many keys, and clients that have done nothing yet.
-    pub fn new(keys: u32) -> Clients {
-        let key = |n: u32| (Id::of_key(&n.to_be_bytes()), Vec::new());
+    /// Clients of this content that have done nothing yet.
+    pub fn new(content: plan::Content) -> Clients {
+        let keys = content.keys;
+        let key = |n: u32| (key(n), Vec::new());
         Clients {
             keys: (0..keys).map(key).collect(),
             busy: vec![false; CLIENTS],
+            bytes: content.bytes as usize,
+            is_hot: content.hot,
             ..Clients::default()
         }
     }
 
     /// Lets a client that waits for nothing begin something.
     pub fn begin(&mut self, network: &mut Network, routing: Routing, random: &mut Random) {
-        let key = random.below(self.keys.len() as u64) as usize;
+        let key = match self.is_hot && random.below(2) == 0 {
+            true => 0,
+            false => random.below(self.keys.len() as u64) as usize,
+        };
         let what = self.something(key, random);
         self.begin_at(network, routing, random, key, what);
     }
@@ -122,13 +131,13 @@ impl Clients {
         }
         let (id, history) = &mut self.keys[key];
         let now_us = network.now_us();
-        let (id, place) = (*id, history.len());
+        let (id, place, bytes) = (*id, history.len(), self.bytes);
         history.push(Operation::begin(client as u32, now_us, what));
         let change = |value: Option<u64>, condition: Condition| Call::Change {
             key: id,
             change: Change {
                 name: None,
-                value: value.map(|value| value.to_be_bytes()[..].into()),
+                value: value.map(|value| padded(value, bytes)),
                 condition: match condition {
                     Condition::Always => record::Condition::Always,
                     Condition::Absent => record::Condition::Absent,
@@ -233,12 +242,24 @@ fn made(version: Option<u64>, found: bool) -> Outcome {
     Outcome::Made { version, found }
 }
 
+/// The key of this number.
+pub fn key(number: u32) -> Id {
+    Id::of_key(&number.to_be_bytes())
+}
+
+/// A value of so many bytes that begins with its number.
+fn padded(value: u64, bytes: usize) -> Blob {
+    let mut padded = value.to_be_bytes().to_vec();
+    padded.resize(bytes.max(padded.len()), 0);
+    padded.into()
+}
+
 /// What a read shows; a tombstone shows nothing.
 fn seen(record: &Record) -> Option<Seen> {
     let value = record.value.as_ref()?;
-    let bytes = (**value).try_into().unwrap_or([0; 8]);
+    let bytes = value.first_chunk().unwrap_or(&[0; 8]);
     Some(Seen {
-        value: u64::from_be_bytes(bytes),
+        value: u64::from_be_bytes(*bytes),
         version: Some(record.version.number()),
     })
 }

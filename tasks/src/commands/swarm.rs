@@ -37,7 +37,7 @@ pub(crate) struct Args {
     nodes: Option<u32>,
     /// Try causal stores and not rings: bad messages, partitions, deaths with and without their disks, and a
     /// change of shards, while clients go from node to node. With up to 64 nodes
-    #[arg(long, conflicts_with_all = ["detector", "reckless", "replicas", "stops", "partitions", "tight", "shrink"])]
+    #[arg(long, conflicts_with_all = ["detector", "reckless", "replicas", "stops", "partitions", "tight", "full", "heavy", "shrink"])]
     causal: bool,
     /// With --causal: shards at the start, of 2 nodes at least; 0 for a store that is not divided
     #[arg(long, value_name = "N", default_value_t = 3, requires = "causal", value_parser = clap::value_parser!(u32).range(..=32))]
@@ -64,6 +64,13 @@ pub(crate) struct Args {
     /// Only with `--replicas`
     #[arg(long)]
     tight: bool,
+    /// Let disks be full now and then, until their nodes are started again. Only with `--replicas`
+    #[arg(long)]
+    full: bool,
+    /// Let values be large, one key be hot, and its leader be stopped or paused again and again. Only with
+    /// `--replicas`
+    #[arg(long)]
+    heavy: bool,
     /// Reduce the first failing script, and write it here, for `tasks replay`
     #[arg(long, value_name = "FILE")]
     shrink: Option<PathBuf>,
@@ -84,6 +91,11 @@ pub(super) async fn run(args: Args, printer: Printer) -> Result<ExitCode> {
     if args.tight && args.replicas == 1 {
         return Err(usage(
             "--tight needs --replicas: only then there are members",
+        ));
+    }
+    if (args.full || args.heavy) && args.replicas == 1 {
+        return Err(usage(
+            "--full and --heavy need --replicas: only then others have what a node lacks",
         ));
     }
     if args.partitions && (args.replicas == 1 || args.detector == Detector::Oracle) {
@@ -206,6 +218,8 @@ impl Args {
             careful: !self.reckless,
             replicas: self.replicas,
             stops: self.stops,
+            full: self.full,
+            heavy: self.heavy,
             tight: self.tight,
             partitions: self.partitions,
         }
@@ -260,10 +274,12 @@ impl Args {
         };
         let stops = if self.stops { " --stops" } else { "" };
         let tight = if self.tight { " --tight" } else { "" };
+        let full = if self.full { " --full" } else { "" };
+        let heavy = if self.heavy { " --heavy" } else { "" };
         let parted = if self.partitions { " --partitions" } else { "" };
         let reckless = if self.reckless { " --reckless" } else { "" };
         format!(
-            "tasks swarm --seeds 1 --first {seed} --minutes {minutes} --nodes {nodes}{detector}{reckless}{replicas}{stops}{tight}{parted}"
+            "tasks swarm --seeds 1 --first {seed} --minutes {minutes} --nodes {nodes}{detector}{reckless}{replicas}{stops}{tight}{full}{heavy}{parted}"
         )
     }
 }

@@ -47,6 +47,7 @@ impl Args {
             content: (self.operations > 0).then_some(Content {
                 keys: 1_000,
                 per_s: self.operations,
+                ..Content::default()
             }),
             latency: self.latency.unwrap_or(self.preset.latency),
             faults,
