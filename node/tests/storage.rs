@@ -123,6 +123,39 @@ async fn a_store_that_is_damaged_is_named_with_the_way_out() {
     assert_eq!(fs::read(&file).expect("it is there"), b"no store");
 }
 
+/// Whoever goes on without what its log has lost would vote for what it has forgotten.
+#[tokio::test]
+async fn a_log_that_has_rotted_keeps_its_node_from_starting() {
+    let (folder, address) = (TempDir::new().expect("a folder"), free_address());
+    let mut node = start(address, 1, folder.path());
+    node.is_ready().await;
+    for number in 0..20 {
+        assert_eq!(store(&node, &format!("value {number}")).await.0, 201);
+    }
+    // Killed, so that nothing gets from its log into the file.
+    drop(node);
+    let log = folder.path().join("0.log");
+    let mut bytes = fs::read(&log).expect("it is there");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&log, &bytes).expect("writable");
+    let (code, error) = start(address, 2, folder.path()).failure().await;
+    assert_eq!(code, Some(1));
+    for words in ["0.log", "has rotted", "move it away"] {
+        assert!(error.contains(words), "{error}");
+    }
+    assert_eq!(
+        fs::read(&log).expect("it is there"),
+        bytes,
+        "nothing was changed"
+    );
+    // The way out.
+    fs::rename(folder.path(), folder.path().with_extension("away")).expect("movable");
+    let mut node = start(address, 3, folder.path());
+    node.is_ready().await;
+    fs::remove_dir_all(folder.path().with_extension("away")).expect("removable");
+}
+
 /// What a full disk does to a process, a limit to its files does as well.
 #[tokio::test]
 async fn a_node_whose_disk_is_full_refuses_changes_and_stays_readable() {

@@ -30,8 +30,8 @@ pub enum Error {
     Full(PathBuf),
     /// The file is not as it was left.
     #[error(
-        "{file:?} is damaged or no store of a node ({cause}); put back a good copy, or move it away to \
-         start empty: replicas bring back what they hold"
+        "{file:?} is damaged or no store of a node ({cause}); put back a good copy of its whole folder, or move \
+         it away to start empty: replicas bring back what they hold"
     )]
     Damaged {
         /// Which.

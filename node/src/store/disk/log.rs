@@ -1,8 +1,9 @@
 //! Log: what was performed since the file last took it in, step by step, so that a flush is one append.
 //!
 //! A frame holds the steps of a whole number of commands: its length (4 bytes), the SHA-1 of its steps, and
-//! the steps. What a crash tears is the last frame at most, and nobody was told that it is durable. Logs are
-//! numbered; the file says which is the first one that it does not hold yet, and those before it are nothing
+//! the steps. What a crash tears is the last frame at most, and nobody was told that it is durable. A frame that
+//! is not whole although others follow it has rotted: what it held was acknowledged, so a node that went on
+//! without it would vote for what it has forgotten. Logs are numbered; the file says which is the first one that it does not hold yet, and those before it are nothing
 //! any more.
 //!
 //! | step | what follows it |
@@ -43,7 +44,8 @@ pub(super) struct Log {
 impl Log {
     /// Performs what the logs from number `first` on hold, and goes on with the last one of them.
     ///
-    /// Errors, and which file it is: one is missing, or one before the last is torn; nothing was changed.
+    /// Errors, and which file it is: one is missing, one before the last is torn, or the last one amid its
+    /// frames; nothing was changed.
     pub(super) fn open(
         folder: &Path,
         first: u64,
@@ -55,6 +57,13 @@ impl Log {
             .into_iter()
             .filter(|number| *number >= first)
             .collect();
+        // The file names a log only once it is there.
+        if first > 0 && there.is_empty() {
+            return Err((
+                Cause::Damaged("it is missing".to_owned()),
+                path(folder, first),
+            ));
+        }
         let mut last = None;
         for (number, expected) in there.iter().copied().zip(first..) {
             let path = path(folder, expected);
@@ -166,14 +175,26 @@ fn replay(
         perform(steps, layers).ok_or_else(|| Cause::Damaged("a step makes no sense".to_owned()))?;
         rest = after;
     }
-    if !rest.is_empty() && !is_last {
-        return Err(Cause::Damaged("it is torn".to_owned()));
-    }
     let length = (bytes.len() - rest.len()) as u64;
+    if !rest.is_empty() && !is_last {
+        return Err(Cause::Damaged(format!("it is torn at byte {length}")));
+    }
+    if let Some(whole) = whole_after(rest) {
+        return Err(Cause::Damaged(format!(
+            "what begins at byte {length} has rotted, and {} bytes of what was acknowledged follow it",
+            rest.len() - whole
+        )));
+    }
     let file = disk(Box::new(FileBackend::new(
         OpenOptions::new().read(true).write(true).open(path)?,
     )?));
     if !rest.is_empty() {
+        let bytes = rest.len();
+        tracing::warn!(
+            ?path,
+            bytes,
+            "the last write was torn, and is left out: nobody was told of it"
+        );
         file.set_len(length)?;
         file.sync_data()?;
     }
@@ -187,6 +208,44 @@ fn frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
     let (steps, after) = rest.split_at_checked(length)?;
     (Id::of(steps) == Id::from_bytes(*digest)).then_some((steps, after))
+}
+
+/// Where behind a frame that is not whole there are whole ones up to the end; nothing where there are none, as
+/// where a crash has torn the last one.
+fn whole_after(bytes: &[u8]) -> Option<usize> {
+    let mut hops = HOPS_MAX;
+    // Its length may be good still, and if not any place will do.
+    let by_length = length_at(bytes, 0).map(|length| HEAD + length);
+    let places = by_length.into_iter().chain(1..bytes.len());
+    for place in places {
+        if hops == 0 {
+            return None;
+        }
+        if leads_to_end(bytes, place, &mut hops) && frame(&bytes[place..]).is_some() {
+            return Some(place);
+        }
+    }
+    None
+}
+
+/// Whether frames follow each other from here to the very end, by their lengths.
+fn leads_to_end(bytes: &[u8], mut at: usize, hops: &mut usize) -> bool {
+    let start = at;
+    while at < bytes.len() && *hops > 0 {
+        *hops -= 1;
+        match length_at(bytes, at) {
+            // Nobody appends nothing.
+            None | Some(0) => return false,
+            Some(length) => at += HEAD + length,
+        }
+    }
+    at == bytes.len() && at > start
+}
+
+/// The length that a frame at this place says it has.
+fn length_at(bytes: &[u8], at: usize) -> Option<usize> {
+    let length = bytes.get(at..)?.first_chunk()?;
+    usize::try_from(u32::from_be_bytes(*length)).ok()
 }
 
 /// Performs steps; nothing if they are none.
@@ -252,6 +311,9 @@ fn path(folder: &Path, number: u64) -> PathBuf {
 }
 
 const SUFFIX: &str = ".log";
+
+/// Places that are looked at for whole frames behind one that is not: some more than the bytes of a log.
+const HOPS_MAX: usize = 64 * 1024 * 1024;
 
 /// Length and digest of a frame.
 const HEAD: usize = 4 + Id::BYTES;
