@@ -145,6 +145,18 @@ pub(crate) struct Settings {
     #[serde(default)]
     pub(crate) store: Store,
 
+    /// Kilobytes a second, at most, that a node fetches from other members of groups, or hands over where there
+    /// is one copy, so that clients do not wait where nodes join, leave or come back [default: no limit]
+    #[arg(
+        long,
+        env = "DHT_FETCH_RATE",
+        value_name = "KB",
+        value_parser = clap::value_parser!(u32).range(1..),
+        hide_env = true
+    )]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fetch_rate: Option<u32>,
+
     /// Milliseconds between two checks of the successor
     #[arg(
         long,
@@ -264,6 +276,7 @@ impl Settings {
             ("--hash", self.hash.map(|hash| hash_name(hash).to_owned())),
             ("--consul", self.consul.clone()),
             ("--service", self.service.clone()),
+            ("--fetch-rate", self.fetch_rate.map(|rate| rate.to_string())),
             ("--memcached-port", self.memcached.then(|| "0".to_owned())),
         ];
         [
@@ -390,6 +403,7 @@ pub(crate) mod tests {
             successors: 4,
             replicas: 1,
             zones: 0,
+            fetch_rate: None,
             store: Store::Memory,
             stabilize_ms: 1_000,
             fingers_ms: 3_000,
@@ -420,6 +434,20 @@ pub(crate) mod tests {
         let mut settings = settings();
         settings.successors = 1;
         assert_eq!(settings.failures_survived(100), 0);
+    }
+
+    #[test]
+    fn how_fast_nodes_fetch_is_kept_and_told_to_each() {
+        let command = Settings::augment_args(clap::Command::new("settings"));
+        let typed = command.get_matches_from(["settings", "--fetch-rate", "700"]);
+        let typed = Settings::from_arg_matches(&typed).expect("it is a setting");
+        let kept = serde_json::to_string(&typed).expect("plain data");
+        let found: Settings = serde_json::from_str(&kept).expect("as it was kept");
+        let flags = found.flags().join(" ");
+        assert!(flags.contains("--fetch-rate 700"), "{flags}");
+        // Networks that were kept before it was known have no limit.
+        let kept = serde_json::to_string(&settings()).expect("plain data");
+        assert!(!kept.contains("fetch_rate"), "{kept}");
     }
 
     #[test]
