@@ -238,6 +238,14 @@ impl Service {
         }
     }
 
+    /// Why no change is to be made by way of this node, if so. Where groups keep the content another member takes
+    /// the place of one that can keep nothing, so that its clients are served as well.
+    pub fn refusal(&self) -> Option<String> {
+        let has_groups = !self.view().groups.is_empty();
+        let refusal = self.driver.content().refusal();
+        refusal.filter(|_| !has_groups)
+    }
+
     /// Waits until the changes that this node has made are durable, before anyone hears of them: with one copy
     /// on disk, for groups and listed members see to that themselves. False if they never will be.
     pub async fn keep(&self) -> bool {
@@ -341,7 +349,7 @@ impl Service {
         match request {
             Request::Read(key) => self.record_here(*key).map(Reply::Record),
             // What can't be kept is not to be taken.
-            Request::Change(..) if self.driver.content().refusal().is_some() => {
+            Request::Change(..) if self.refusal().is_some() => {
                 Some(Reply::Elsewhere(Elsewhere::Overloaded))
             }
             Request::Transfer(_) if self.driver.content().refusal().is_some() => {

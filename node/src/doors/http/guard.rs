@@ -53,7 +53,7 @@ impl<'r> FromRequest<'r> for Native {
     }
 }
 
-/// A request that comes while this node can keep what it is to keep. Every change of content needs it.
+/// A request that comes while this node can keep what it is to keep, or others can instead. Every change of content needs it.
 pub(crate) struct Writable;
 
 #[rocket::async_trait]
@@ -64,7 +64,7 @@ impl<'r> FromRequest<'r> for Writable {
         let node = request
             .rocket()
             .state::<std::sync::Arc<crate::service::Service>>();
-        match node.and_then(|node| node.driver().content().refusal()) {
+        match node.and_then(|node| node.refusal()) {
             None => Outcome::Success(Writable),
             Some(reason) => Outcome::Error((refuse(request, read_only(reason)), ())),
         }

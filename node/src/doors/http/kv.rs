@@ -172,8 +172,9 @@ impl Written {
         copies: u8,
         path: &Path,
     ) -> Written {
-        // A copy is on disk before it is counted, where nodes keep their content there.
-        let is_on_disk = node.driver().content().number().is_some() && node.replicas > 1;
+        // A copy is on disk before it is counted, where nodes keep their content there: all of a network do, or
+        // none.
+        let is_on_disk = node.driver().content().outlasts();
         Written {
             status,
             key,
