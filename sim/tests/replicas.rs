@@ -76,6 +76,29 @@ fn members_that_keep_few_writes_at_hand_lose_none() {
 }
 
 #[test]
+fn large_values_of_a_hot_key_whose_leader_dies_again_and_again_are_not_lost() {
+    let swarm = Swarm {
+        heavy: true,
+        tight: true,
+        ..swarm(2)
+    };
+    for seed in HEAVY {
+        assert_holds(swarm, seed, " --tight --heavy");
+    }
+}
+
+#[test]
+fn nothing_is_lost_where_disks_take_nothing_more() {
+    let swarm = Swarm {
+        full: true,
+        ..swarm(3)
+    };
+    for seed in FULL {
+        assert_holds(swarm, seed, " --full");
+    }
+}
+
+#[test]
 fn members_that_keep_nothing_are_noticed() {
     let noticed = ONCE_BROKEN.iter().any(|(seed, minutes)| {
         let mut run = Run::new(swarm(*minutes).plan(*seed)).expect("the plan is possible");
@@ -279,6 +302,14 @@ const STOPPED: [u64; 4] = [4, 34, 48, 52];
 /// 39: a node that was to become a member had fetched the arc and lacked more than was at hand, for ever.
 /// 9: whoever lacked more than was at hand was sent the first write, which nobody had any more.
 const TIGHT: [u64; 3] = [117, 39, 9];
+
+/// Where values are large and one key is hot; none has broken anything yet.
+const HEAVY: [u64; 3] = [1, 2, 3];
+
+/// Where disks fill up now and then.
+///
+/// 4: a member whose disk had room again was not shown as a copy.
+const FULL: [u64; 2] = [4, 20];
 
 /// Seeds, and of how many minutes.
 ///
