@@ -82,7 +82,7 @@ fn synced(disk: &DiskStore, writers: u32) -> (u32, f64) {
     let mut put = || {
         disk.perform(write(puts));
         let sender = sender.clone();
-        disk.sync(move || {
+        disk.sync(move |_| {
             let _ = sender.send(());
         });
         puts += 1;
@@ -106,13 +106,13 @@ fn fill(folder: &Path, keys: u32) -> Anything<()> {
         // As many wait at once as under a heavy load.
         if number % 256 == 255 {
             let sender = sender.clone();
-            disk.sync(move || {
+            disk.sync(move |_| {
                 let _ = sender.send(());
             });
             durable.recv()?;
         }
     }
-    disk.sync(move || drop(sender));
+    disk.sync(move |_| drop(sender));
     let _ = durable.recv();
     let seconds = began.elapsed().as_secs_f64();
     let bytes = fs::metadata(folder.join("content.redb"))?.len();

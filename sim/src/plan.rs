@@ -101,7 +101,6 @@ fn value_bytes() -> u32 {
     8
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
 fn is_small(bytes: &u32) -> bool {
     *bytes == value_bytes()
 }
