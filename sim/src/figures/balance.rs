@@ -1,4 +1,4 @@
-//! Balance: four ways to place keys on a complete list of nodes, by the emptiest and fullest node.
+//! Balance: all ways to place keys on a complete list of nodes, by the emptiest and fullest node.
 
 use super::axis::{Axis, steps};
 use super::chart::Chart;
@@ -59,9 +59,9 @@ pub(super) fn figures(setup: &Setup) -> Vec<Figure> {
     }
     vec![Figure {
         name: "balance",
-        title: "Emptiest and fullest of 100 nodes, by four placements",
+        title: "Emptiest and fullest of 100 nodes, by placement",
         paper: "no paper; a replica and theory",
-        shows: "How even four ways to place keys are: the shares of the emptiest and the fullest of 100 nodes.",
+        shows: "How even all ways to place keys are: the shares of the emptiest and the fullest of 100 nodes.",
         known: "No paper has this figure; the law is that of the deviation: 1/√v of the mean for v positions, \
                 1/√3v where three copies are held, 1/√k for k keys, and none for partitions.",
         apart: "The ring that our nodes keep is the first line. Partitions are as even as counting gets, but \

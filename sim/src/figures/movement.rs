@@ -1,4 +1,4 @@
-//! Movement: how many keys a new node makes move, by four placements.
+//! Movement: how many keys a new node makes move, by placement.
 //!
 //! The least is its share, 1/(N + 1) of all keys, and all of them to the new node.
 
@@ -66,7 +66,7 @@ pub(super) fn figures(setup: &Setup) -> Vec<Figure> {
     ));
     vec![Figure {
         name: "movement",
-        title: "Keys that move when a node comes, by four placements",
+        title: "Keys that move when a node comes, by placement",
         paper: "no paper; theory",
         shows: "How many keys change their owner when one node more is there, times the share that the new node \
                 should have.",
