@@ -1,4 +1,4 @@
-//! Balance: four ways to place keys on a complete list of nodes, by the emptiest and fullest node.
+//! Balance: all ways to place keys on a complete list of nodes, by the emptiest and fullest node.
 
 use super::axis::{Axis, steps};
 use super::chart::Chart;
@@ -59,11 +59,11 @@ pub(super) fn figures(setup: &Setup) -> Vec<Figure> {
     }
     vec![Figure {
         name: "balance",
-        title: "Emptiest and fullest of 100 nodes, by four placements",
+        title: "Emptiest and fullest of 100 nodes, by placement",
         paper: "no paper; a replica and theory",
-        shows: "How even four ways to place keys are: the shares of the emptiest and the fullest of 100 nodes.",
+        shows: "How even all ways to place keys are: the shares of the emptiest and the fullest of 100 nodes.",
         known: "No paper has this figure; the law is that of the deviation: 1/√v of the mean for v positions, \
-                1/√k for k keys, and none for partitions.",
+                1/√3v where three copies are held, 1/√k for k keys, and none for partitions.",
         apart: "The ring that our nodes keep is the first line. Partitions are as even as counting gets, but \
                 need a map that all agree on."
             .to_owned(),
@@ -136,7 +136,7 @@ const fn ends(min: f64, max: f64) -> Option<Known> {
 }
 
 /// Placements, and what a replica gave for 10, 100 and 1,000 nodes.
-const ROWS: [(Scheme, [Option<Known>; 3]); 17] = [
+const ROWS: [(Scheme, [Option<Known>; 3]); 20] = [
     (
         Scheme::Ring(1),
         [
@@ -196,6 +196,23 @@ const ROWS: [(Scheme, [Option<Known>; 3]); 17] = [
     (
         Scheme::Ring(1_000),
         [known(0.95, 1.05, 0.03), known(0.93, 1.08, 0.03), None],
+    ),
+    (Scheme::Murmur3(128), [None; 3]),
+    (
+        Scheme::Copies(16),
+        [
+            known(0.77, 1.25, 0.14),
+            known(0.68, 1.40, 0.14),
+            known(0.61, 1.53, 0.14),
+        ],
+    ),
+    (
+        Scheme::Copies(128),
+        [
+            known(0.93, 1.08, 0.045),
+            known(0.87, 1.13, 0.05),
+            known(0.84, 1.17, 0.05),
+        ],
     ),
     (
         Scheme::Partitions(256),

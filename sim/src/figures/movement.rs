@@ -1,4 +1,4 @@
-//! Movement: how many keys a new node makes move, by four placements.
+//! Movement: how many keys a new node makes move, by placement.
 //!
 //! The least is its share, 1/(N + 1) of all keys, and all of them to the new node.
 
@@ -10,6 +10,7 @@ use super::axis::{Axis, steps};
 use super::chart::Chart;
 use super::check::{Bound, Check, Source};
 use super::ring::identifier;
+use super::scheme::{label, seat};
 use super::series::{Point, Series, Shape};
 use super::table::{Table, number};
 use super::{Figure, Setup};
@@ -56,10 +57,16 @@ pub(super) fn figures(setup: &Setup) -> Vec<Figure> {
     }
     let limit = [1.0, 3.0].map(|x| Point::at(x, 1.1));
     let theory = Some(Source::Theory);
-    series.push(Series::new("limit", theory, 3, Shape::Line, limit.into()));
+    series.push(Series::new(
+        "limit",
+        theory,
+        SCHEMES.len(),
+        Shape::Line,
+        limit.into(),
+    ));
     vec![Figure {
         name: "movement",
-        title: "Keys that move when a node comes, by four placements",
+        title: "Keys that move when a node comes, by placement",
         paper: "no paper; theory",
         shows: "How many keys change their owner when one node more is there, times the share that the new node \
                 should have.",
@@ -68,7 +75,7 @@ pub(super) fn figures(setup: &Setup) -> Vec<Figure> {
         apart: "With a ring of positions the share of one node is a matter of chance; with few partitions for \
                 each node it is rounded."
             .to_owned(),
-        text: "Random keys and nodes; the ring has 128 positions for each node, and there are 4,096 partitions. \
+        text: "Random keys and nodes; rings have 128 positions for each node, and there are 4,096 partitions. \
                Means over some rounds; at most a tenth more than the share may move."
             .to_owned(),
         chart: Chart {
@@ -98,9 +105,9 @@ fn measure(setup: &Setup, scheme: Scheme, nodes: usize) -> [f64; 2] {
     for round in 0..rounds {
         let stream = (nodes as u64) << 32 | round;
         let mut random = setup.random("movement", stream);
-        let seats: Vec<Seat> = (0..=nodes)
-            .map(|_| identifier(&mut random).into())
-            .collect();
+        let labels: Vec<String> = (0..=nodes).map(label).collect();
+        let seats = labels.iter().map(|label| seat(label, &mut random));
+        let seats: Vec<Seat> = seats.collect();
         let [before, after] = grown(scheme, &seats, random.next());
         for _ in 0..keys {
             let key = identifier(&mut random);
@@ -126,12 +133,19 @@ fn grown(scheme: Scheme, seats: &[Seat], seed: u64) -> [Arc<dyn Placement>; 2] {
 }
 
 /// What is compared.
-const SCHEMES: [(&str, Scheme); 4] = [
+const SCHEMES: [(&str, Scheme); 5] = [
     (
         "ring",
         Scheme::Ring {
             positions: 128,
             hash: Hash::Sha1,
+        },
+    ),
+    (
+        "ring by murmur3",
+        Scheme::Ring {
+            positions: 128,
+            hash: Hash::Murmur3,
         },
     ),
     ("partitions", Scheme::Partitions { count: 4_096 }),

@@ -13,11 +13,13 @@ pub(super) const GRID: RGBColor = RGBColor(0xe3, 0xe7, 0xec);
 
 /// Colours of series: by day, and what becomes of each by night. To the eyes of those who do not see
 /// red, green or blue they are 17 or more apart, in units of CIELAB.
-const HUES: [(RGBColor, &str); 4] = [
+const HUES: [(RGBColor, &str); 6] = [
     (RGBColor(0x1f, 0x63, 0xd6), "#6FA8FF"),
     (RGBColor(0xc8, 0x5a, 0x0b), "#FFA65C"),
     (RGBColor(0x0b, 0x80, 0x5d), "#4FD1A5"),
     (RGBColor(0x6b, 0x72, 0x80), "#9AA3B2"),
+    (RGBColor(0x3c, 0x28, 0xc8), "#F0DC3C"),
+    (RGBColor(0x3c, 0x28, 0x78), "#F0F0F0"),
 ];
 
 const GROUND: [(RGBColor, &str); 4] = [
