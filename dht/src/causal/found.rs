@@ -151,6 +151,19 @@ impl<A: Address> Causal<A> {
         founding.is_some_and(|founding| founding.founders.contains(&self.writer))
     }
 
+    /// One of the founders, by which this store is told from others.
+    pub(super) fn founder(&self) -> Option<Writer> {
+        let founding = self.founding.as_ref()?;
+        founding.founders.first().copied()
+    }
+
+    /// Whether what a client has seen is of this store, as far as this node knows: where several have begun at once,
+    /// it may not have heard of all of them yet.
+    pub(super) fn is_founded_by(&self, founder: Option<Writer>) -> bool {
+        let founding = self.founding.as_ref();
+        founder.is_none_or(|it| founding.is_some_and(|own| own.founders.contains(&it)))
+    }
+
     /// Whether it knows that the store has begun, and enough others do.
     pub(super) fn has_begun(&self) -> bool {
         let founding = self.founding.as_ref();

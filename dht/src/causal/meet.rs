@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use super::message::{Ask, Failure, News, Operation, Told};
 use super::roster::{Entry, Status};
 use super::seen::Seen;
+use super::vector::Writer;
 use super::{About, Causal, roster};
 use crate::event::{Action, Ticket};
 use crate::peer::{Address, Peer};
@@ -20,14 +21,15 @@ pub(super) struct Acquaintance<A> {
     heard: BTreeMap<A, u32>,
     /// Meetings so far: usual ones, and those that may be with a lost node.
     turns: [usize; 2],
-    /// Clients that have seen what writers have written that this node does not know.
+    /// Clients that have seen another store, or what writers have written that this node does not know.
     strangers: Vec<Stranger<A>>,
 }
 
-/// A client that waits for others to say whether they know a writer.
+/// A client that waits for others to say whether they know a founder or a writer.
 #[derive(Clone, Debug)]
 struct Stranger<A> {
     ticket: Ticket,
+    founder: Option<Writer>,
     operation: Operation,
     /// Who has yet to say.
     asked: Vec<A>,
@@ -168,12 +170,12 @@ impl<A: Address> Causal<A> {
         for mut stranger in strangers {
             stranger.asked.retain(|asked| asked != node);
             stranger.is_unsure |= !is_met;
-            if self.knows_writers(&stranger.operation.seen) {
+            if self.knows(stranger.founder, &stranger.operation.seen) {
                 self.seek(stranger.ticket, stranger.operation, out);
             } else if !stranger.asked.is_empty() {
                 self.acquaintance.strangers.push(stranger);
             } else {
-                let failure = match stranger.is_unsure {
+                let failure = match stranger.is_unsure || self.founding.is_none() {
                     true => Failure::NotYet,
                     false => Failure::NotSeen,
                 };
@@ -182,8 +184,12 @@ impl<A: Address> Causal<A> {
         }
     }
 
-    /// Whether all writers that a client has seen something of are known here.
-    pub(super) fn knows_writers(&self, seen: &Seen) -> bool {
+    /// Whether a client has seen this store, and all writers of which it has seen something are known here.
+    pub(super) fn knows(&self, founder: Option<Writer>, seen: &Seen) -> bool {
+        self.is_founded_by(founder) && self.knows_writers(seen)
+    }
+
+    fn knows_writers(&self, seen: &Seen) -> bool {
         // What was seen under another layout is not looked at.
         if seen.epoch != self.layout.epoch {
             return true;
@@ -196,10 +202,11 @@ impl<A: Address> Causal<A> {
         })
     }
 
-    /// Asks all others whether they know a writer that a client has seen.
+    /// Asks all others whether they know the founder and the writers that a client has seen.
     pub(super) fn ask_around(
         &mut self,
         ticket: Ticket,
+        founder: Option<Writer>,
         operation: Operation,
         out: &mut Vec<Action<A>>,
     ) {
@@ -212,7 +219,7 @@ impl<A: Address> Causal<A> {
         let is_lost = |entry: &Entry<A>| entry.status == Status::Lost;
         let is_unsure = self.roster.entries().any(is_lost);
         if asked.is_empty() {
-            let failure = if is_unsure {
+            let failure = if is_unsure || self.founding.is_none() {
                 Failure::NotYet
             } else {
                 Failure::NotSeen
@@ -221,6 +228,7 @@ impl<A: Address> Causal<A> {
         }
         self.acquaintance.strangers.push(Stranger {
             ticket,
+            founder,
             operation,
             asked,
             is_unsure,
