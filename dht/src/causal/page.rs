@@ -36,8 +36,10 @@ pub(super) enum Paging {
 pub(super) enum Given {
     /// The own shard, as it is.
     Own,
-    /// Of the own shard of the layout before, what belongs to this shard of the next one.
-    Base(u32),
+    /// Of the own shard of the layout before, what belongs to this shard of the one in force.
+    Former(u32),
+    /// Of the own shard, what belongs to this shard of the layout that comes next.
+    Cut(u32),
 }
 
 /// Pages that are being taken.
@@ -136,11 +138,14 @@ impl<A: Address> Causal<A> {
         if is_present && own == Some(shard) {
             return self.content.is_whole().then_some(Given::Own);
         }
-        let has_base = match is_present {
-            true => self.former.is_some(),
-            false => epoch == self.decree.layout.epoch && self.has_cut(),
-        };
-        has_base.then_some(Given::Base(shard))
+        // On its way it may still have what others need to come as far as it is.
+        match is_present {
+            true => self.former.is_some().then_some(Given::Former(shard)),
+            false => {
+                let has_cut = epoch == self.decree.layout.epoch && self.has_cut();
+                has_cut.then_some(Given::Cut(shard))
+            }
+        }
     }
 
     pub(super) fn page_told(
@@ -247,12 +252,11 @@ impl<A: Address> Causal<A> {
         match paging {
             Paging::Give(ticket, given) => {
                 let records = records.filter(|(key, _)| self.is_given(*key, given));
-                let seen = match given {
-                    Given::Own => self.content.seen.clone(),
-                    Given::Base(_) => Seen {
-                        epoch: self.former_epoch(),
-                        ..Seen::default()
-                    },
+                let seen = match (given, &self.former) {
+                    (Given::Own, _) => self.content.seen.clone(),
+                    (Given::Former(_), Some(former)) => Seen::none_of(former.layout.epoch),
+                    (Given::Former(_), None) => return self.tell_news(ticket, out),
+                    (Given::Cut(_), _) => Seen::none_of(self.layout.epoch),
                 };
                 let told = Told::Page {
                     records: records.collect(),
@@ -297,21 +301,14 @@ impl<A: Address> Causal<A> {
     fn is_given(&self, key: Id, given: Given) -> bool {
         match (given, &self.former) {
             (Given::Own, _) => Some(self.layout.shard_of(key)) == self.shard(),
-            (Given::Base(shard), Some(former)) => {
+            (Given::Former(shard), Some(former)) => {
                 former.layout.shard_of(key) == former.shard && self.layout.shard_of(key) == shard
             }
-            (Given::Base(shard), None) => {
+            (Given::Former(_), None) => false,
+            (Given::Cut(shard), _) => {
                 Some(self.layout.shard_of(key)) == self.shard()
                     && self.decree.layout.shard_of(key) == shard
             }
-        }
-    }
-
-    /// The layout that a base is of.
-    fn former_epoch(&self) -> u32 {
-        match &self.former {
-            Some(former) => former.layout.epoch,
-            None => self.layout.epoch,
         }
     }
 }

@@ -38,6 +38,14 @@ pub struct Metadata {
 pub struct NotSeen;
 
 impl Seen {
+    /// Nothing of a layout.
+    pub(crate) fn none_of(epoch: u32) -> Seen {
+        Seen {
+            epoch,
+            ..Seen::default()
+        }
+    }
+
     /// What was seen of one shard.
     pub fn of(&self, shard: u32) -> Option<&Vector> {
         self.shards.get(&shard)
