@@ -108,7 +108,9 @@ impl<A: Address> Causal<A> {
     ) {
         match told {
             Told::Operated(Ok(done)) => self.give_done(sought.ticket, done, out),
-            Told::Operated(Err(failure @ (Failure::NotYet | Failure::Moving))) => {
+            Told::Operated(Err(
+                failure @ (Failure::NotYet | Failure::Moving | Failure::NotKept),
+            )) => {
                 sought.failure = failure;
                 self.forward(sought, out);
             }

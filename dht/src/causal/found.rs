@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::Causal;
 use super::message::News;
 use super::roster::Entry;
+use super::sync::Then;
 use super::vector::Writer;
 use crate::event::Action;
 use crate::peer::{Address, Peer};
@@ -112,6 +113,13 @@ impl<A: Address> Causal<A> {
         self.founding = Some(founding);
         self.introduce(0);
         self.keep_layout(out);
+        // Others count on it that who knows of the founding does not forget it.
+        self.after_sync(Then::Founded, out);
+    }
+
+    /// That it knows how the store began is durable.
+    pub(super) fn founded(&mut self, out: &mut Vec<Action<A>>) {
+        self.is_founding_kept = true;
         self.meet_all(out);
     }
 

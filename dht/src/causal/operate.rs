@@ -27,7 +27,7 @@ pub(super) enum Asker {
 /// An operation whose record is being read.
 #[derive(Clone, Debug)]
 pub(super) struct Reading {
-    asker: Asker,
+    pub(super) asker: Asker,
     operation: Operation,
     /// Under which layout.
     epoch: u32,
@@ -94,6 +94,9 @@ impl<A: Address> Causal<A> {
         }
         if self.is_sealed() {
             return Err(Failure::Moving);
+        }
+        if self.syncs.is_broken() {
+            return Err(Failure::NotKept);
         }
         match self.content.pending.len() < PENDING_MAX {
             true => Ok(()),

@@ -109,6 +109,11 @@ impl<A: Address> Roster<A> {
         self.entry(address).map(|entry| entry.status)
     }
 
+    /// Whether there is room for one more.
+    pub(crate) fn has_room(&self) -> bool {
+        self.entries.len() < NODES_MAX
+    }
+
     /// The peer to ask at an address that is part of the view.
     pub(crate) fn peer_in(&self, address: &A) -> Option<&Peer<A>> {
         let entry = self.entry(address)?;
@@ -125,11 +130,6 @@ impl<A: Address> Roster<A> {
 
     /// Takes in what somebody says of a node, unless there is no room. Returns whether anything is new.
     pub(crate) fn take(&mut self, entry: Entry<A>) -> bool {
-        self.put(entry, false)
-    }
-
-    /// `is_heard`: whether the node itself was heard.
-    fn put(&mut self, entry: Entry<A>, is_heard: bool) -> bool {
         let place = match self.place(&entry.peer.address) {
             Ok(place) => place,
             Err(_) if self.entries.len() >= NODES_MAX => return false,
@@ -146,13 +146,7 @@ impl<A: Address> Roster<A> {
         }
         let before = known.clone();
         if entry.order() > known.order() {
-            // Whoever is gone for good was taken out here before anyone said which life of it there had been.
-            let is_gone = known.status == Status::Deleted && known.peer.incarnation == 0;
             *known = entry;
-            if is_gone && !is_heard {
-                known.status = Status::Deleted;
-                known.serial += HEADWAY;
-            }
         }
         known.stores = stores;
         *known != before
@@ -190,12 +184,11 @@ impl<A: Address> Roster<A> {
         }
         let unmet = Entry::unmet(peer.address.clone());
         let stores = self.entry(&peer.address).map(|known| known.stores.clone());
-        let entry = Entry {
+        self.take(Entry {
             peer: peer.clone(),
             stores: stores.unwrap_or_default(),
             ..unmet
-        };
-        self.put(entry, true)
+        })
     }
 
     fn place(&self, address: &A) -> Result<usize, usize> {
@@ -259,32 +252,6 @@ mod tests {
         assert!(!roster.take(entry(1, 7, Status::Lost)));
         assert_eq!(roster.status(&1), Some(Status::Deleted));
         roster.say(&1, Status::In);
-        assert_eq!(roster.status(&1), Some(Status::In));
-    }
-
-    #[test]
-    fn who_was_taken_out_by_somebody_who_never_met_it_stays_out() {
-        let mut roster = Roster::new();
-        roster.take(Entry::unmet(1));
-        roster.say(&1, Status::Deleted);
-        assert!(roster.take(entry(1, 3, Status::Lost)));
-        assert_eq!(roster.status(&1), Some(Status::Deleted));
-        let known = roster.entry(&1).cloned();
-        // Others learn it, and the node itself comes back by another life.
-        let mut other = Roster::new();
-        other.take(entry(1, 4, Status::Lost));
-        assert!(other.take(known.expect("it is known")));
-        assert_eq!(other.status(&1), Some(Status::Deleted));
-        assert!(roster.take(entry(2, 0, Status::In)));
-        assert_eq!(roster.status(&1), Some(Status::In));
-    }
-
-    #[test]
-    fn who_was_taken_out_before_it_came_is_in_when_it_does() {
-        let mut roster = Roster::new();
-        roster.take(Entry::unmet(1));
-        roster.say(&1, Status::Deleted);
-        assert!(roster.meet(&entry(1, 0, Status::In).peer));
         assert_eq!(roster.status(&1), Some(Status::In));
     }
 
