@@ -2,6 +2,7 @@
 //! a node out that is there.
 
 use dht::causal::message::{Call, Returned};
+use dht::causal::roster::Status;
 use dht::event::Ticket;
 
 use super::Plan;
@@ -70,16 +71,21 @@ impl Operator {
 
     /// Nobody is left taken out by mistake, and the store knows of all that are away.
     pub(super) fn finish(&mut self, network: &mut Network) {
+        network.remind(network.now_us + FINISH_US, Due::Operator);
         if let Step::Tell(gone) = self.step {
             self.tell(network, gone);
-            network.remind(network.now_us + FINISH_US, Due::Operator);
         }
-        if let Step::Settle(gone) = self.step
-            && network.is_up(gone)
-        {
-            network.kill(gone, true);
-            network.start(gone);
-            self.step = Step::Choose;
+        // Who was taken out and is there comes back by another life, once all ways are mended.
+        let is_out = |at: &Address| {
+            let mut rosters = network.nodes().map(|node| node.roster());
+            rosters.any(|roster| roster.status(at) == Some(Status::Deleted))
+        };
+        let out: Vec<Address> = network.addresses().into_iter().filter(is_out).collect();
+        for at in out {
+            if network.is_up(at) {
+                network.kill(at, true);
+                network.start(at);
+            }
         }
     }
 
@@ -130,8 +136,8 @@ const REMOVALS_MAX: u32 = 3;
 /// Before anything happens.
 const START_US: u64 = 10_000_000;
 
-/// Between two times that it tells somebody, when all is to become well.
-const FINISH_US: u64 = 500_000;
+/// Between two looks whether all that are there are in, when all is to become well: so long that nodes have met.
+const FINISH_US: u64 = 12_000_000;
 
 /// The stream of chance that the operator draws from.
 const OPERATOR: u64 = 15;
