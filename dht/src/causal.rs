@@ -102,6 +102,8 @@ pub struct Causal<A> {
     acquaintance: Acquaintance<A>,
     /// How everything began; nothing while it may be about to begin.
     founding: Option<Founding>,
+    /// Whether that is durable.
+    is_founding_kept: bool,
     witnesses: Witnesses<A>,
     /// Whether it has once been told all that there was when it began on its store.
     is_resident: bool,
@@ -181,6 +183,7 @@ impl<A: Address> Causal<A> {
             roster,
             acquaintance: Acquaintance::default(),
             founding: None,
+            is_founding_kept: false,
             witnesses: Witnesses::default(),
             is_resident: false,
             layout,
@@ -331,7 +334,7 @@ impl<A: Address> Causal<A> {
             }
             (About::Spread(node, epoch), told) => self.spread_told(&node, epoch, told, out),
             (About::Compare(node, epoch), told) => self.compare_told(&node, epoch, told, out),
-            (About::Page(serial), told) => self.page_told(&from.address, serial, told, out),
+            (About::Page(serial), told) => self.page_told(serial, told, out),
             (About::Forward(sought), told) => self.forward_told(*sought, told, out),
             (About::Decide(node, ballot), told) => self.decide_told(&node, ballot, told, out),
         }
@@ -341,7 +344,10 @@ impl<A: Address> Causal<A> {
         match self.questions.take(ticket) {
             Some(About::Meet(node)) => self.met_or_missed(&node, false, out),
             Some(About::Spread(node, epoch)) => self.spread_missed(&node, epoch),
-            Some(About::Compare(node, _)) => self.compare_missed(&node),
+            Some(About::Compare(node, _)) => {
+                self.compare_missed(&node);
+                self.follow_missed(&node, out);
+            }
             Some(About::Page(serial)) => self.page_missed(serial),
             Some(About::Forward(sought)) => self.forward_missed(*sought, cause, out),
             Some(About::Decide(..)) | None => {}
@@ -356,7 +362,11 @@ impl<A: Address> Causal<A> {
             (Some(Errand::Page(paging)), Outcome::Records(records)) => {
                 self.scanned(paging, records, out);
             }
-            (Some(Errand::Synced(number)), Outcome::Failed) => self.not_synced(number, out),
+            (Some(Errand::Read(reading)), Outcome::Failed) => {
+                self.answer(reading.asker, Err(Failure::NotKept), out);
+            }
+            (Some(Errand::Page(paging)), Outcome::Failed) => self.scan_failed(paging, out),
+            (Some(Errand::Synced(_)), Outcome::Failed) => self.sync_failed(out),
             (Some(Errand::Synced(number)), _) => self.synced(number, out),
             _ => {}
         }
@@ -395,6 +405,7 @@ impl<A: Address> Causal<A> {
         self.look_for_lost(out);
         self.spread_again(out);
         self.give_up_writes(out);
+        self.give_up_syncs(out);
         self.compare_next(out);
         self.relocate(out);
         self.decide_again(out);

@@ -46,8 +46,7 @@ pub struct Plan {
     /// Whether nodes keep everything in memory, so that whoever dies has lost it, and does not even know that it
     /// has lived before.
     pub in_memory: bool,
-    /// Whether machines are taken away for good, and others come. [`Plan::of`] leaves it out where all is kept in
-    /// memory (9 nodes, 3 shards, seed 55) or nothing is divided (3 nodes, seed 2003), for it breaks these stores.
+    /// Whether machines are taken away for good, and others come.
     pub removes: bool,
 }
 
@@ -114,7 +113,7 @@ impl Plan {
             latency,
             faults,
             in_memory,
-            removes: shards > 0 && !in_memory && random.below(2) == 0,
+            removes: random.below(2) == 0,
         }
     }
 
@@ -200,8 +199,9 @@ impl Run {
                 Some(network::Due::Trouble) if has_trouble => {
                     self.trouble.strike(&mut self.network);
                 }
-                Some(network::Due::Operator) if has_trouble => {
-                    self.operator.act(&mut self.network, &mut self.trouble);
+                Some(network::Due::Operator) => {
+                    let (network, trouble) = (&mut self.network, &mut self.trouble);
+                    self.operator.act(network, trouble, has_trouble);
                 }
                 _ => {}
             }

@@ -19,11 +19,16 @@ pub(super) struct Wish<A> {
     layout: Layout<A>,
     /// The beat in which it gives up.
     until: u32,
+    /// Who has answered since it was wished; nothing once it is proposed.
+    there: Option<BTreeSet<A>>,
 }
 
 impl<A: Address> Causal<A> {
     /// An address belongs to a node of this store.
     pub(super) fn add(&mut self, ticket: Ticket, address: A, out: &mut Vec<Action<A>>) {
+        if self.roster.entry(&address).is_none() && !self.roster.has_room() {
+            return self.fail(ticket, Failure::Full, out);
+        }
         let is_new = match self.roster.status(&address) {
             Some(Status::In) => false,
             Some(Status::Lost | Status::Deleted) => {
@@ -38,9 +43,14 @@ impl<A: Address> Causal<A> {
 
     /// The node at this address is gone for good.
     pub(super) fn delete(&mut self, ticket: Ticket, address: &A, out: &mut Vec<Action<A>>) {
+        // Before it knows how the store began it would take those that stay for all that there were.
+        if !self.has_been_told() {
+            return self.fail(ticket, Failure::NotTold, out);
+        }
         let is_there = matches!(self.roster.status(address), Some(Status::In | Status::Lost));
         if is_there {
             self.roster.say(address, Status::Deleted);
+            self.take_out(address.clone());
             self.keep_roster(out);
             self.meet_all(out);
         }
@@ -96,12 +106,45 @@ impl<A: Address> Causal<A> {
         if self.wish.is_some() || !self.is_quiet() {
             return self.fail(ticket, Failure::Conflict, out);
         }
+        // A proposal ends the writing wherever it comes, so first those are asked who must agree to it.
         self.wish = Some(Wish {
             ticket,
-            layout: layout.clone(),
-            until: self.beats + WISH_BEATS,
+            layout,
+            until: self.beats + ASKING_BEATS,
+            there: Some([self.me.address.clone()].into()),
         });
-        self.propose(layout, out);
+        self.meet_all(out);
+        self.look_at_wish(out);
+    }
+
+    /// Another node has answered: it is there.
+    pub(super) fn is_there(&mut self, node: &A, out: &mut Vec<Action<A>>) {
+        if let Some(there) = self.wish.as_mut().and_then(|wish| wish.there.as_mut()) {
+            there.insert(node.clone());
+            self.look_at_wish(out);
+        }
+    }
+
+    /// Proposes what a client waits for, once there are enough to decide.
+    fn propose_wish(&mut self, out: &mut Vec<Action<A>>) {
+        let Some(there) = self.wish.as_ref().and_then(|wish| wish.there.as_ref()) else {
+            return;
+        };
+        if !self.may_decide(there) {
+            return;
+        }
+        let (is_quiet, epoch) = (self.is_quiet(), self.layout.epoch + 1);
+        let wish = self
+            .wish
+            .as_mut()
+            .filter(|wish| is_quiet && wish.layout.epoch == epoch);
+        // Or else another change came first.
+        if let Some(wish) = wish {
+            wish.there = None;
+            wish.until = self.beats + WISH_BEATS;
+            let layout = wish.layout.clone();
+            self.propose(layout, out);
+        }
     }
 
     /// Whether nothing is under way that a new change would have to wait for.
@@ -111,6 +154,7 @@ impl<A: Address> Causal<A> {
 
     /// Sees whether what a client waits for has come.
     pub(super) fn look_at_wish(&mut self, out: &mut Vec<Action<A>>) {
+        self.propose_wish(out);
         let Some(wish) = &self.wish else {
             return;
         };
@@ -123,7 +167,12 @@ impl<A: Address> Causal<A> {
             _ => Some(Returned::Failed(Failure::Conflict)),
         };
         let is_late = self.beats >= wish.until;
-        let late = is_late.then_some(Returned::Failed(Failure::Unfinished));
+        let why = match (&wish.there, self.is_quiet()) {
+            (None, _) => Failure::Unfinished,
+            (Some(_), true) => Failure::NoMajority,
+            (Some(_), false) => Failure::Conflict,
+        };
+        let late = is_late.then_some(Returned::Failed(why));
         if let Some(returned) = result.or(late) {
             let ticket = wish.ticket;
             self.wish = None;
@@ -138,6 +187,10 @@ impl<A: Address> Causal<A> {
         let turn = (self.beats / TIDY_BEATS) as usize % members;
         let is_turn = self.layout.place(&self.me.address) == Some(turn);
         if !self.beats.is_multiple_of(TIDY_BEATS) || !is_turn || !self.is_quiet() {
+            return;
+        }
+        let heard: BTreeSet<A> = self.heard_lately();
+        if !self.may_decide(&heard) {
             return;
         }
         let gone: BTreeSet<A> = self.gone();
@@ -170,6 +223,9 @@ impl<A: Address> Causal<A> {
 /// Beats after which a client is told that its change goes on without it: 30 s.
 const WISH_BEATS: u32 = 120;
 
+/// Beats in which others answer that are there: 2 s.
+const ASKING_BEATS: u32 = 8;
+
 /// Beats between two nodes that look whether somebody has come or gone for good.
 const TIDY_BEATS: u32 = 4;
 
@@ -180,9 +236,44 @@ mod tests {
     use super::*;
     use crate::causal::Config;
     use crate::causal::message::Call;
+    use crate::causal::roster::NODES_MAX;
     use crate::event::{self, Event};
     use crate::id::Id;
     use crate::peer::Peer;
+
+    /// What comes of a call at once.
+    fn call(node: &mut Causal<u16>, call: Call<u16>) -> Option<Returned<u16>> {
+        let mut actions = Vec::new();
+        let call = event::Call::Causal(Box::new(call));
+        let ticket = Ticket(1);
+        node.handle(Event::Called { ticket, call }, &mut actions);
+        actions.into_iter().find_map(|action| match action {
+            Action::Return {
+                returned: event::Returned::Causal(returned),
+                ..
+            } => Some(*returned),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn a_view_that_is_full_says_so() {
+        let me = Peer {
+            id: Id::ZERO,
+            address: 0_u16,
+            incarnation: 1,
+        };
+        let config = Config {
+            store: 1,
+            view: (0..NODES_MAX as u16).collect(),
+            shards: None,
+        };
+        let mut node = Causal::new(me, config);
+        let told = call(&mut node, Call::Add(NODES_MAX as u16));
+        assert_eq!(told, Some(Returned::Failed(Failure::Full)));
+        // That one is there, and its answer comes when it is kept.
+        assert_eq!(call(&mut node, Call::Add(1)), None);
+    }
 
     #[test]
     fn who_waits_for_a_place_can_t_say_that_it_has_one() {

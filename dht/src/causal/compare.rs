@@ -14,7 +14,7 @@ use crate::peer::{Address, Peer};
 /// A comparison that is going on.
 #[derive(Clone, Debug)]
 pub(super) struct Comparing<A> {
-    with: A,
+    pub(super) with: A,
 }
 
 impl<A: Address> Causal<A> {
@@ -101,9 +101,15 @@ impl<A: Address> Causal<A> {
         self.compare_missed(node);
         let (writes, vector) = match told {
             Told::Lacks { writes, vector } if epoch == self.layout.epoch => (writes, vector),
-            told => return self.learned(told, out),
+            told => {
+                self.learned(told, out);
+                return self.follow_missed(node, out);
+            }
         };
-        let Some(shard) = self.shard().filter(|_| self.filling.is_none()) else {
+        if self.filling.is_some() {
+            return self.followed(node, writes.unwrap_or_default(), &vector, out);
+        }
+        let Some(shard) = self.shard() else {
             return;
         };
         self.heard_of(node, &vector);

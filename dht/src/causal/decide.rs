@@ -322,6 +322,19 @@ impl<A: Address> Causal<A> {
         self.acceptor.promised.is_some() || self.relocation.is_some()
     }
 
+    /// Whether these could decide on the next layout, as far as can be said without asking them to end this one:
+    /// more than half of the members that are not gone for good, and of each shard so many that all is there which
+    /// anyone may have seen.
+    pub(super) fn may_decide(&self, there: &BTreeSet<A>) -> bool {
+        let left = || self.layout.nodes().filter(|node| !self.is_gone(node));
+        let is_majority = 2 * left().filter(|node| there.contains(*node)).count() > left().count();
+        is_majority
+            && self.layout.all_shards().all(|shard| {
+                let has_told = |node: &A| there.contains(node);
+                self.is_covered_by(shard, has_told)
+            })
+    }
+
     /// Whether these are enough to decide, of each of whom is said whether it remembers all that it promised: more
     /// than half of the members that are not gone for good do; or all are there, and those that do not remember
     /// are so few that any other quorum has one that does. Else of two members none could ever lose its store.
@@ -345,11 +358,15 @@ impl<A: Address> Causal<A> {
     /// Whether all that anyone may have seen of a shard is among what these have: each write that shows is on
     /// two stores, so one member may be missing, or those that are gone for good.
     fn is_covered(&self, shard: u32, promises: &Promises<A>) -> bool {
-        let has_told = |node: &&A| {
+        let has_told = |node: &A| {
             promises
-                .get(*node)
+                .get(node)
                 .is_some_and(|(_, sealed)| sealed.is_some())
         };
+        self.is_covered_by(shard, has_told)
+    }
+
+    fn is_covered_by(&self, shard: u32, has_told: impl Fn(&A) -> bool) -> bool {
         let missing = || self.layout.members(shard).filter(|node| !has_told(node));
         let copies = COPIES.min(self.layout.members(shard).count());
         missing().count() < copies.max(1) || missing().all(|node| self.is_gone(node))

@@ -107,11 +107,10 @@ impl<A: Address> Causal<A> {
         out: &mut Vec<Action<A>>,
     ) {
         match told {
-            Told::Operated(Ok(done)) => {
-                let returned = Returned::Done(done.result, done.seen.encode(), done.shard);
-                self.give(sought.ticket, returned, out);
-            }
-            Told::Operated(Err(failure @ (Failure::NotYet | Failure::Moving))) => {
+            Told::Operated(Ok(done)) => self.give_done(sought.ticket, done, out),
+            Told::Operated(Err(
+                failure @ (Failure::NotYet | Failure::Moving | Failure::NotKept),
+            )) => {
                 sought.failure = failure;
                 self.forward(sought, out);
             }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::Causal;
 use super::message::News;
 use super::roster::Entry;
+use super::sync::Then;
 use super::vector::Writer;
 use crate::event::Action;
 use crate::peer::{Address, Peer};
@@ -112,6 +113,13 @@ impl<A: Address> Causal<A> {
         self.founding = Some(founding);
         self.introduce(0);
         self.keep_layout(out);
+        // Others count on it that who knows of the founding does not forget it.
+        self.after_sync(Then::Founded, out);
+    }
+
+    /// That it knows how the store began is durable.
+    pub(super) fn founded(&mut self, out: &mut Vec<Action<A>>) {
+        self.is_founding_kept = true;
         self.meet_all(out);
     }
 
@@ -149,6 +157,19 @@ impl<A: Address> Causal<A> {
     pub(super) fn is_founder(&self) -> bool {
         let founding = self.founding.as_ref();
         founding.is_some_and(|founding| founding.founders.contains(&self.writer))
+    }
+
+    /// One of the founders, by which this store is told from others.
+    pub(super) fn founder(&self) -> Option<Writer> {
+        let founding = self.founding.as_ref()?;
+        founding.founders.first().copied()
+    }
+
+    /// Whether what a client has seen is of this store, as far as this node knows: where several have begun at once,
+    /// it may not have heard of all of them yet.
+    pub(super) fn is_founded_by(&self, founder: Option<Writer>) -> bool {
+        let founding = self.founding.as_ref();
+        founder.is_none_or(|it| founding.is_some_and(|own| own.founders.contains(&it)))
     }
 
     /// Whether it knows that the store has begun, and enough others do.

@@ -12,7 +12,7 @@ use super::found::Founding;
 use super::log::Log;
 use super::message::Decree;
 use super::relocate::Former;
-use super::roster::Roster;
+use super::roster::{Roster, Status};
 use super::seen::Seen;
 use super::write::{Clock, Write};
 use super::{Causal, Layout};
@@ -69,6 +69,7 @@ impl<A: Address> Causal<A> {
         self.decree = place.decree;
         self.former = place.former;
         self.founding = place.founding;
+        self.is_founding_kept = true;
         self.is_resident = place.is_resident;
         self.content = self.empty_content();
         self.content.owes = place.owes.into_iter().collect::<BTreeSet<A>>();
@@ -82,6 +83,12 @@ impl<A: Address> Causal<A> {
         }
         if let Some(roster) = find(ROSTER).and_then(|(_, bytes)| read::<Roster<A>>(bytes)) {
             self.roster.merge(roster);
+            let gone = self
+                .roster
+                .entries()
+                .filter(|entry| entry.status == Status::Deleted);
+            let gone: Vec<A> = gone.map(|entry| entry.peer.address.clone()).collect();
+            gone.into_iter().for_each(|node| self.take_out(node));
         }
         if let Some(shard) = self.shard() {
             let vector = self.content.vector(shard);

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use super::message::{Ask, Failure, News, Operation, Told};
 use super::roster::{Entry, Status};
 use super::seen::Seen;
+use super::vector::Writer;
 use super::{About, Causal, roster};
 use crate::event::{Action, Ticket};
 use crate::peer::{Address, Peer};
@@ -20,14 +21,17 @@ pub(super) struct Acquaintance<A> {
     heard: BTreeMap<A, u32>,
     /// Meetings so far: usual ones, and those that may be with a lost node.
     turns: [usize; 2],
-    /// Clients that have seen what writers have written that this node does not know.
+    /// Whom clients of this node have taken out, and until which beat it looks whether that is known everywhere.
+    gone: BTreeMap<A, u32>,
+    /// Clients that have seen another store, or what writers have written that this node does not know.
     strangers: Vec<Stranger<A>>,
 }
 
-/// A client that waits for others to say whether they know a writer.
+/// A client that waits for others to say whether they know a founder or a writer.
 #[derive(Clone, Debug)]
 struct Stranger<A> {
     ticket: Ticket,
+    founder: Option<Writer>,
     operation: Operation,
     /// Who has yet to say.
     asked: Vec<A>,
@@ -40,6 +44,7 @@ impl<A> Default for Acquaintance<A> {
         Acquaintance {
             heard: BTreeMap::new(),
             turns: [0; 2],
+            gone: BTreeMap::new(),
             strangers: Vec::new(),
         }
     }
@@ -80,6 +85,33 @@ impl<A: Address> Causal<A> {
         self.met(from);
         let heard = &mut self.acquaintance.heard;
         heard.insert(from.address.clone(), self.beats);
+        // Another life of it is there.
+        if !self.is_gone(&from.address) {
+            self.acquaintance.gone.remove(&from.address);
+        }
+    }
+
+    /// A client of this node has taken another one out.
+    pub(super) fn take_out(&mut self, node: A) {
+        let until = self.beats + GONE_BEATS;
+        self.acquaintance.gone.insert(node, until);
+    }
+
+    /// The node may have had a later life than the one known here when it was taken out, of which others tell: they
+    /// have lost that, and it is gone for good as well.
+    fn look_for_gone(&mut self, out: &mut Vec<Action<A>>) {
+        let beats = self.beats;
+        self.acquaintance.gone.retain(|_, until| *until > beats);
+        let is_lost = |node: &&A| self.roster.status(node) == Some(Status::Lost);
+        let gone = self.acquaintance.gone.keys();
+        let lost: Vec<A> = gone.filter(is_lost).cloned().collect();
+        for node in &lost {
+            self.roster.say(node, Status::Deleted);
+        }
+        if !lost.is_empty() {
+            self.keep_roster(out);
+            self.meet_all(out);
+        }
     }
 
     /// Meets another node, and more of them as long as it does not know how everything began.
@@ -131,7 +163,7 @@ impl<A: Address> Causal<A> {
         News {
             roster: self.roster.clone(),
             decree: self.decree.clone(),
-            founding: self.founding.clone(),
+            founding: self.founding.clone().filter(|_| self.is_founding_kept),
         }
     }
 
@@ -164,16 +196,19 @@ impl<A: Address> Causal<A> {
 
     /// A node that was to be met has answered, or not.
     pub(super) fn met_or_missed(&mut self, node: &A, is_met: bool, out: &mut Vec<Action<A>>) {
+        if is_met {
+            self.is_there(node, out);
+        }
         let strangers = core::mem::take(&mut self.acquaintance.strangers);
         for mut stranger in strangers {
             stranger.asked.retain(|asked| asked != node);
             stranger.is_unsure |= !is_met;
-            if self.knows_writers(&stranger.operation.seen) {
+            if self.knows(stranger.founder, &stranger.operation.seen) {
                 self.seek(stranger.ticket, stranger.operation, out);
             } else if !stranger.asked.is_empty() {
                 self.acquaintance.strangers.push(stranger);
             } else {
-                let failure = match stranger.is_unsure {
+                let failure = match stranger.is_unsure || self.founding.is_none() {
                     true => Failure::NotYet,
                     false => Failure::NotSeen,
                 };
@@ -182,8 +217,12 @@ impl<A: Address> Causal<A> {
         }
     }
 
-    /// Whether all writers that a client has seen something of are known here.
-    pub(super) fn knows_writers(&self, seen: &Seen) -> bool {
+    /// Whether a client has seen this store, and all writers of which it has seen something are known here.
+    pub(super) fn knows(&self, founder: Option<Writer>, seen: &Seen) -> bool {
+        self.is_founded_by(founder) && self.knows_writers(seen)
+    }
+
+    fn knows_writers(&self, seen: &Seen) -> bool {
         // What was seen under another layout is not looked at.
         if seen.epoch != self.layout.epoch {
             return true;
@@ -196,10 +235,11 @@ impl<A: Address> Causal<A> {
         })
     }
 
-    /// Asks all others whether they know a writer that a client has seen.
+    /// Asks all others whether they know the founder and the writers that a client has seen.
     pub(super) fn ask_around(
         &mut self,
         ticket: Ticket,
+        founder: Option<Writer>,
         operation: Operation,
         out: &mut Vec<Action<A>>,
     ) {
@@ -212,7 +252,7 @@ impl<A: Address> Causal<A> {
         let is_lost = |entry: &Entry<A>| entry.status == Status::Lost;
         let is_unsure = self.roster.entries().any(is_lost);
         if asked.is_empty() {
-            let failure = if is_unsure {
+            let failure = if is_unsure || self.founding.is_none() {
                 Failure::NotYet
             } else {
                 Failure::NotSeen
@@ -221,6 +261,7 @@ impl<A: Address> Causal<A> {
         }
         self.acquaintance.strangers.push(Stranger {
             ticket,
+            founder,
             operation,
             asked,
             is_unsure,
@@ -230,6 +271,7 @@ impl<A: Address> Causal<A> {
 
     /// Takes those out of the view that were not heard for a while.
     pub(super) fn look_for_lost(&mut self, out: &mut Vec<Action<A>>) {
+        self.look_for_gone(out);
         let beats = self.beats;
         // In so many beats any two of many nodes have met as well, whoever began.
         let patience = LOST_BEATS.max(2 * self.roster.view().count() as u32);
@@ -250,6 +292,15 @@ impl<A: Address> Causal<A> {
         }
     }
 
+    /// This node, and those of whom it has heard in the time in which it meets each other one.
+    pub(super) fn heard_lately(&self) -> BTreeSet<A> {
+        let patience = HEARD_BEATS.max(2 * self.roster.view().count() as u32);
+        let heard = self.acquaintance.heard.iter();
+        let lately = heard.filter(|(_, last)| self.beats.saturating_sub(**last) <= patience);
+        let lately = lately.map(|(node, _)| node);
+        lately.chain([&self.me.address]).cloned().collect()
+    }
+
     /// Whether somebody vouched that the node is gone for good.
     pub(super) fn is_gone(&self, node: &A) -> bool {
         self.roster.status(node) == Some(Status::Deleted)
@@ -258,6 +309,12 @@ impl<A: Address> Causal<A> {
 
 /// Beats without a word after which a node is taken out of a view of up to 20: 10 s.
 const LOST_BEATS: u32 = 40;
+
+/// Beats in which a node of a small view is heard of that is there: 2 s.
+const HEARD_BEATS: u32 = 8;
+
+/// Beats in which others tell of all lives of a node that was taken out: 2 min.
+const GONE_BEATS: u32 = 480;
 
 /// Meetings on a beat at most.
 const MEETINGS_MAX: usize = 16;

@@ -272,6 +272,15 @@ pub enum Failure {
     Conflict,
     /// The change goes on, or was taken back: [`Call::Shards`] says which (504).
     Unfinished,
+    /// So few of the nodes that decide about the shards answer that they cannot (503). Ask again when the others
+    /// are back.
+    NoMajority,
+    /// This node has not been told yet what there is (503). Ask again soon, or another node.
+    NotTold,
+    /// The store of this node does not keep what it is given (503). Ask another node.
+    NotKept,
+    /// The view has room for no more nodes, those that are gone included (409).
+    Full,
 }
 
 /// What a client is told who asks a node of another kind.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::content::{Pending, Waiting};
 use super::message::{Done, Failure, Operation, Outcome, Returned, Told, What};
-use super::seen::Seen;
+use super::seen::{Metadata, Seen};
 use super::sync::Then;
 use super::write::Write;
 use super::{Causal, Errand, keep};
@@ -27,7 +27,7 @@ pub(super) enum Asker {
 /// An operation whose record is being read.
 #[derive(Clone, Debug)]
 pub(super) struct Reading {
-    asker: Asker,
+    pub(super) asker: Asker,
     operation: Operation,
     /// Under which layout.
     epoch: u32,
@@ -43,7 +43,8 @@ impl<A: Address> Causal<A> {
         now_ms: u64,
         out: &mut Vec<Action<A>>,
     ) {
-        let Ok(seen) = seen.map_or(Ok(Seen::default()), Seen::decode) else {
+        let decoded = seen.map_or(Ok(Metadata::default()), Metadata::decode);
+        let Ok(Metadata { founder, seen }) = decoded else {
             return self.fail(ticket, Failure::NotSeen, out);
         };
         let operation = Operation {
@@ -52,8 +53,8 @@ impl<A: Address> Causal<A> {
             seen,
             now_ms,
         };
-        if !self.knows_writers(&operation.seen) {
-            return self.ask_around(ticket, operation, out);
+        if !self.knows(founder, &operation.seen) {
+            return self.ask_around(ticket, founder, operation, out);
         }
         self.seek(ticket, operation, out);
     }
@@ -93,6 +94,9 @@ impl<A: Address> Causal<A> {
         }
         if self.is_sealed() {
             return Err(Failure::Moving);
+        }
+        if self.syncs.is_broken() {
+            return Err(Failure::NotKept);
         }
         match self.content.pending.len() < PENDING_MAX {
             true => Ok(()),
@@ -189,6 +193,16 @@ impl<A: Address> Causal<A> {
         }
     }
 
+    /// Tells a client of this node what was done, and what it has seen now.
+    pub(super) fn give_done(&self, ticket: Ticket, done: Done, out: &mut Vec<Action<A>>) {
+        let metadata = Metadata {
+            founder: self.founder(),
+            seen: done.seen,
+        };
+        let returned = Returned::Done(done.result, metadata.encode(), done.shard);
+        self.give(ticket, returned, out);
+    }
+
     pub(super) fn answer(
         &mut self,
         asker: Asker,
@@ -197,8 +211,7 @@ impl<A: Address> Causal<A> {
     ) {
         match (asker, result) {
             (Asker::Client(ticket), Ok(done)) => {
-                let returned = Returned::Done(done.result, done.seen.encode(), done.shard);
-                self.give(ticket, returned, out);
+                self.give_done(ticket, done, out);
             }
             (Asker::Client(ticket), Err(failure)) => self.fail(ticket, failure, out),
             (Asker::Node(ticket), result) => self.tell(ticket, Told::Operated(result), out),

@@ -1,23 +1,26 @@
 //! Page: the records of a shard, a batch at a time, for those that lack too much of it or have just come.
 //!
 //! Pages of a shard that goes on changing are of different moments. So whoever takes them shows nothing of them
-//! before it also has what the giver had at the last one.
+//! before it also has what the giver had at the last one. What the giver writes meanwhile it takes between the
+//! pages, or there might be more of that at the end than the giver has at hand.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
+use super::compare::Comparing;
 use super::log::{BATCH_BYTES_MAX, Log};
-use super::message::{Ask, Returned, Told};
+use super::message::{Ask, Failure, Returned, Told};
 use super::operate::Asker;
 use super::seen::Seen;
 use super::sync::Then;
 use super::vector::Vector;
-use super::write::Clock;
+use super::write::{Clock, Write, records};
 use super::{About, Causal, Errand};
 use crate::event::{Action, Ticket};
 use crate::id::{Arc, Id};
 use crate::peer::Address;
-use crate::record::Record;
+use crate::record::{Record, TOMBSTONE_MS};
 use crate::store::{Command, Limit};
 
 /// Why a page is read of the own store.
@@ -29,6 +32,21 @@ pub(super) enum Paging {
     Count(Asker, u32, u64),
     /// To forget what is on it and belongs to other shards of this layout.
     Purge(u32),
+    /// To forget what is on it and a giver no longer has.
+    Sweep(Sweep),
+}
+
+/// Part of the own store that is compared with a page that was taken.
+#[derive(Clone, Debug)]
+pub(super) struct Sweep {
+    /// Of which filling.
+    serial: usize,
+    /// What was on the page.
+    given: BTreeSet<Id>,
+    /// Where it ended; nothing where it was the last one.
+    end: Option<Id>,
+    /// What the giver had then.
+    vector: Vector,
 }
 
 /// What is given.
@@ -36,8 +54,10 @@ pub(super) enum Paging {
 pub(super) enum Given {
     /// The own shard, as it is.
     Own,
-    /// Of the own shard of the layout before, what belongs to this shard of the next one.
-    Base(u32),
+    /// Of the own shard of the layout before, what belongs to this shard of the one in force.
+    Former(u32),
+    /// Of the own shard, what belongs to this shard of the layout that comes next.
+    Cut(u32),
 }
 
 /// Pages that are being taken.
@@ -51,8 +71,13 @@ pub(super) struct Filling<A> {
     after: Option<Id>,
     /// The shard of the layout before that is taken; nothing where it is the own one.
     pub(super) of: Option<u32>,
-    /// What the giver had at the first page.
-    first: Option<Seen>,
+    /// Of the own shard: what will be there with the last page: what the giver had at the first one, and what it has
+    /// written since.
+    seen: Option<Seen>,
+    /// Whether the giver has all that this node had: what it does not give, it has seen deleted.
+    is_ahead_of_me: bool,
+    /// Whether it has been asked what it has written.
+    is_following: bool,
 }
 
 impl<A: Address> Causal<A> {
@@ -63,6 +88,11 @@ impl<A: Address> Causal<A> {
         };
         let is_beyond = self.relocation.is_some() && !self.cut_of(shard).covers(vector);
         if self.filling.is_some() || self.has_told() || is_beyond {
+            return;
+        }
+        // Of two that both lack much one has to give: it goes on as it is until the other one has all.
+        let has_more = !vector.covers(&self.content.vector(shard));
+        if has_more && self.content.is_whole() && self.me.address > *node {
             return;
         }
         self.content.is_partial = true;
@@ -88,7 +118,9 @@ impl<A: Address> Causal<A> {
             shard,
             after: None,
             of,
-            first: None,
+            seen: None,
+            is_ahead_of_me: false,
+            is_following: false,
         }));
         self.ask_page(out);
     }
@@ -136,20 +168,17 @@ impl<A: Address> Causal<A> {
         if is_present && own == Some(shard) {
             return self.content.is_whole().then_some(Given::Own);
         }
-        let has_base = match is_present {
-            true => self.former.is_some(),
-            false => epoch == self.decree.layout.epoch && self.has_cut(),
-        };
-        has_base.then_some(Given::Base(shard))
+        // On its way it may still have what others need to come as far as it is.
+        match is_present {
+            true => self.former.is_some().then_some(Given::Former(shard)),
+            false => {
+                let has_cut = epoch == self.decree.layout.epoch && self.has_cut();
+                has_cut.then_some(Given::Cut(shard))
+            }
+        }
     }
 
-    pub(super) fn page_told(
-        &mut self,
-        node: &A,
-        serial: usize,
-        told: Told<A>,
-        out: &mut Vec<Action<A>>,
-    ) {
+    pub(super) fn page_told(&mut self, serial: usize, told: Told<A>, out: &mut Vec<Action<A>>) {
         let is_same = |filling: &&mut Box<Filling<A>>| filling.serial == serial;
         let Some(filling) = self.filling.as_mut().filter(is_same) else {
             return;
@@ -167,9 +196,8 @@ impl<A: Address> Causal<A> {
                 return self.learned(told, out);
             }
         };
-        filling.after = next;
+        let after = core::mem::replace(&mut filling.after, next);
         let (of, shard) = (filling.of, filling.shard);
-        let first = filling.first.get_or_insert_with(|| seen.clone()).clone();
         let vector = seen.of(shard).cloned().unwrap_or_default();
         let is_beyond = self.relocation.is_some() && !self.cut_of(shard).covers(&vector);
         // What belongs to a layout that is not known here yet is not taken: after a restart it would show.
@@ -179,23 +207,178 @@ impl<A: Address> Causal<A> {
             return;
         }
         self.content.is_ahead |= is_ahead;
+        let given = records.iter().map(|(key, _)| *key).collect();
         self.merge_page(records, out);
-        if next.is_some() {
+        match of {
+            Some(_) if next.is_some() => self.ask_page(out),
+            Some(shard) => {
+                self.filling = None;
+                self.got_base(shard, out);
+            }
+            None => {
+                self.starts_with(seen, &vector);
+                let sweep = Sweep {
+                    serial,
+                    given,
+                    end: next,
+                    vector,
+                };
+                // On the way into a layout there are records that the giver need not have.
+                match self.relocation.is_some() {
+                    true => self.swept(&sweep, out),
+                    false => self.scan(Paging::Sweep(sweep), after, out),
+                }
+            }
+        }
+    }
+
+    /// What the giver had at the first page.
+    fn starts_with(&mut self, seen: Seen, vector: &Vector) {
+        let shard = self.shard();
+        let own = shard.map(|shard| self.content.vector(shard));
+        if let Some(filling) = self
+            .filling
+            .as_mut()
+            .filter(|filling| filling.seen.is_none())
+        {
+            filling.is_ahead_of_me = own.is_some_and(|own| vector.covers(&own));
+            filling.seen = Some(seen);
+        }
+    }
+
+    /// Forgets what the giver of a page does not have, where that was deleted: so long ago perhaps that there is no
+    /// tombstone any more.
+    fn sweep(
+        &mut self,
+        sweep: Sweep,
+        own: Vec<(Id, Record)>,
+        last: Option<Id>,
+        out: &mut Vec<Action<A>>,
+    ) {
+        let is_same = |filling: &&Box<Filling<A>>| filling.serial == sweep.serial;
+        let Some(filling) = self.filling.as_ref().filter(is_same) else {
+            return;
+        };
+        let (is_ahead, now_ms) = (filling.is_ahead_of_me, self.clock.ms());
+        let is_old = |record: &Record| Clock::of(record).ms().saturating_add(TOMBSTONE_MS) < now_ms;
+        let is_within = |key: &Id| sweep.end.is_none_or(|end| *key <= end);
+        let is_deleted = |(key, record): &(Id, Record)| {
+            let is_own = Some(self.layout.shard_of(*key)) == self.shard();
+            let is_missing = is_own && is_within(key) && !sweep.given.contains(key);
+            is_missing && (is_ahead || is_old(record))
+        };
+        let forget: Vec<Id> = own
+            .iter()
+            .filter(|own| is_deleted(own))
+            .map(|(key, _)| *key)
+            .collect();
+        if !forget.is_empty() {
+            let command = Command::Write {
+                put: Vec::new(),
+                merge: Vec::new(),
+                forget,
+                notes: Vec::new(),
+            };
+            self.store(command, Errand::Nothing, out);
+        }
+        match last.filter(is_within) {
+            Some(last) if Some(last) != sweep.end => {
+                self.scan(Paging::Sweep(sweep), Some(last), out)
+            }
+            _ => self.swept(&sweep, out),
+        }
+    }
+
+    /// A page is dealt with.
+    fn swept(&mut self, sweep: &Sweep, out: &mut Vec<Action<A>>) {
+        if sweep.end.is_some() {
+            return self.follow(out);
+        }
+        let filling = self.filling.take();
+        let Some((filling, shard)) = filling.zip(self.shard()) else {
+            return;
+        };
+        self.content.seen.merge(&filling.seen.unwrap_or_default());
+        self.content.log = Log::after(self.content.vector(shard));
+        self.content.target = Some(sweep.vector.clone());
+        let notes = [self.seen_note()].into();
+        self.note(notes, out);
+        self.drop_shown(shard, out);
+        self.settle(out);
+        self.compare_with(&filling.from, out);
+    }
+
+    /// Between two pages: what has the giver written?
+    fn follow(&mut self, out: &mut Vec<Action<A>>) {
+        let is_busy = self.comparing.is_some() || self.relocation.is_some();
+        let Some(filling) = self.filling.as_mut().filter(|_| !is_busy) else {
+            return self.ask_page(out);
+        };
+        let vector = filling
+            .seen
+            .as_ref()
+            .and_then(|seen| seen.of(filling.shard));
+        let vector = vector.cloned().unwrap_or_default();
+        let (node, epoch) = (filling.from.clone(), filling.epoch);
+        let Some(peer) = self.roster.peer_in(&node).cloned() else {
+            self.filling = None;
+            return;
+        };
+        filling.is_following = true;
+        self.comparing = Some(Comparing { with: node.clone() });
+        self.ask(
+            &peer,
+            Ask::Compare { epoch, vector },
+            About::Compare(node, epoch),
+            out,
+        );
+    }
+
+    /// The giver has written this since. What it does not show itself is left to it: it may come to nothing.
+    pub(super) fn followed(
+        &mut self,
+        node: &A,
+        writes: Vec<Write>,
+        vector: &Vector,
+        out: &mut Vec<Action<A>>,
+    ) {
+        let is_following =
+            |filling: &&mut Box<Filling<A>>| filling.is_following && filling.from == *node;
+        let Some(filling) = self.filling.as_mut().filter(is_following) else {
+            return;
+        };
+        filling.is_following = false;
+        let shard = filling.shard;
+        let seen = filling.seen.get_or_insert_default();
+        let mut taken = Vec::new();
+        for write in writes {
+            let have = seen.shards.entry(shard).or_default();
+            let is_shown = write.number <= vector.last(write.writer);
+            if is_shown && write.is_next(shard, have) {
+                seen.merge(&write.after);
+                let have = seen.shards.entry(shard).or_default();
+                have.raise(write.writer, write.number);
+                taken.push(write);
+            }
+        }
+        let is_behind = seen.of(shard).is_none_or(|have| !have.covers(vector));
+        if taken.is_empty() {
             return self.ask_page(out);
         }
-        self.filling = None;
-        match of {
-            Some(shard) => self.got_base(shard, out),
-            None => {
-                self.content.seen.merge(&first);
-                self.content.log = Log::after(self.content.vector(shard));
-                self.content.target = Some(vector);
-                let notes = [self.seen_note()].into();
-                self.note(notes, out);
-                self.drop_shown(shard, out);
-                self.settle(out);
-                self.compare_with(node, out);
-            }
+        self.merge_page(records(&taken), out);
+        match is_behind {
+            true => self.follow(out),
+            false => self.ask_page(out),
+        }
+    }
+
+    /// It does not say: then perhaps after the next page.
+    pub(super) fn follow_missed(&mut self, node: &A, out: &mut Vec<Action<A>>) {
+        let is_following =
+            |filling: &&mut Box<Filling<A>>| filling.is_following && filling.from == *node;
+        if let Some(filling) = self.filling.as_mut().filter(is_following) {
+            filling.is_following = false;
+            self.ask_page(out);
         }
     }
 
@@ -216,7 +399,7 @@ impl<A: Address> Causal<A> {
             true => self.scan(Paging::Count(asker, shard, 0), None, out),
             false => match asker {
                 Asker::Node(ticket) => self.tell_news(ticket, out),
-                Asker::Client(ticket) => self.fail(ticket, super::Failure::Moving, out),
+                Asker::Client(ticket) => self.fail(ticket, Failure::Moving, out),
             },
         }
     }
@@ -247,12 +430,11 @@ impl<A: Address> Causal<A> {
         match paging {
             Paging::Give(ticket, given) => {
                 let records = records.filter(|(key, _)| self.is_given(*key, given));
-                let seen = match given {
-                    Given::Own => self.content.seen.clone(),
-                    Given::Base(_) => Seen {
-                        epoch: self.former_epoch(),
-                        ..Seen::default()
-                    },
+                let seen = match (given, &self.former) {
+                    (Given::Own, _) => self.content.seen.clone(),
+                    (Given::Former(_), Some(former)) => Seen::none_of(former.layout.epoch),
+                    (Given::Former(_), None) => return self.tell_news(ticket, out),
+                    (Given::Cut(_), _) => Seen::none_of(self.layout.epoch),
                 };
                 let told = Told::Page {
                     records: records.collect(),
@@ -273,6 +455,7 @@ impl<A: Address> Causal<A> {
                     (None, Asker::Node(ticket)) => self.tell(ticket, Told::Counted(count), out),
                 }
             }
+            Paging::Sweep(sweep) => self.sweep(sweep, records.collect(), next, out),
             Paging::Purge(epoch) => {
                 if epoch != self.layout.epoch || self.relocation.is_some() {
                     return;
@@ -294,24 +477,31 @@ impl<A: Address> Causal<A> {
         }
     }
 
-    fn is_given(&self, key: Id, given: Given) -> bool {
-        match (given, &self.former) {
-            (Given::Own, _) => Some(self.layout.shard_of(key)) == self.shard(),
-            (Given::Base(shard), Some(former)) => {
-                former.layout.shard_of(key) == former.shard && self.layout.shard_of(key) == shard
+    /// What keeps the content cannot be read.
+    pub(super) fn scan_failed(&mut self, paging: Paging, out: &mut Vec<Action<A>>) {
+        match paging {
+            Paging::Give(ticket, _) | Paging::Count(Asker::Node(ticket), ..) => {
+                self.tell_news(ticket, out);
             }
-            (Given::Base(shard), None) => {
-                Some(self.layout.shard_of(key)) == self.shard()
-                    && self.decree.layout.shard_of(key) == shard
+            Paging::Count(Asker::Client(ticket), ..) => {
+                self.fail(ticket, Failure::NotKept, out);
             }
+            Paging::Sweep(sweep) => self.page_missed(sweep.serial),
+            Paging::Purge(_) => {}
         }
     }
 
-    /// The layout that a base is of.
-    fn former_epoch(&self) -> u32 {
-        match &self.former {
-            Some(former) => former.layout.epoch,
-            None => self.layout.epoch,
+    fn is_given(&self, key: Id, given: Given) -> bool {
+        match (given, &self.former) {
+            (Given::Own, _) => Some(self.layout.shard_of(key)) == self.shard(),
+            (Given::Former(shard), Some(former)) => {
+                former.layout.shard_of(key) == former.shard && self.layout.shard_of(key) == shard
+            }
+            (Given::Former(_), None) => false,
+            (Given::Cut(shard), _) => {
+                Some(self.layout.shard_of(key)) == self.shard()
+                    && self.decree.layout.shard_of(key) == shard
+            }
         }
     }
 }

@@ -109,6 +109,11 @@ impl<A: Address> Roster<A> {
         self.entry(address).map(|entry| entry.status)
     }
 
+    /// Whether there is room for one more.
+    pub(crate) fn has_room(&self) -> bool {
+        self.entries.len() < NODES_MAX
+    }
+
     /// The peer to ask at an address that is part of the view.
     pub(crate) fn peer_in(&self, address: &A) -> Option<&Peer<A>> {
         let entry = self.entry(address)?;

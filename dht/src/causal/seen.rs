@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use crate::causal::vector::Vector;
+use crate::causal::vector::{Vector, Writer};
 use crate::id::Id;
 
 /// What somebody has seen, or what something depends on.
@@ -23,11 +23,29 @@ pub struct Seen {
     pub shards: BTreeMap<u32, Vector>,
 }
 
+/// What a client carries: what it has seen, and in which store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// One of those that founded the store. Another store counts from the same numbers, so what was seen there
+    /// could pass for something of this one. Nothing in what a client begins with.
+    pub founder: Option<Writer>,
+    /// What it has seen.
+    pub seen: Seen,
+}
+
 /// The text is none that a node has given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotSeen;
 
 impl Seen {
+    /// Nothing of a layout.
+    pub(crate) fn none_of(epoch: u32) -> Seen {
+        Seen {
+            epoch,
+            ..Seen::default()
+        }
+    }
+
     /// What was seen of one shard.
     pub fn of(&self, shard: u32) -> Option<&Vector> {
         self.shards.get(&shard)
@@ -45,8 +63,10 @@ impl Seen {
             }
         }
     }
+}
 
-    /// As text for clients: base64 without padding, for URLs; some twenty characters, and ten for each writer.
+impl Metadata {
+    /// As text for clients: base64 without padding, for URLs; some thirty characters, and ten for each writer.
     pub fn encode(&self) -> String {
         let body = postcard::to_allocvec(self).expect("vectors are plain data");
         let mut bytes = Vec::with_capacity(1 + SUM_BYTES + body.len());
@@ -56,8 +76,8 @@ impl Seen {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// From the text that [`Seen::encode`] gave. Errors: it is not.
-    pub fn decode(text: &str) -> Result<Seen, NotSeen> {
+    /// From the text that [`Metadata::encode`] gave. Errors: it is not.
+    pub fn decode(text: &str) -> Result<Metadata, NotSeen> {
         if text.len() > TEXT_MAX {
             return Err(NotSeen);
         }
@@ -69,9 +89,9 @@ impl Seen {
         if told != sum(body) {
             return Err(NotSeen);
         }
-        let (seen, rest) = postcard::take_from_bytes(body).map_err(|_| NotSeen)?;
+        let (metadata, rest) = postcard::take_from_bytes(body).map_err(|_| NotSeen)?;
         match rest {
-            [] => Ok(seen),
+            [] => Ok(metadata),
             _ => Err(NotSeen),
         }
     }
@@ -84,8 +104,8 @@ fn sum(body: &[u8]) -> [u8; SUM_BYTES] {
     first.expect("a hash has more bytes")
 }
 
-/// The first byte of all texts, for there may be others some time.
-const FORMAT: u8 = 1;
+/// The first byte of all texts. Those that began with a 1 did not say of which store they were.
+const FORMAT: u8 = 2;
 
 const SUM_BYTES: usize = 4;
 
@@ -95,7 +115,6 @@ const TEXT_MAX: usize = 1 << 15;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::causal::vector::Writer;
 
     fn seen(epoch: u32, writers: u32) -> Seen {
         let vector = (0..writers).map(|n| (Writer::of(Id::of(&n.to_be_bytes()), 1), 300));
@@ -107,17 +126,21 @@ mod tests {
 
     #[test]
     fn a_text_is_read_as_it_was_written_and_nothing_else_is_read() {
-        let text = seen(3, 9).encode();
+        let metadata = Metadata {
+            founder: Some(Writer::of(Id::ZERO, 1)),
+            seen: seen(3, 9),
+        };
+        let text = metadata.encode();
         assert!(text.len() < 200, "{}", text.len());
-        assert_eq!(Seen::decode(&text), Ok(seen(3, 9)));
+        assert_eq!(Metadata::decode(&text), Ok(metadata));
         for bad in ["", "?", "AAAA", &text[1..], &text[..text.len() - 1]] {
-            assert_eq!(Seen::decode(bad), Err(NotSeen), "{bad}");
+            assert_eq!(Metadata::decode(bad), Err(NotSeen), "{bad}");
         }
         for place in 0..text.len() {
             let mut other = text.clone().into_bytes();
             other[place] = if other[place] == b'A' { b'B' } else { b'A' };
             let other = String::from_utf8(other).expect("it is ASCII");
-            assert_eq!(Seen::decode(&other), Err(NotSeen), "{other}");
+            assert_eq!(Metadata::decode(&other), Err(NotSeen), "{other}");
         }
     }
 

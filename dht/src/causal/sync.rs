@@ -20,9 +20,19 @@ pub(super) struct Syncs<A> {
     done: u64,
     /// The one after which all that shows is durable.
     dirty: u64,
-    waiting: VecDeque<(u64, Then<A>)>,
-    /// Nothing will be durable any more.
-    is_over: bool,
+    waiting: VecDeque<Waiting<A>>,
+    /// Whether the store has said that it keeps nothing more.
+    is_broken: bool,
+}
+
+/// What waits for one of the syncs.
+#[derive(Clone, Debug)]
+struct Waiting<A> {
+    /// Which.
+    number: u64,
+    then: Then<A>,
+    /// The beat in which it began.
+    since: u32,
 }
 
 /// What is done when something is durable.
@@ -40,6 +50,15 @@ pub(super) enum Then<A> {
     OwnVote(Ballot),
     /// The layout of this epoch is in force.
     Arrived(u32),
+    /// That the node knows how the store began is kept.
+    Founded,
+}
+
+impl<A> Then<A> {
+    /// Whether somebody waits for an answer.
+    const fn is_answer(&self) -> bool {
+        matches!(self, Then::Answer(..) | Then::Tell(..) | Then::Give(..))
+    }
 }
 
 impl<A> Default for Syncs<A> {
@@ -49,8 +68,15 @@ impl<A> Default for Syncs<A> {
             done: 0,
             dirty: 0,
             waiting: VecDeque::new(),
-            is_over: false,
+            is_broken: false,
         }
+    }
+}
+
+impl<A> Syncs<A> {
+    /// Whether the store keeps nothing more.
+    pub(super) const fn is_broken(&self) -> bool {
+        self.is_broken
     }
 }
 
@@ -60,7 +86,18 @@ impl<A: Address> Causal<A> {
         self.syncs.asked += 1;
         let number = self.syncs.asked;
         self.store(Command::Sync, Errand::Synced(number), out);
-        self.syncs.waiting.push_back((number, then));
+        self.wait(number, then, out);
+    }
+
+    fn wait(&mut self, number: u64, then: Then<A>, out: &mut Vec<Action<A>>) {
+        if self.syncs.is_broken {
+            return self.not_kept(then, out);
+        }
+        self.syncs.waiting.push_back(Waiting {
+            number,
+            then,
+            since: self.beats,
+        });
     }
 
     /// What shows has changed, and nobody may hear of it before it is durable.
@@ -74,8 +111,7 @@ impl<A: Address> Causal<A> {
     /// Does something once all that shows is durable: mostly at once.
     pub(super) fn when_durable(&mut self, then: Then<A>, out: &mut Vec<Action<A>>) {
         match self.syncs.dirty {
-            dirty if dirty > self.syncs.done && self.syncs.is_over => self.never(then, out),
-            dirty if dirty > self.syncs.done => self.syncs.waiting.push_back((dirty, then)),
+            dirty if dirty > self.syncs.done => self.wait(dirty, then, out),
             _ => self.then(then, out),
         }
     }
@@ -84,33 +120,48 @@ impl<A: Address> Causal<A> {
         self.syncs.done = self.syncs.done.max(number);
         let (ready, waiting) = core::mem::take(&mut self.syncs.waiting)
             .into_iter()
-            .partition(|(needs, _)| *needs <= number);
+            .partition(|waiting| waiting.number <= number);
         self.syncs.waiting = waiting;
-        let ready: VecDeque<(u64, Then<A>)> = ready;
-        for (_, then) in ready {
-            self.then(then, out);
+        let ready: VecDeque<Waiting<A>> = ready;
+        for waiting in ready {
+            self.then(waiting.then, out);
         }
     }
 
-    /// The store has failed at this sync, and so it will at all that follow.
-    pub(super) fn not_synced(&mut self, number: u64, out: &mut Vec<Action<A>>) {
-        self.syncs.is_over = true;
-        let (over, waiting): (VecDeque<_>, VecDeque<_>) = core::mem::take(&mut self.syncs.waiting)
+    /// The store keeps nothing more: who waits for that is told so, and who comes from now on.
+    pub(super) fn sync_failed(&mut self, out: &mut Vec<Action<A>>) {
+        self.syncs.is_broken = true;
+        for waiting in core::mem::take(&mut self.syncs.waiting) {
+            self.not_kept(waiting.then, out);
+        }
+    }
+
+    /// The same is told to those that have waited for too long. What else waits may still come to pass.
+    pub(super) fn give_up_syncs(&mut self, out: &mut Vec<Action<A>>) {
+        let beats = self.beats;
+        let is_late = |waiting: &Waiting<A>| {
+            waiting.then.is_answer() && beats.saturating_sub(waiting.since) > SYNC_BEATS
+        };
+        if !self.syncs.waiting.iter().any(is_late) {
+            return;
+        }
+        let (late, waiting) = core::mem::take(&mut self.syncs.waiting)
             .into_iter()
-            .partition(|(needs, _)| *needs <= number);
+            .partition(is_late);
         self.syncs.waiting = waiting;
-        for (_, then) in over {
-            self.never(then, out);
+        let late: VecDeque<Waiting<A>> = late;
+        for waiting in late {
+            self.not_kept(waiting.then, out);
         }
     }
 
-    /// What was to be done when something is durable, which it will not be: clients are told that nobody
-    /// knows what becomes of it, and other nodes nothing, as if this one had died before it was.
-    fn never(&mut self, then: Then<A>, out: &mut Vec<Action<A>>) {
+    /// What was to be done once something is durable is not done.
+    fn not_kept(&mut self, then: Then<A>, out: &mut Vec<Action<A>>) {
         match then {
-            Then::Answer(asker, _) => self.answer(asker, Err(Failure::Unsure), out),
-            Then::Give(ticket, _) => self.fail(ticket, Failure::Unsure, out),
-            Then::Tell(..) | Then::Kept(..) | Then::OwnVote(_) | Then::Arrived(_) => {}
+            Then::Answer(asker, _) => self.answer(asker, Err(Failure::NotKept), out),
+            Then::Tell(ticket, _) => self.tell_news(ticket, out),
+            Then::Give(ticket, _) => self.fail(ticket, Failure::NotKept, out),
+            Then::Kept(..) | Then::OwnVote(_) | Then::Arrived(_) | Then::Founded => {}
         }
     }
 
@@ -123,6 +174,10 @@ impl<A: Address> Causal<A> {
             Then::Kept(..) => {}
             Then::OwnVote(ballot) => self.own_vote(ballot, out),
             Then::Arrived(epoch) => self.arrived(epoch, out),
+            Then::Founded => self.founded(out),
         }
     }
 }
+
+/// Beats that a store may take to keep something, before those who wait for that are told to ask another node: 3 s.
+const SYNC_BEATS: u32 = 12;

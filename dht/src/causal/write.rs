@@ -84,6 +84,11 @@ impl Clock {
         Version::from_number(self.0)
     }
 
+    /// Unix milliseconds.
+    pub(crate) const fn ms(self) -> u64 {
+        self.0 >> (SEAT_BITS + COUNT_BITS)
+    }
+
     /// Of a record that was stored.
     pub fn of(record: &Record) -> Clock {
         Clock(record.version.number())

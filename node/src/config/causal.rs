@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::config::draft::Draft;
+use crate::config::draft::{Draft, Engine};
 use crate::config::{Error, Membership, resolve};
 
 /// How a node belongs to a causal store.
@@ -25,6 +25,11 @@ pub(super) fn causal(draft: &Draft, me: SocketAddr) -> Result<Option<Causal>, Er
         return refuse_without(draft).map(|()| None);
     }
     refuse_others(draft)?;
+    if let Engine::Memcached(_) = values.store {
+        let reason = "memcached forgets when it likes to, and a replica must have all that it has shown: keep the \
+                      content in memory or on disk";
+        return Err(draft.refuse("store", String::from(values.store.clone()), reason));
+    }
     let member = |text: &String| {
         let address = resolve(&with_port(text));
         address.map_err(|reason| draft.refuse("view", text, reason))

@@ -210,7 +210,16 @@ impl Draft {
         }
         let mut flags = Serialized::defaults(args);
         flags.key = None;
-        let sources = sources.merge(Environment).merge(Flags(flags));
+        let told = |is_causal| {
+            let sources = sources.clone().merge(Environment { is_causal });
+            sources.merge(Flags(flags.clone()))
+        };
+        // The address of a causal store's node may stand anywhere; what belongs to it then has its usual names.
+        let is_causal = told(false).find_value("socket_address").is_ok_and(|value| {
+            let text = value.as_str();
+            text.is_some_and(|text| !text.is_empty())
+        });
+        let sources = told(is_causal);
         let values = sources.extract().map_err(|error| form(error, &sources))?;
         Ok(Draft { values, sources })
     }
@@ -305,7 +314,8 @@ fn source_name(metadata: Option<&Metadata>, key: &str) -> String {
     };
     match &metadata.source {
         Some(figment::Source::File(file)) => file.display().to_string(),
-        _ if metadata.name == "the environment" => name_of_set(key),
+        // What came from there and has no variable of its own came by the bare one.
+        _ if metadata.name == "the environment" => name_of_set(key, true),
         _ if metadata.name == FLAGS => FLAGS.to_owned(),
         _ => "the defaults".to_owned(),
     }

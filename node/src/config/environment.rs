@@ -11,18 +11,24 @@ use figment::{Metadata, Profile, Provider};
 use crate::config::draft::{Form, KEYS};
 
 /// The variables of this process.
-pub(super) struct Environment;
+pub(super) struct Environment {
+    /// Whether something else says already that this is a node of a causal store.
+    pub(super) is_causal: bool,
+}
 
 impl Provider for Environment {
     fn metadata(&self) -> Metadata {
-        Metadata::named("the environment")
-            .interpolater(|_, keys| keys.iter().map(|key| name_of_set(key)).collect())
+        let is_causal = self.is_causal;
+        Metadata::named("the environment").interpolater(move |_, keys| {
+            let names = keys.iter().map(|key| name_of_set(key, is_causal));
+            names.collect()
+        })
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
         let mut values = Dict::new();
         for (key, form) in KEYS {
-            if let Ok(text) = env::var(name_of_set(key)) {
+            if let Ok(text) = env::var(name_of_set(key, self.is_causal)) {
                 values.insert(key.to_owned(), value(form, text));
             }
         }
@@ -35,11 +41,12 @@ pub(super) fn variable(key: &str) -> String {
     format!("DHT_{}", key.to_uppercase())
 }
 
-/// The variable that a key is set by: that of a causal store's first nodes, if they are configured so.
-pub(super) fn name_of_set(key: &str) -> String {
+/// The variable that a key is set by: that of a causal store's first nodes, if they are configured so, or if the node
+/// is known to be one of a causal store all the same.
+pub(super) fn name_of_set(key: &str, is_causal: bool) -> String {
     let own = variable(key);
-    let is_bare =
-        BARE.contains(&key) && env::var_os(&own).is_none() && env::var_os(BARE_MARK).is_some();
+    let is_one = is_causal || env::var_os(BARE_MARK).is_some();
+    let is_bare = BARE.contains(&key) && env::var_os(&own).is_none() && is_one;
     match is_bare {
         true => key.to_uppercase(),
         false => own,

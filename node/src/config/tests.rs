@@ -236,6 +236,67 @@ fn a_store_in_memcached_needs_an_address_and_keeps_no_group() {
 }
 
 #[test]
+fn what_a_causal_store_is_told_may_stand_anywhere() {
+    let causal = |flags: &[&str]| match load(flags).entry {
+        Entry::Causal(causal) => (causal.view.len(), causal.shards, causal.wait.as_millis()),
+        other => panic!("{other:?}"),
+    };
+    let view = "127.0.0.1:1,127.0.0.1:2,127.0.0.1:3,127.0.0.1:4";
+    jailed(|jail| {
+        let text = r#"
+            socket_address = "127.0.0.1:1"
+            view = ["127.0.0.1:1", "127.0.0.1:2"]
+            shard_count = 1
+            causal_wait_ms = 7
+        "#;
+        jail.create_file("node.toml", text).expect("a file");
+        assert_eq!(causal(&[]), (2, Some(1), 7));
+        for (key, value) in [
+            ("VIEW", view),
+            ("SHARD_COUNT", "2"),
+            ("CAUSAL_WAIT_MS", "8"),
+        ] {
+            jail.set_env(format!("DHT_{key}"), value);
+        }
+        assert_eq!(causal(&[]), (4, Some(2), 8));
+        assert_eq!(causal(&["--causal-wait-ms", "9"]), (4, Some(2), 9));
+    });
+    // The names that the store's first nodes know are good wherever the address stands.
+    jailed(|jail| {
+        jail.set_env("VIEW", view);
+        jail.set_env("SHARD_COUNT", "2");
+        let flags = ["--socket-address", "127.0.0.1:4"];
+        assert_eq!(causal(&flags), (4, Some(2), 0));
+        jail.set_env("SHARD_COUNT", "3");
+        refused(
+            &flags,
+            &["shard_count = 3", "SHARD_COUNT", "the view has 4"],
+        );
+        jail.set_env("SHARD_COUNT", "2");
+        jail.set_env("DHT_SOCKET_ADDRESS", "127.0.0.1:4");
+        assert_eq!(causal(&[]), (4, Some(2), 0));
+    });
+    // Without one they are somebody else's.
+    jailed(|jail| {
+        jail.set_env("VIEW", view);
+        assert!(matches!(load(&["--join", "h:1"]).entry, Entry::Join(_)));
+    });
+}
+
+#[test]
+fn a_causal_store_is_not_kept_in_memcached() {
+    jailed(|jail| {
+        jail.set_env("SOCKET_ADDRESS", "127.0.0.1:1");
+        jail.set_env("VIEW", "127.0.0.1:1");
+        let flags = ["--store", "memcached://127.0.0.1:11211"];
+        refused(
+            &flags,
+            &["store = memcached://", "forgets", "in memory or on disk"],
+        );
+    });
+}
+
+#[test]
 fn a_ring_by_murmur3_hashes_labels() {
     jailed(|_| {
         let listed = ["--membership", "static", "--members", "127.0.0.1:10001"];

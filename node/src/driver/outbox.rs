@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use dht::causal::message::Ask as CausalAsk;
+use dht::causal::message::{Ask as CausalAsk, What as CausalWhat};
 use dht::event::Ticket;
 use dht::listed::message::What;
 use dht::replication::message::Ask;
@@ -155,6 +155,16 @@ fn bytes_of(request: &Request) -> usize {
             let name = change.name.as_ref().map_or(0, |name| name.len());
             name + change.value.as_ref().map_or(0, |value| value.len())
         }
+        Request::Causal(ask) => match &**ask {
+            CausalAsk::Operate(operation) => {
+                let value = match &operation.what {
+                    CausalWhat::Put(value) => value.len(),
+                    CausalWhat::Get | CausalWhat::Delete => 0,
+                };
+                operation.key.len() + value
+            }
+            _ => 0,
+        },
         _ => 0,
     }
 }
@@ -168,6 +178,8 @@ const BATCH_BYTES_MAX: usize = 1024 * 1024;
 #[cfg(test)]
 mod tests {
     use dht::Id;
+    use dht::causal::message::Operation;
+    use dht::causal::seen::Seen;
     use dht::record::{Change, Condition};
 
     use super::*;
@@ -231,6 +243,27 @@ mod tests {
                     .is_some()
             );
         }
+    }
+
+    #[test]
+    fn large_values_of_a_causal_store_travel_alone_too() {
+        let put = |number| {
+            let operation = Operation {
+                key: b"key"[..].into(),
+                what: CausalWhat::Put(vec![0; 1024 * 1024].into()),
+                seen: Seen::default(),
+                now_ms: 0,
+            };
+            let ask = CausalAsk::Operate(operation);
+            (Ticket(number), Request::Causal(Box::new(ask)))
+        };
+        let mut waiting: VecDeque<_> = (0..2).map(put).collect();
+        assert_eq!(tickets(&next_batch(&mut waiting)), [0]);
+        assert_eq!(tickets(&next_batch(&mut waiting)), [1]);
+        let outbox = Outbox::default();
+        let lane = Lane::of(peer(), &put(0).1);
+        let batch = outbox.put(lane, (0..9).map(put).collect());
+        assert_eq!(tickets(&batch.expect("it goes at once")), [0]);
     }
 
     #[test]

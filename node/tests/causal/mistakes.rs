@@ -85,12 +85,18 @@ async fn requests_that_make_no_sense_change_nothing() {
 
 #[tokio::test]
 async fn metadata_of_another_store_is_refused_and_changes_nothing() {
-    let (one, other) = (Store::boot(2, None).await, Store::boot(2, None).await);
+    let (one, other) = (Store::boot(4, Some(1)).await, Store::boot(2, None).await);
+    let reshard = json!({"shard-count": 2});
+    let told = one.ask(0, Method::PUT, "/shard/reshard", reshard).await;
+    assert_eq!(told.status, 200, "{told:?}");
+    // What was seen under an earlier layout of this store would be believed without a look.
     let seen = other.put(0, "key", json!(1), &Value::Null).await.body["causal-metadata"].clone();
-    let told = one.put_once(0, "key", json!(2), &seen).await;
-    assert!(
-        matches!(told.status, 400 | 503),
-        "nobody knows who wrote that: {told:?}"
-    );
-    assert_eq!(one.read(0, "key", &Value::Null).await.status, 404);
+    for place in 0..4 {
+        let told = one.put_once(place, "key", json!(2), &seen).await;
+        assert_eq!(told.status, 400, "that is no store of theirs: {told:?}");
+        assert_eq!(one.read(place, "key", &Value::Null).await.status, 404);
+    }
+    let own = one.put(0, "key", json!(1), &Value::Null).await.body["causal-metadata"].clone();
+    let told = other.put_once(0, "key", json!(2), &own).await;
+    assert_eq!(told.status, 400, "nor is it the other way round: {told:?}");
 }

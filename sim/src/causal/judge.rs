@@ -123,7 +123,7 @@ impl Judge {
     }
 
     /// A key reads as missing to a client.
-    pub fn shows_nothing(&mut self, key: u32, past: &Past, at_us: u64) {
+    pub fn shows_nothing(&mut self, key: u32, past: &mut Past, at_us: u64) {
         let seen: Vec<WriteId> = self.seen_of(key, past).collect();
         if seen.is_empty() {
             return;
@@ -133,9 +133,15 @@ impl Judge {
             let mut seen = seen.iter();
             written.is_delete && seen.all(|seen| !self.writes[*seen as usize].past.has(*delete))
         };
-        if !self.keys[&key].iter().any(may_be_why) {
-            let text = format!("key {key}: after {seen:?} a client is shown nothing");
-            self.fail("a client never sees less than it has seen", at_us, text);
+        let why: Vec<WriteId> = self.keys[&key].iter().copied().filter(may_be_why).collect();
+        match why[..] {
+            [] => {
+                let text = format!("key {key}: after {seen:?} a client is shown nothing");
+                self.fail("a client never sees less than it has seen", at_us, text);
+            }
+            // Nothing else can have been seen, and with it all that came before.
+            [delete] if !past.has(delete) => self.shows(key, delete, past, at_us),
+            _ => {}
         }
     }
 
@@ -244,6 +250,23 @@ mod tests {
         assert_eq!(judge.violations.len(), 1);
         judge.writes(1, true, &Past::default());
         judge.reads(1, None, &mut past, 0);
+        assert_eq!(judge.violations.len(), 1);
+    }
+
+    #[test]
+    fn whoever_is_shown_nothing_has_seen_the_one_delete_that_may_be_why() {
+        let (mut judge, mut past) = two();
+        let mut other = past.clone();
+        // Somebody writes another key and then deletes, and a third one is shown that.
+        for _ in 0..2 {
+            let write = judge.writes(2, false, &other);
+            judge.written(write, &mut other);
+        }
+        let delete = judge.writes(1, true, &other);
+        judge.written(delete, &mut other);
+        judge.reads(1, None, &mut past, 0);
+        assert!(judge.violations.is_empty() && past.has(delete) && past.has(3));
+        judge.reads(2, Some(2), &mut past, 0);
         assert_eq!(judge.violations.len(), 1);
     }
 

@@ -38,6 +38,8 @@ pub struct Network {
     asked: BTreeMap<Ticket, u64>,
     numbers: u64,
     cuts: Vec<Cut>,
+    /// Those between whom and the others nothing passes.
+    side: BTreeSet<Address>,
     pub(super) random: Random,
     /// Calls that have returned.
     pub returned: Vec<(Ticket, Returned<Address>)>,
@@ -61,6 +63,8 @@ struct Host {
     busy_us: u64,
     /// Whether somebody has taken it away.
     is_gone: bool,
+    /// Whether its store keeps nothing any more, and says so.
+    broken: Option<bool>,
 }
 
 /// A question, from the asker's side.
@@ -127,6 +131,7 @@ impl Network {
             asked: BTreeMap::new(),
             numbers: 0,
             cuts: Vec::new(),
+            side: BTreeSet::new(),
             random: Random::new(plan.seed, NETWORK),
             returned: Vec::new(),
             events: 0,
@@ -157,6 +162,7 @@ impl Network {
             life: 0,
             busy_us: 0,
             is_gone: false,
+            broken: None,
         });
         at
     }
@@ -217,6 +223,16 @@ impl Network {
         self.queue.push(self.now_us + after_us, Delivery::Start(at));
     }
 
+    /// Lets a machine forget the tombstones that have served their time by then, in Unix milliseconds.
+    pub fn purge(&mut self, at: Address, now_ms: u64) {
+        self.hosts[at as usize].disk.purge(now_ms);
+    }
+
+    /// From now on nothing that a machine is given to keep is kept, and its store says so; or it says nothing.
+    pub fn break_disk(&mut self, at: Address, says: bool) {
+        self.hosts[at as usize].broken = Some(says);
+    }
+
     /// Parts the nodes in two for a while; `one_way` lets one half hear the other.
     pub fn cut(&mut self, us: u64, one_way: bool) {
         let now_us = self.now_us;
@@ -228,9 +244,15 @@ impl Network {
         });
     }
 
+    /// Parts these nodes from all others.
+    pub fn part(&mut self, side: BTreeSet<Address>) {
+        self.side = side;
+    }
+
     /// Mends all ways, and lets no more messages go astray.
     pub fn mend(&mut self) {
         self.cuts.clear();
+        self.side.clear();
         self.faults = Faults {
             store_us: self.faults.store_us,
             ..Faults::default()
@@ -282,7 +304,12 @@ impl Network {
                 self.feed(at, Event::Stored { ticket, outcome });
             }
             Delivery::Synced(at, life, ticket) if self.lives(at, life) => {
-                let outcome = self.hosts[at as usize].disk.end_flush();
+                let host = &mut self.hosts[at as usize];
+                let outcome = match host.broken {
+                    None => host.disk.end_flush(),
+                    Some(true) => Outcome::Failed,
+                    Some(false) => return Some(None),
+                };
                 self.feed(at, Event::Stored { ticket, outcome });
             }
             Delivery::Asked(number, from, to, request) => self.asked(number, from, to, *request),
@@ -507,7 +534,9 @@ impl Network {
             let (here, there) = (side(from, cut.lot), side(to, cut.lot));
             cut.until_us > self.now_us && here != there && (!cut.one_way || here == 0)
         };
-        if self.random.happens(self.faults.loss_ppm) || self.cuts.iter().any(is_cut) {
+        let is_parted = self.side.contains(&from) != self.side.contains(&to);
+        let is_lost = self.random.happens(self.faults.loss_ppm);
+        if is_lost || is_parted || self.cuts.iter().any(is_cut) {
             return None;
         }
         let mut delay_us = self.latency.draw(from, to, &mut self.random);

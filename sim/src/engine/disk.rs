@@ -98,6 +98,12 @@ impl Disk {
         }
     }
 
+    /// Forgets tombstones, by this time of its clock.
+    pub(crate) fn purge(&mut self, now_ms: u64) {
+        self.now.purge(now_ms);
+        self.safe.purge(now_ms);
+    }
+
     /// Does something behind the node's back, now and for good.
     pub(crate) fn damage(&mut self, command: Command) {
         perform(&mut self.safe, command.clone());

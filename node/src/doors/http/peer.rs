@@ -1,5 +1,6 @@
 //! Peer: the messages of other nodes, many at a time.
 
+use dht::causal::message::{Failure, Outcome, Told};
 use dht::message::Elsewhere;
 use dht::record::Blob;
 use rocket::http::Status;
@@ -52,7 +53,7 @@ pub(crate) async fn answers(node: &Service, questions: Questions) -> Result<Answ
     let mut room = VALUES_BYTES_MAX;
     for reply in &mut replies {
         match value_of(reply).map_or(0, |value| value.len()) {
-            length if length > room => *reply = Reply::Elsewhere(Elsewhere::Overloaded),
+            length if length > room => *reply = too_large(reply),
             length => room -= length,
         }
     }
@@ -67,7 +68,25 @@ pub(crate) async fn answers(node: &Service, questions: Questions) -> Result<Answ
 fn value_of(reply: &Reply) -> Option<&Blob> {
     match reply {
         Reply::Record(Some(record)) => record.value.as_ref(),
+        Reply::Causal(told) => match &**told {
+            Told::Operated(Ok(done)) => match &done.result {
+                Outcome::Found(value) => Some(value),
+                _ => None,
+            },
+            _ => None,
+        },
         _ => None,
+    }
+}
+
+/// What stands for a value for which there is no room any more: who wants it is to come again.
+fn too_large(reply: &Reply) -> Reply {
+    match reply {
+        Reply::Causal(_) => {
+            let told = Told::Operated(Err(Failure::Overloaded));
+            Reply::Causal(Box::new(told))
+        }
+        _ => Reply::Elsewhere(Elsewhere::Overloaded),
     }
 }
 

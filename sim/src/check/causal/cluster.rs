@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use dht::causal::message::{Ask, Call, Outcome, Returned, What};
-use dht::causal::seen::Seen;
+use dht::causal::seen::Metadata;
 use dht::causal::vector::{Vector, Writer};
 use dht::causal::{Causal, Config};
 use dht::event::{self, Ticket, Timer};
@@ -285,7 +285,7 @@ impl Cluster {
             if let (Ticket(1), Returned::Done(Outcome::Created | Outcome::Replaced, text, _)) =
                 (ticket, returned)
             {
-                let seen = Seen::decode(&text).expect("a node gave it");
+                let Metadata { seen, .. } = Metadata::decode(&text).expect("a node gave it");
                 clients.first = seen.of(0).cloned();
                 clients.text = Some(text);
             }

@@ -3,6 +3,7 @@
 use std::io::Cursor;
 
 use dht::causal::message::Failure;
+use dht::causal::roster::NODES_MAX;
 use rocket::Request;
 use rocket::http::{ContentType, Status};
 use rocket::response::{self, Responder, Response};
@@ -97,6 +98,22 @@ impl From<Failure> for Answer {
             Failure::Unfinished => Answer::error(
                 Status::GatewayTimeout,
                 "The change goes on, or was taken back: GET /shard/status says which",
+            ),
+            Failure::NoMajority => later(
+                "Too few of the nodes in shards answer this one to decide that; nothing was changed. \
+                 Ask a node that reaches more of them, or try again when they are back",
+            ),
+            Failure::NotTold => later(
+                "This node has not been told yet which nodes there are; ask another one, or try again later",
+            ),
+            Failure::NotKept => later(
+                "The disk of this node does not keep what it is given; ask another one, and mend this one",
+            ),
+            Failure::Full => Answer::error(
+                Status::Conflict,
+                format!(
+                    "The view has room for {NODES_MAX} nodes, those that were taken out included, and it is full"
+                ),
             ),
         }
     }
