@@ -33,6 +33,7 @@ pub mod message;
 
 pub(crate) mod acceptor;
 pub(crate) mod append;
+pub(crate) mod backlog;
 pub(crate) mod beat;
 pub(crate) mod compare;
 pub(crate) mod dismiss;
@@ -46,6 +47,7 @@ pub(crate) mod propose;
 pub(crate) mod replica;
 pub(crate) mod steer;
 pub(crate) mod strays;
+pub(crate) mod window;
 pub(crate) mod zones;
 
 use alloc::boxed::Box;

@@ -309,7 +309,8 @@ const HEAVY: [u64; 3] = [1, 2, 3];
 /// Where disks fill up now and then.
 ///
 /// 4: a member whose disk had room again was not shown as a copy.
-const FULL: [u64; 2] = [4, 20];
+/// 35: a leader waited to hand its arc over until members had a write that they, having promised, took no more.
+const FULL: [u64; 3] = [4, 20, 35];
 
 /// Seeds, and of how many minutes.
 ///

@@ -220,7 +220,10 @@ impl<A: Address> Node<A> {
             }
             Told::Store(store) => return follower.other_store = Some(store),
             // Somebody takes this leader for dead: only a new epoch can tell.
-            Told::Fenced => return self.begin_again(tag, out),
+            Told::Fenced => {
+                self.hurry(tag, out);
+                return self.begin_again(tag, out);
+            }
             _ => return,
         }
         self.replicate(tag, false, out);

@@ -263,7 +263,8 @@ mod tests {
     use crate::message::{Reply, Request, Routed};
     use crate::node::Config;
     use crate::peer::Peer;
-    use crate::replication::replica::{Retired, Window};
+    use crate::replication::replica::Retired;
+    use crate::replication::window::Window;
 
     fn peer(byte: u8) -> Peer<u8> {
         Peer {

@@ -105,6 +105,16 @@ impl<A: Address> Node<A> {
         }
     }
 
+    /// Members take no more writes of this epoch: what is proposed already waits for them no longer. Else it
+    /// would stand in the way of all that could end the epoch, again and again.
+    pub(crate) fn hurry(&mut self, tag: Tag, out: &mut Vec<Action<A>>) {
+        let replica = self.replica(tag);
+        if let Some(proposal) = replica.and_then(|replica| replica.proposal.as_mut()) {
+            proposal.wish.is_urgent = true;
+            self.go_on_proposing(tag, out);
+        }
+    }
+
     /// The store is making nothing any more: ask for promises.
     ///
     /// What the next groups begin with had better not be with the leader alone when it is decided: if it died
