@@ -49,7 +49,7 @@ use self::content::Content;
 use self::decide::Proposal;
 use self::forward::Sought;
 use self::found::{Founding, Witnesses};
-use self::layout::Layout;
+use self::layout::{Change, Layout};
 use self::meet::Acquaintance;
 use self::message::{Ask, Call, Decree, Failure, Returned, Told};
 use self::operate::{Asker, Reading};
@@ -111,6 +111,8 @@ pub struct Causal<A> {
     layout: Layout<A>,
     /// The last decision: of the layout in force, or of the one that comes next.
     decree: Decree<A>,
+    /// What that changes of the layout before, if that was known here.
+    change: Option<Change>,
     content: Content<A>,
     /// What it still keeps of the layout before, for those that are on their way.
     former: Option<Former<A>>,
@@ -188,6 +190,7 @@ impl<A: Address> Causal<A> {
             is_resident: false,
             layout,
             decree,
+            change: None,
             content,
             former: None,
             clock: Clock::default(),

@@ -1,7 +1,8 @@
 //! Causal stores step by step: one thing that happens to them, and what must come of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use dht::causal::layout::Change;
 use dht::causal::message::{Call, Failure, Outcome, Returned, What};
 use dht::causal::roster::Status;
 use dht::event::Ticket;
@@ -311,6 +312,38 @@ fn whoever_is_taken_out_stays_out_though_others_knew_a_later_life_of_it() {
     for at in 0..4 {
         assert_eq!(store.network.node(at).roster().view().count(), 4, "{at}");
     }
+}
+
+#[test]
+fn every_node_can_say_what_became_of_a_change_whose_proposer_died() {
+    let mut outcomes = BTreeSet::new();
+    // It dies a little later every time: before anybody has promised, and after it was decided.
+    for after_ms in 0..12 {
+        let mut store = Store::boot(11, 6, 2);
+        let before = store.network.node(0).layouts().0.clone();
+        store.network.call(0, Call::Reshard(3));
+        store.pass(after_ms);
+        store.network.kill(0, true);
+        store.pass(60_000);
+        store.network.start(0);
+        store.pass(20_000);
+        let layout = store.network.node(5).layouts().0.clone();
+        for at in 0..6 {
+            let Returned::Shards(shards) = store.call(at, Call::Shards) else {
+                panic!("{at} says something else");
+            };
+            assert!(shards.is_settled && !shards.is_deciding, "{at}: {shards:?}");
+            assert_eq!(shards.layout, layout, "{at}");
+            let expected = match (layout.epoch == before.epoch, layout.shards) {
+                (true, _) => None,
+                (false, 3) => Some(Change::Resharded),
+                (false, _) => Some(Change::Nothing),
+            };
+            assert_eq!(shards.change, expected, "{at} after {after_ms} ms");
+            outcomes.insert(format!("{expected:?}"));
+        }
+    }
+    assert_eq!(outcomes.len(), 3, "{outcomes:?}");
 }
 
 /// Large values: two go on a page.

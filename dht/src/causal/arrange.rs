@@ -62,6 +62,8 @@ impl<A: Address> Causal<A> {
             layout: self.decree.layout.clone(),
             own: self.shard(),
             is_settled: self.is_settled() && !self.is_sealed(),
+            is_deciding: self.is_sealed() && self.relocation.is_none(),
+            change: self.change,
         }
     }
 

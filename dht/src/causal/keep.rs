@@ -78,6 +78,9 @@ impl<A: Address> Causal<A> {
             self.content.is_partial = shown.is_partial;
             self.clock = shown.clock;
         }
+        if let Some((epoch, change)) = find(CHANGE).and_then(|(_, bytes)| read::<(u32, _)>(bytes)) {
+            self.change = Some(change).filter(|_| epoch == self.decree.layout.epoch);
+        }
         if let Some(acceptor) = find(VOTE).and_then(|(_, bytes)| read(bytes)) {
             self.acceptor = acceptor;
         }
@@ -131,6 +134,15 @@ impl<A: Address> Causal<A> {
         self.note(notes, out);
     }
 
+    /// What the layout that was decided last has changed, which follows on the one that is known so far.
+    pub(super) fn keep_change(&mut self, out: &mut Vec<Action<A>>) {
+        if let Some(change) = self.change {
+            let epoch = self.decree.layout.epoch + 1;
+            let notes = [note(CHANGE, &(epoch, change))].into();
+            self.note(notes, out);
+        }
+    }
+
     pub(super) fn keep_vote(&mut self, out: &mut Vec<Action<A>>) {
         let notes = [note(VOTE, &self.acceptor)].into();
         self.note(notes, out);
@@ -148,6 +160,7 @@ fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
 
 const SHOWN: &[u8] = b"causal/shown";
 const PLACE: &[u8] = b"causal/place";
+const CHANGE: &[u8] = b"causal/change";
 const VOTE: &[u8] = b"causal/vote";
 const ROSTER: &[u8] = b"causal/roster";
 const PENDING: &[u8] = b"causal/pending/";

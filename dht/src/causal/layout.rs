@@ -35,6 +35,17 @@ pub struct Seat<A> {
     pub store: u32,
 }
 
+/// What one layout has changed of the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// The number of shards.
+    Resharded,
+    /// Who belongs to which of them.
+    Members,
+    /// Nothing, but for the votes of nodes that have lost their stores: whatever was wanted was taken back.
+    Nothing,
+}
+
 /// There are fewer than [`SHARD_MIN`] nodes for each shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooFewNodes;
@@ -117,6 +128,20 @@ impl<A: Address> Layout<A> {
             seat.store = stores.get(&seat.node).copied().unwrap_or(seat.store);
         }
         self.next(self.shards, seats)
+    }
+
+    /// What this layout has changed of the one before it; nothing where `before` is not that one.
+    pub(crate) fn change(&self, before: &Layout<A>) -> Option<Change> {
+        let places = |layout: &Layout<A>| -> Vec<(A, u32)> {
+            let seats = layout.seats.iter();
+            seats.map(|seat| (seat.node.clone(), seat.shard)).collect()
+        };
+        let change = match (self.shards == before.shards, places(self) == places(before)) {
+            (false, _) => Change::Resharded,
+            (true, false) => Change::Members,
+            (true, true) => Change::Nothing,
+        };
+        (self.epoch == before.epoch + 1).then_some(change)
     }
 
     /// Whether the store is divided into shards.
@@ -219,6 +244,19 @@ mod tests {
         assert_eq!(moved(&three, &four), 3);
         assert_eq!(moved(&four, &four.dealt(&nodes(12), 3).unwrap()), 3);
         assert_eq!(moved(&three, &three.dealt(&nodes(12), 3).unwrap()), 0);
+    }
+
+    #[test]
+    fn a_change_is_told_from_one_that_was_taken_back() {
+        let three = Layout::first(&(0..12).collect(), Some(3));
+        let four = three.dealt(&nodes(12), 4).unwrap();
+        assert_eq!(four.change(&three), Some(Change::Resharded));
+        let (nobody, stores) = (BTreeMap::new(), nodes(12));
+        let same = three.with(&nobody, &BTreeSet::new(), &stores);
+        assert_eq!(same.change(&three), Some(Change::Nothing));
+        let less = three.with(&nobody, &[5].into(), &stores);
+        assert_eq!(less.change(&three), Some(Change::Members));
+        assert_eq!(three.change(&four), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::causal::found::Founding;
-use crate::causal::layout::Layout;
+use crate::causal::layout::{Change, Layout};
 use crate::causal::roster::Roster;
 use crate::causal::seen::Seen;
 use crate::causal::vector::Vector;
@@ -241,6 +241,10 @@ pub struct Shards<A> {
     pub own: Option<u32>,
     /// Whether everything is where the layout wants it, so that the next change may begin.
     pub is_settled: bool,
+    /// Whether a change is being decided on, so that nothing is written.
+    pub is_deciding: bool,
+    /// What that layout has changed, where this node knows the one before.
+    pub change: Option<Change>,
 }
 
 /// Why something could not be done. Nothing has changed unless it says so.

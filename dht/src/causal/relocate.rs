@@ -55,11 +55,18 @@ impl<A: Address> Causal<A> {
                 seat.is_none_or(|seat| seat.store == self.config.store)
             }
         };
+        self.learn_change(&decree.layout, out);
         let follows = self.layout.epoch + 1 == epoch && is_of_it;
         match follows {
             true => self.set_out(decree, out),
             false => self.jump(decree, out),
         }
+    }
+
+    fn learn_change(&mut self, layout: &Layout<A>, out: &mut Vec<Action<A>>) {
+        // The last that was decided may not be in force here yet.
+        self.change = layout.change(&self.decree.layout);
+        self.keep_change(out);
     }
 
     /// Takes the layout of those who were there before, which need not be the one that it has begun with.

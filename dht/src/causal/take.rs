@@ -119,3 +119,52 @@ const BUFFER_MAX: usize = 256;
 
 /// Bytes of their keys and values.
 const BUFFER_BYTES_MAX: usize = 8 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::causal::layout::Layout;
+    use crate::causal::seen::Seen;
+    use crate::causal::vector::{Vector, Writer};
+    use crate::causal::write::Clock;
+    use crate::id::Id;
+
+    fn write(writer: u8, number: u64, after: Vector) -> Write {
+        Write {
+            writer: Writer::of(Id::of(&[writer]), 1),
+            number,
+            clock: Clock::default(),
+            key: b"key"[..].into(),
+            value: None,
+            purge_ms: None,
+            after: Seen {
+                epoch: 1,
+                shards: [(0, after)].into(),
+            },
+        }
+    }
+
+    #[test]
+    fn a_full_buffer_takes_what_is_next_and_nothing_else() {
+        let layout = Layout::first(&[1_u8, 2].into(), None);
+        let mut content = Content::new(&layout, &1);
+        let first = write(1, 1, Vector::default());
+        let after_first = || [(first.writer, 1)].into_iter().collect();
+        // All of them wait for the first one.
+        let count = BUFFER_MAX as u64 + 9;
+        for number in 1..=count {
+            content.buffer(0, write(2, number, after_first()));
+            assert!(content.next(0).is_none(), "{number}");
+        }
+        assert_eq!(content.buffer.len(), BUFFER_MAX);
+        content.buffer(0, first.clone());
+        let mut taken = Vec::new();
+        while let Some(write) = content.next(0) {
+            content.absorb(0, &write);
+            taken.push((write.writer, write.number));
+        }
+        assert_eq!(taken.len(), BUFFER_MAX + 1);
+        assert_eq!(taken[0], (first.writer, 1));
+        assert!(taken[1..].is_sorted() && content.buffer.is_empty());
+    }
+}

@@ -2,7 +2,9 @@
 //! what happens to a store whose nodes are cut off, killed, added and divided anew.
 
 mod api;
+mod changes;
 mod memory;
 mod mistakes;
 mod namespaces;
 mod store;
+mod waits;

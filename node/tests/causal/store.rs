@@ -52,6 +52,12 @@ impl Node {
         }
     }
 
+    /// Starts it again with other options.
+    pub(crate) fn restart_with(&mut self, storage: &'static [&'static str], view: &str) {
+        self.storage = storage;
+        self.restart(view, None);
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
@@ -271,6 +277,17 @@ impl Store {
             told.is_some_and(|told| told.status == 200)
         })
         .await;
+    }
+
+    /// Waits until all nodes say that the shards may be changed.
+    pub(crate) async fn settles(&self) {
+        for place in 0..self.nodes.len() {
+            self.until("it is settled", async || {
+                let status = self.get(place, "/shard/status").await.body;
+                status["settled"] == true && status["deciding"] == false
+            })
+            .await;
+        }
     }
 
     /// Waits until something holds.

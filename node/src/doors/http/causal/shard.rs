@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use dht::causal::layout::Change;
 use dht::causal::message::{Call, Failure, Returned, Shards};
 use rocket::http::Status;
 use rocket::{get, put};
@@ -67,6 +68,13 @@ pub(crate) async fn status(node: &Node) -> Result<Answer, Answer> {
     let body = json!({
         "layout": layout.epoch,
         "settled": shards.is_settled,
+        "deciding": shards.is_deciding,
+        // Of a change that nobody has heard the end of this says whether it was made or taken back.
+        "last-change": shards.change.map(|change| match change {
+            Change::Resharded => "resharded",
+            Change::Members => "members",
+            Change::Nothing => "nothing",
+        }),
         "shards": members.collect::<serde_json::Map<_, _>>(),
     });
     Ok(Answer::new(Status::Ok, body))
