@@ -255,8 +255,8 @@ impl<A: Address> Causal<A> {
         last: Option<Id>,
         out: &mut Vec<Action<A>>,
     ) {
-        let is_same = |filling: &&Box<Filling<A>>| filling.serial == sweep.serial;
-        let Some(filling) = self.filling.as_ref().filter(is_same) else {
+        let is_same = |filling: &&Filling<A>| filling.serial == sweep.serial;
+        let Some(filling) = self.filling.as_deref().filter(is_same) else {
             return;
         };
         let (is_ahead, now_ms) = (filling.is_ahead_of_me, self.clock.ms());
