@@ -153,6 +153,18 @@ pub enum Command {
     Sync,
 }
 
+impl Command {
+    /// Forget these keys as if they had never been there.
+    pub(crate) fn forget(keys: Vec<Id>) -> Command {
+        Command::Write {
+            forget: keys,
+            put: Vec::new(),
+            merge: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
 /// What became of a [`Command`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {

@@ -241,9 +241,8 @@ impl Service {
     /// Why no change is to be made by way of this node, if so. Where groups keep the content another member takes
     /// the place of one that can keep nothing, so that its clients are served as well.
     pub fn refusal(&self) -> Option<String> {
-        let has_groups = !self.view().groups.is_empty();
         let refusal = self.driver.content().refusal();
-        refusal.filter(|_| !has_groups)
+        refusal.filter(|_| self.view().groups.is_empty())
     }
 
     /// Waits until the changes that this node has made are durable, before anyone hears of them: with one copy

@@ -8,7 +8,6 @@ use futures::future::join_all;
 use reqwest::Method;
 use rustix::process::Signal;
 use support::listed::{here, listed, network, put};
-use support::process::Process;
 use support::until;
 
 #[tokio::test]
@@ -38,20 +37,6 @@ async fn starts_within_a_second_are_told_apart() {
     .await;
 }
 
-/// What `GET /kv/<key>` says if any copy will do: status, value, and who has answered.
-async fn read_any(node: &Process, key: u32) -> (u16, String, Option<String>) {
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .build()
-        .expect("a client");
-    let url = format!("http://{}/kv/{key}?consistency=one", node.address);
-    let response = client.get(url).send().await.expect("an answer");
-    let by = response.headers().get("X-Dht-Node");
-    let by = by.map(|by| by.to_str().expect("an address").to_owned());
-    let status = response.status().as_u16();
-    (status, response.text().await.expect("a text"), by)
-}
-
 #[tokio::test]
 async fn any_copy_is_read_where_it_is() {
     let nodes = network(4, &["--replicas", "3"]).await;
@@ -64,7 +49,7 @@ async fn any_copy_is_read_where_it_is() {
     for key in 0..8 {
         let mut by = BTreeSet::new();
         for node in &nodes {
-            let (status, value, address) = read_any(node, key).await;
+            let (status, value, address) = node.read_any(&key.to_string()).await;
             assert_eq!((status, value), (200, format!("value {key}")));
             by.insert(address.expect("who has answered"));
         }
@@ -72,11 +57,11 @@ async fn any_copy_is_read_where_it_is() {
     }
     // What nobody has is not there, wherever it would be.
     for node in &nodes {
-        assert_eq!(read_any(node, 8).await.0, 404);
+        assert_eq!(node.read_any("8").await.0, 404);
     }
     let deleted = nodes[0].send(Method::DELETE, "/kv/0", "").await;
     assert_eq!(deleted.map(|(status, _)| status), Some(200));
     for node in &nodes {
-        until("it is deleted", async || read_any(node, 0).await.0 == 404).await;
+        until("it is deleted", async || node.read_any("0").await.0 == 404).await;
     }
 }

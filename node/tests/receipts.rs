@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::Value;
 use support::free_address;
-use support::process::Process;
+use support::process::{Process, client};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -122,25 +122,10 @@ async fn any_copy_of_three_is_read_also_when_its_leader_is_gone() {
         .expect("an address")
         .to_owned();
     let end = Instant::now() + Duration::from_secs(10);
-    let read = async |node: &Process| {
-        let url = format!("http://{}/kv/key?consistency=one", node.address);
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .expect("a client");
-        let answer = client.get(url).send().await.expect("it listens");
-        let by = answer.headers().get("X-Dht-Node").cloned();
-        let by = by.map(|by| by.to_str().expect("an address").to_owned());
-        (
-            answer.status().as_u16(),
-            answer.text().await.expect("a text"),
-            by,
-        )
-    };
     for node in &nodes {
         let own = Some(node.address.to_string());
-        while read(node).await != (200, "value".to_owned(), own.clone()) {
-            assert!(Instant::now() < end, "{:?}", read(node).await);
+        while node.read_any("key").await != (200, "value".to_owned(), own.clone()) {
+            assert!(Instant::now() < end, "{:?}", node.read_any("key").await);
             sleep(Duration::from_millis(20)).await;
         }
     }
@@ -151,7 +136,7 @@ async fn any_copy_of_three_is_read_also_when_its_leader_is_gone() {
     for node in &nodes {
         let own = Some(node.address.to_string());
         assert_eq!(
-            read(node).await,
+            node.read_any("key").await,
             (200, "value".to_owned(), own),
             "nobody is asked for it"
         );
@@ -197,13 +182,9 @@ async fn others_lead_what_a_node_led_whose_disk_is_full() {
         }
         kept.push(key);
     }
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .build()
-        .expect("a client");
     for key in &kept {
         let url = format!("http://{}/kv/{key}", nodes[2].address);
-        let answer = client.get(&url).send().await.expect("it listens");
+        let answer = client().get(url).send().await.expect("it listens");
         assert_eq!(answer.status().as_u16(), 200, "{key} was acknowledged");
     }
 }

@@ -243,6 +243,20 @@ mod tests {
     use crate::id::Id;
     use crate::peer::Peer;
 
+    fn node(address: u16, view: impl IntoIterator<Item = u16>) -> Causal<u16> {
+        let me = Peer {
+            id: Id::ZERO,
+            address,
+            incarnation: 1,
+        };
+        let config = Config {
+            store: 1,
+            view: view.into_iter().collect(),
+            shards: None,
+        };
+        Causal::new(me, config)
+    }
+
     /// What comes of a call at once.
     fn call(node: &mut Causal<u16>, call: Call<u16>) -> Option<Returned<u16>> {
         let mut actions = Vec::new();
@@ -260,17 +274,7 @@ mod tests {
 
     #[test]
     fn a_view_that_is_full_says_so() {
-        let me = Peer {
-            id: Id::ZERO,
-            address: 0_u16,
-            incarnation: 1,
-        };
-        let config = Config {
-            store: 1,
-            view: (0..NODES_MAX as u16).collect(),
-            shards: None,
-        };
-        let mut node = Causal::new(me, config);
+        let mut node = node(0, 0..NODES_MAX as u16);
         let told = call(&mut node, Call::Add(NODES_MAX as u16));
         assert_eq!(told, Some(Returned::Failed(Failure::Full)));
         // That one is there, and its answer comes when it is kept.
@@ -279,26 +283,8 @@ mod tests {
 
     #[test]
     fn who_waits_for_a_place_can_t_say_that_it_has_one() {
-        let me = Peer {
-            id: Id::ZERO,
-            address: 3_u8,
-            incarnation: 1,
-        };
-        let config = Config {
-            store: 1,
-            view: [1, 2, 3].into(),
-            shards: None,
-        };
-        let mut node = Causal::new(me, config);
-        let mut actions = Vec::new();
-        let ticket = Ticket(1);
-        let call = event::Call::Causal(Box::new(Call::AddMember(3, 0)));
-        node.handle(Event::Called { ticket, call }, &mut actions);
-        let failed = Returned::Failed(Failure::NoSuchShard);
-        let returned = event::Returned::Causal(Box::new(failed));
-        assert!(
-            actions.contains(&Action::Return { ticket, returned }),
-            "{actions:?}"
-        );
+        let mut node = node(3, [1, 2, 3]);
+        let told = call(&mut node, Call::AddMember(3, 0));
+        assert_eq!(told, Some(Returned::Failed(Failure::NoSuchShard)));
     }
 }

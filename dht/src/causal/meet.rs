@@ -208,10 +208,7 @@ impl<A: Address> Causal<A> {
             } else if !stranger.asked.is_empty() {
                 self.acquaintance.strangers.push(stranger);
             } else {
-                let failure = match stranger.is_unsure || self.founding.is_none() {
-                    true => Failure::NotYet,
-                    false => Failure::NotSeen,
-                };
+                let failure = self.unknown(stranger.is_unsure);
                 self.fail(stranger.ticket, failure, out);
             }
         }
@@ -252,11 +249,7 @@ impl<A: Address> Causal<A> {
         let is_lost = |entry: &Entry<A>| entry.status == Status::Lost;
         let is_unsure = self.roster.entries().any(is_lost);
         if asked.is_empty() {
-            let failure = if is_unsure || self.founding.is_none() {
-                Failure::NotYet
-            } else {
-                Failure::NotSeen
-            };
+            let failure = self.unknown(is_unsure);
             return self.fail(ticket, failure, out);
         }
         self.acquaintance.strangers.push(Stranger {
@@ -267,6 +260,14 @@ impl<A: Address> Causal<A> {
             is_unsure,
         });
         self.meet_all(out);
+    }
+
+    /// What a client is told whose store or writers nobody knows. `is_unsure` whether somebody could not be asked.
+    fn unknown(&self, is_unsure: bool) -> Failure {
+        match is_unsure || self.founding.is_none() {
+            true => Failure::NotYet,
+            false => Failure::NotSeen,
+        }
     }
 
     /// Takes those out of the view that were not heard for a while.

@@ -352,13 +352,7 @@ impl<A: Address> Listed<A> {
         let forget: Vec<Id> = given.into_iter().map(|(key, _)| key).collect();
         self.sweeping.moved += forget.len();
         if !forget.is_empty() {
-            let command = Command::Write {
-                put: Vec::new(),
-                merge: Vec::new(),
-                forget,
-                notes: Vec::new(),
-            };
-            self.store(command, Errand::Discard, out);
+            self.store(Command::forget(forget), Errand::Discard, out);
         }
         if !is_paused {
             self.next_page(out);

@@ -91,7 +91,7 @@ impl<A: Address> Node<A> {
         entries: Vec<Entry>,
         out: &mut Vec<Action<A>>,
     ) {
-        let most = self.config.window;
+        let (most, is_failing) = (self.config.window, self.is_failing());
         let Some(replica) = self.replica(tag) else {
             let newer = self.newer_than(tag).cloned();
             return tell(ticket, newer.map_or(Told::Unknown, Told::Newer), out);
@@ -104,12 +104,9 @@ impl<A: Address> Node<A> {
             tell(ticket, Told::Lagging, out);
             return self.pull(tag, out);
         }
-        if self.is_failing() {
+        if is_failing {
             return self.append_in_vain(ticket, tag, out);
         }
-        let Some(replica) = self.replica(tag) else {
-            return;
-        };
         if after > replica.position {
             return tell(ticket, Told::Behind(replica.position), out);
         }
@@ -262,6 +259,9 @@ impl<A: Address> Node<A> {
 
     /// The leader's own store is to say how far it is durable.
     pub(crate) fn sync_lead(&mut self, tag: Tag, out: &mut Vec<Action<A>>) {
+        if self.is_failing() {
+            return;
+        }
         let Some(replica) = self.replica(tag) else {
             return;
         };
@@ -272,11 +272,7 @@ impl<A: Address> Node<A> {
         if lead.is_syncing || lead.durable.is_none_or(|durable| durable >= position) {
             return;
         }
-        if self.is_failing() {
-            return;
-        }
-        let lead = self.replica(tag).and_then(|replica| replica.lead.as_mut());
-        lead.into_iter().for_each(|lead| lead.is_syncing = true);
+        lead.is_syncing = true;
         let synced = Synced::Lead(tag, position);
         self.store(Command::Sync, Errand::Synced(synced), out);
     }

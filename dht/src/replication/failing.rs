@@ -13,7 +13,7 @@ use crate::node::Node;
 use crate::peer::Address;
 use crate::replication::group::Tag;
 use crate::replication::message::Told;
-use crate::replication::replica::{Lead, Synced, Write};
+use crate::replication::replica::{Lead, Replica, Synced, Write};
 use crate::replication::steer::FRESH;
 use crate::replication::tell;
 
@@ -65,24 +65,16 @@ impl<A: Address> Node<A> {
         tell(ticket, durable.map_or(Told::Lagging, Told::Full), out);
     }
 
-    /// Whether so many members take writes that a majority may have one.
-    pub(crate) fn has_takers(&self, tag: Tag) -> bool {
-        let mut replicas = self.replicas().iter();
-        let Some(replica) = replicas.find(|replica| replica.tag() == tag) else {
-            return false;
-        };
-        let followers = replica.lead.iter().flat_map(|lead| &lead.followers);
-        let others = followers.filter(|other| !other.is_learner && !other.is_full);
-        others.count() + usize::from(!self.is_failing()) >= replica.group.quorum()
-    }
-
     /// Where no majority takes writes any more, nobody waits for it.
     pub(crate) fn give_up_writes(&mut self, tag: Tag, out: &mut Vec<Action<A>>) {
-        if self.has_takers(tag) {
+        let is_failing = self.is_failing();
+        let replica = self.replica(tag);
+        let Some(replica) = replica.filter(|replica| !replica.has_takers(is_failing)) else {
             return;
-        }
-        let lead = self.replica(tag).and_then(|replica| replica.lead.as_mut());
-        let Some(lead) = lead else { return };
+        };
+        let Some(lead) = &mut replica.lead else {
+            return;
+        };
         let writes: Vec<Write> = lead.writes.drain(..).collect();
         for write in writes {
             self.leave_unsure(write.changer, out);
@@ -112,6 +104,15 @@ impl<A: Address> Node<A> {
         }
         lead.yields = (lead.yields + 1) % (YIELDS + SPEAKS);
         lead.is_yielding()
+    }
+}
+
+impl<A: Address> Replica<A> {
+    /// Whether so many members take writes that a majority may have one. `is_failing` whether this node does not.
+    pub(crate) fn has_takers(&self, is_failing: bool) -> bool {
+        let followers = self.lead.iter().flat_map(|lead| &lead.followers);
+        let others = followers.filter(|other| !other.is_learner && !other.is_full);
+        others.count() + usize::from(!is_failing) >= self.group.quorum()
     }
 }
 

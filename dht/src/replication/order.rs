@@ -19,15 +19,15 @@ use crate::store::Command;
 impl<A: Address> Node<A> {
     /// The group of which this node is the leader and takes changes of a key.
     fn leads_changes(&self, key: Id) -> Result<Tag, Elsewhere<A>> {
-        let tag = self.leads(key)?;
-        match self.has_takers(tag) && !self.is_failing() {
-            true => Ok(tag),
+        let replica = self.leads(key)?;
+        match !self.is_failing() && replica.has_takers(false) {
+            true => Ok(replica.tag()),
             false => Err(Elsewhere::Overloaded),
         }
     }
 
     /// The group of which this node is the leader and takes requests for a key.
-    fn leads(&self, key: Id) -> Result<Tag, Elsewhere<A>> {
+    fn leads(&self, key: Id) -> Result<&Replica<A>, Elsewhere<A>> {
         let Some(replica) = self.replica_of(key) else {
             return Err(Elsewhere::Moving);
         };
@@ -41,12 +41,12 @@ impl<A: Address> Node<A> {
         if lead.changing + lead.writes.len() + lead.reads.len() >= WAITING_MAX {
             return Err(Elsewhere::Overloaded);
         }
-        Ok(replica.tag())
+        Ok(replica)
     }
 
     /// Reads a key of an arc that this node leads.
     pub(crate) fn group_read(&mut self, key: Id, reader: Asker, out: &mut Vec<Action<A>>) {
-        match self.leads(key) {
+        match self.leads(key).map(Replica::tag) {
             Ok(tag) => self.store(Command::Read(key), Errand::GroupRead(tag, reader), out),
             Err(elsewhere) => self.turn_away(reader, elsewhere, out),
         }

@@ -144,13 +144,7 @@ impl<A: Address> Node<A> {
         if forget.is_empty() || self.has_ended(group) {
             return;
         }
-        let command = Command::Write {
-            put: Vec::new(),
-            merge: Vec::new(),
-            forget,
-            notes: Vec::new(),
-        };
-        self.store(command, Errand::Discard, out);
+        self.store(Command::forget(forget), Errand::Discard, out);
         // There may be more of them.
         self.search(out);
     }

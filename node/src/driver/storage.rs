@@ -29,7 +29,8 @@ impl Driver {
     }
 }
 
-/// Tells the node what is durable, or never will be, as long as it is there: many things at a time, as they come from the disk.
+/// Tells the node what is durable, or never will be, as long as it is there: many things at a time, as they come from
+/// the disk.
 pub(super) async fn tell(
     driver: Weak<Driver>,
     mut durable: mpsc::UnboundedReceiver<(Ticket, Outcome)>,

@@ -116,19 +116,26 @@ impl Process {
         path: &str,
         body: &str,
     ) -> Option<(u16, Value)> {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .expect("a client");
         let url = format!("http://{}{path}", self.address);
-        let response = client
-            .request(method, url)
-            .body(body.to_owned())
-            .send()
-            .await
-            .ok()?;
+        let request = client().request(method, url).body(body.to_owned());
+        let response = request.send().await.ok()?;
         Some((response.status().as_u16(), response.json().await.ok()?))
     }
+
+    /// What `GET /kv/<key>` says if any copy will do: status, value, and who has answered.
+    pub async fn read_any(&self, key: &str) -> (u16, String, Option<String>) {
+        let url = format!("http://{}/kv/{key}?consistency=one", self.address);
+        let response = client().get(url).send().await.expect("an answer");
+        let by = response.headers().get("X-Dht-Node");
+        let by = by.map(|by| by.to_str().expect("an address").to_owned());
+        let status = response.status().as_u16();
+        (status, response.text().await.expect("a text"), by)
+    }
+}
+
+pub fn client() -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy();
+    client.build().expect("a client")
 }
 
 /// So many connections at once make a crowd: 10,000 where this process may have them, beside all else.

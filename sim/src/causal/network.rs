@@ -63,8 +63,8 @@ struct Host {
     busy_us: u64,
     /// Whether somebody has taken it away.
     is_gone: bool,
-    /// Whether its store keeps nothing any more, and says so.
-    broken: Option<bool>,
+    /// Whether its store does not say any more what it keeps.
+    is_silent: bool,
 }
 
 /// A question, from the asker's side.
@@ -162,7 +162,7 @@ impl Network {
             life: 0,
             busy_us: 0,
             is_gone: false,
-            broken: None,
+            is_silent: false,
         });
         at
     }
@@ -230,7 +230,11 @@ impl Network {
 
     /// From now on nothing that a machine is given to keep is kept, and its store says so; or it says nothing.
     pub fn break_disk(&mut self, at: Address, says: bool) {
-        self.hosts[at as usize].broken = Some(says);
+        let host = &mut self.hosts[at as usize];
+        match says {
+            true => host.disk.fill(false),
+            false => host.is_silent = true,
+        }
     }
 
     /// Parts the nodes in two for a while; `one_way` lets one half hear the other.
@@ -305,11 +309,10 @@ impl Network {
             }
             Delivery::Synced(at, life, ticket) if self.lives(at, life) => {
                 let host = &mut self.hosts[at as usize];
-                let outcome = match host.broken {
-                    None => host.disk.end_flush(),
-                    Some(true) => Outcome::Failed,
-                    Some(false) => return Some(None),
-                };
+                if host.is_silent {
+                    return Some(None);
+                }
+                let outcome = host.disk.end_flush();
                 self.feed(at, Event::Stored { ticket, outcome });
             }
             Delivery::Asked(number, from, to, request) => self.asked(number, from, to, *request),

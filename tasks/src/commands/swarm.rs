@@ -37,7 +37,12 @@ pub(crate) struct Args {
     nodes: Option<u32>,
     /// Try causal stores and not rings: bad messages, partitions, deaths with and without their disks, and a
     /// change of shards, while clients go from node to node. With up to 64 nodes
-    #[arg(long, conflicts_with_all = ["detector", "reckless", "replicas", "stops", "partitions", "tight", "full", "heavy", "shrink"])]
+    #[arg(
+        long,
+        conflicts_with_all = [
+            "detector", "reckless", "replicas", "stops", "partitions", "tight", "full", "heavy", "shrink",
+        ]
+    )]
     causal: bool,
     /// With --causal: shards at the start, of 2 nodes at least; 0 for a store that is not divided
     #[arg(long, value_name = "N", default_value_t = 3, requires = "causal", value_parser = clap::value_parser!(u32).range(..=32))]
@@ -279,7 +284,8 @@ impl Args {
         let parted = if self.partitions { " --partitions" } else { "" };
         let reckless = if self.reckless { " --reckless" } else { "" };
         format!(
-            "tasks swarm --seeds 1 --first {seed} --minutes {minutes} --nodes {nodes}{detector}{reckless}{replicas}{stops}{tight}{full}{heavy}{parted}"
+            "tasks swarm --seeds 1 --first {seed} --minutes {minutes} --nodes {nodes}\
+             {detector}{reckless}{replicas}{stops}{tight}{full}{heavy}{parted}"
         )
     }
 }

@@ -53,7 +53,8 @@ impl<'r> FromRequest<'r> for Native {
     }
 }
 
-/// A request that comes while this node can keep what it is to keep, or others can instead. Every change of content needs it.
+/// A request that comes while this node can keep what it is to keep, or others can instead. Every change of content
+/// needs it.
 pub(crate) struct Writable;
 
 #[rocket::async_trait]

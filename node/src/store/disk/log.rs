@@ -3,8 +3,8 @@
 //! A frame holds the steps of a whole number of commands: its length (4 bytes), the SHA-1 of its steps, and
 //! the steps. What a crash tears is the last frame at most, and nobody was told that it is durable. A frame that
 //! is not whole although others follow it has rotted: what it held was acknowledged, so a node that went on
-//! without it would vote for what it has forgotten. Logs are numbered; the file says which is the first one that it does not hold yet, and those before it are nothing
-//! any more.
+//! without it would vote for what it has forgotten. Logs are numbered; the file says which is the first one that it
+//! does not hold yet, and those before it are nothing any more.
 //!
 //! | step | what follows it |
 //! |---|---|
