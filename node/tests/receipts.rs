@@ -13,7 +13,11 @@ use serde_json::Value;
 use support::free_address;
 use support::process::{Process, client};
 use tempfile::TempDir;
-use tokio::time::sleep;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use zeromq::ReqSocket;
+use zeromq::prelude::{Socket as _, SocketRecv as _, SocketSend as _};
 
 /// Nodes of a ring with so many copies, on disks below a folder or in memory; `wrapped` runs the node of a place
 /// in another way.
@@ -33,6 +37,7 @@ async fn ring(
     for (place, address) in addresses.iter().enumerate() {
         let name = format!("n{place}");
         let mut flags = vec!["--name", &name, "--replicas", replicas, "--ring", &members];
+        flags.extend(["--memcached-port", "0", "--zeromq", "tcp://127.0.0.1:0"]);
         let data = disks.map(|folder| folder.join(&name));
         let data = data.map(|data| data.to_str().expect("a path in words").to_owned());
         if let Some(data) = &data {
@@ -53,6 +58,34 @@ async fn ring(
 
 async fn put(node: &Process, key: &str, value: &str) -> Option<(u16, Value)> {
     node.send(Method::PUT, &format!("/kv/{key}"), value).await
+}
+
+/// What a node answers to a `set` of memcached.
+async fn set(node: &Process, key: &str, value: &str) -> String {
+    let (_, info) = node.get("/nodeinfo").await.expect("it runs");
+    let door = info["memcached"].as_str().expect("a door");
+    let mut stream = TcpStream::connect(door).await.expect("it listens");
+    let request = format!("set {key} 0 0 {}\r\n{value}\r\nquit\r\n", value.len());
+    let sent = stream.write_all(request.as_bytes()).await;
+    sent.expect("it is read");
+    let mut answer = String::new();
+    let read = timeout(PATIENCE, stream.read_to_string(&mut answer)).await;
+    read.expect("in time").expect("text");
+    answer
+}
+
+/// What a node answers to a `PUT` over ZeroMQ.
+async fn put_over_zeromq(node: &Process, key: &str) -> String {
+    let (_, info) = node.get("/nodeinfo").await.expect("it runs");
+    let door = info["zeromq"][0].as_str().expect("a door");
+    let door = door.strip_prefix("bind:").expect("it listens");
+    let mut socket = ReqSocket::new();
+    socket.connect(door).await.expect("it listens");
+    let request = format!(r#"{{"op":"PUT","key":"{key}","value":"value"}}"#);
+    socket.send(request.into()).await.expect("it is read");
+    let answer = timeout(PATIENCE, socket.recv()).await;
+    let answer = answer.expect("in time").expect("an answer");
+    String::from_utf8_lossy(answer.get(0).expect("a frame")).into_owned()
 }
 
 /// Puts a value again until all members have it, and returns the receipt.
@@ -182,9 +215,19 @@ async fn others_lead_what_a_node_led_whose_disk_is_full() {
         }
         kept.push(key);
     }
+    // By each of its doors.
+    assert_eq!(set(&nodes[0], "set", "value").await, "STORED\r\n");
+    assert_eq!(
+        put_over_zeromq(&nodes[0], "over").await,
+        r#"{"status":"OK"}"#
+    );
+    kept.extend(["set".to_owned(), "over".to_owned()]);
     for key in &kept {
         let url = format!("http://{}/kv/{key}", nodes[2].address);
         let answer = client().get(url).send().await.expect("it listens");
         assert_eq!(answer.status().as_u16(), 200, "{key} was acknowledged");
     }
 }
+
+/// Longer than any answer takes.
+const PATIENCE: Duration = Duration::from_secs(30);

@@ -98,7 +98,7 @@ pub(super) async fn delete(
 }
 
 async fn changed(node: &Service, key: &[u8], change: Change) -> Result<Changed, Refusal> {
-    if node.driver().content().refusal().is_some() {
+    if node.refusal().is_some() {
         return Err(Refusal::READ_ONLY);
     }
     match node.change(node.identify(key), change).await?.0 {

@@ -55,7 +55,7 @@ async fn change(
     value: Option<Blob>,
     flags: u64,
 ) -> Result<Vec<u8>, Refusal> {
-    if node.driver().content().refusal().is_some() {
+    if node.refusal().is_some() {
         return Err(Refusal::read_only());
     }
     let change = Change {
