@@ -451,6 +451,27 @@ fn a_member_that_is_slow_but_there_is_told_what_it_lacks() {
 }
 
 #[test]
+fn a_member_that_was_silent_is_a_copy_again_whatever_it_says_first() {
+    let mut rig = leader();
+    let copies = |rig: &Rig| rig.hand.node.view().groups[0].synced.len();
+    rig.beat();
+    let late = rig.asks().into_iter().find(|(_, to, _)| *to == OTHER);
+    let (ticket, to, _) = late.expect("it is asked with each beat");
+    for _ in 0..20 {
+        rig.beat();
+        for (ticket, to, _) in rig.asks() {
+            if to == MEMBER {
+                rig.answer((ticket, to), Told::Appended(0));
+            }
+        }
+    }
+    assert_eq!(copies(&rig), 2);
+    rig.answer((ticket, to), Told::Fenced);
+    rig.acknowledge(0);
+    assert_eq!(copies(&rig), 3);
+}
+
+#[test]
 fn more_than_a_majority_can_keep_up_with_is_turned_away() {
     let mut rig = leader();
     let writes = (0..40).map(|_| rig.change(Some(vec![0; 1024 * 1024])));

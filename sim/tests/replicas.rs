@@ -332,7 +332,7 @@ const FULL: [u64; 3] = [4, 20, 35];
 /// 226: a node that was learning left when the leader that had just made it a member was dead.
 /// 1867: who had led to a decision started again before anybody had heard of it, and had forgotten it.
 /// 142: an arc that a node kept had become that of many groups, and it asked for one every six seconds.
-const ONCE_BROKEN: [(u64, u32); 18] = [
+const ONCE_BROKEN: [(u64, u32); 19] = [
     (205, 3),
     (111, 3),
     (119, 3),
@@ -347,6 +347,7 @@ const ONCE_BROKEN: [(u64, u32); 18] = [
     (881, 10),
     (409, 3),
     (75, 10),
+    (787, 10),
     (142, 3),
     (431, 10),
     (226, 10),

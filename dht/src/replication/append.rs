@@ -174,48 +174,46 @@ impl<A: Address> Node<A> {
         let Some(follower) = self.follower(tag, from) else {
             return;
         };
+        let took = follower.takes();
         follower.is_asked = false;
-        let was_copy = follower.takes();
         follower.silence = 0;
         match told {
-            Told::Appended(position) => {
+            Told::Appended(position) | Told::Full(position) => {
                 follower.acked = Some(position);
-                follower.is_full = false;
+                follower.is_full = matches!(told, Told::Full(_));
                 follower.next = position + 1;
                 follower.confirmed = clock;
-                self.settle(tag, out);
-                if !was_copy {
-                    self.show_groups();
-                }
-                self.answer_waiting(tag, out);
-                self.go_on_proposing(tag, out);
-                self.ask_for_piece(tag, out);
-            }
-            Told::Full(position) => {
-                follower.acked = Some(position);
-                follower.is_full = true;
-                follower.next = position + 1;
-                follower.confirmed = clock;
-                self.settle(tag, out);
-                self.show_groups();
-                self.answer_waiting(tag, out);
-                // What it lacks it does not take.
-                return self.give_up_writes(tag, out);
             }
             Told::Behind(position) => {
                 follower.is_full = false;
                 follower.next = position + 1;
             }
-            Told::Lagging => {
-                follower.fetches(position);
-                return self.show_groups();
-            }
+            Told::Lagging => follower.fetches(position),
             Told::Unknown => {
                 follower.is_installed = false;
                 follower.acked = None;
-                return self.show_groups();
             }
-            Told::Store(store) => return follower.other_store = Some(store),
+            Told::Store(store) => follower.other_store = Some(store),
+            _ => {}
+        }
+        // Any answer ends its silence, so it may be a copy again by each of them.
+        if follower.takes() != took {
+            self.show_groups();
+        }
+        match told {
+            Told::Appended(_) => {
+                self.settle(tag, out);
+                self.answer_waiting(tag, out);
+                self.go_on_proposing(tag, out);
+                self.ask_for_piece(tag, out);
+            }
+            Told::Full(_) => {
+                self.settle(tag, out);
+                self.answer_waiting(tag, out);
+                // What it lacks it does not take.
+                return self.give_up_writes(tag, out);
+            }
+            Told::Behind(_) => {}
             // Somebody takes this leader for dead: only a new epoch can tell.
             Told::Fenced => {
                 self.hurry(tag, out);
