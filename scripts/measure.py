@@ -3,7 +3,7 @@
 
     cargo build --release && scripts/measure.py [SECTION ...]
 
-Sections: content, churn, kill, hops, start, idle, throughput; and of a network with three copies on disks,
+Sections: content, churn, kill, hops, start, million, idle, throughput; and of a network with three copies on disks,
 gaps and join, which takes some minutes (all of them without an argument). Each
 uses a network of its own in a temporary folder and cleans up after itself. Ownership is computed
 here, from SHA-1 and a sorted list alone, and compared with what the nodes say. Exit code 1 if
@@ -16,6 +16,7 @@ import json
 import os
 import random
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -304,6 +305,72 @@ def section_start():
         network.run("addmany", "30")
         seconds = time.monotonic() - start
         check(seconds <= 10, f"addmany 30: {seconds:.1f} s (limit 10)")
+
+
+def section_million():
+    print("million: a node that keeps 1,000,000 keys of 100 bytes on disk")
+    with tempfile.TemporaryDirectory(prefix="dht-measure-") as folder:
+        former = None
+        for life, end in enumerate([signal.SIGKILL, signal.SIGTERM, signal.SIGKILL], start=1):
+            entry = ["--ring" if life == 1 else "--again", f"a@127.0.0.1:20001#{life}"]
+            command = [TASKS, "node", "--name", "a", "--address", "127.0.0.1:20001", *entry]
+            command += ["--replicas", "1", "--store", "disk", "--data", folder, "--memcached-port", "20002"]
+            start = time.monotonic()
+            node = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+            try:
+                wait_until_ready("127.0.0.1:20001")
+                ready = time.monotonic() - start
+                if former:
+                    check(ready <= 1, f"ready {ready * 1000:.0f} ms after its start, after {former.name} (limit 1 s)")
+                else:
+                    set_all(20002, 1_000_000)
+                    print(f"  memory {memory_kb(node.pid) / 1024:.0f} MiB, disk {size(folder) / 2**20:.0f} MiB")
+                keys = http("127.0.0.1:20001", "/nodeinfo")[1]["keys"]
+                check(keys == 1_000_000, f"{keys} keys are there")
+            finally:
+                node.send_signal(end)
+                node.wait()
+            former = end
+
+
+def wait_until_ready(address):
+    """Asks until it serves."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        try:
+            if http(address, "/readyz")[0] == 200:
+                return
+        except (urllib.error.URLError, ConnectionError):
+            pass
+        time.sleep(0.001)
+    raise SystemExit(f"{address} is not ready after 30 s")
+
+
+def set_all(port, count):
+    """Stores so many keys by way of memcached's door, over 16 connections, 100 at a time."""
+
+    def work(number):
+        link = socket.create_connection(("127.0.0.1", port), timeout=60)
+        answers = link.makefile("rb")
+        keys = range(number, count, 16)
+        for first in range(0, len(keys), 100):
+            batch = keys[first : first + 100]
+            link.sendall(b"".join(b"set key%d 0 0 100\r\n%s\r\n" % (key, b"x" * 100) for key in batch))
+            failed.extend(key for key in batch if answers.readline() != b"STORED\r\n")
+
+    failed = []
+    threads = [threading.Thread(target=work, args=[number]) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise SystemExit(f"{len(failed)} keys were not stored")
+
+
+def size(folder):
+    """Bytes that the files in a folder take on the disk."""
+    return sum(entry.stat().st_blocks * 512 for entry in os.scandir(folder))
 
 
 def memory_kb(pid):

@@ -141,6 +141,16 @@ async fn a_flush_at_one_node_empties_all_of_them_for_both_doors() {
 }
 
 #[tokio::test]
+async fn a_flush_that_does_not_reach_a_node_says_so() {
+    let nodes = ring(&["a", "b"], &[]).await;
+    nodes[1].process.signal(Signal::STOP);
+    assert_eq!(
+        nodes[0].answer("flush_all\r\n").await,
+        "SERVER_ERROR not every node could be reached: some items may be left\r\n"
+    );
+}
+
+#[tokio::test]
 async fn three_copies_outlive_a_node() {
     let mut nodes = ring(&["a", "b", "c", "d"], &["--replicas", "3"]).await;
     let (mut get, mut expected) = ("get".to_owned(), String::new());
