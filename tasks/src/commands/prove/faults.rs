@@ -191,13 +191,19 @@ impl Breaker<'_> {
         };
         let done = self.act(kind, victims, until).await;
         let whole_by = until.max(Instant::now() + Duration::from_millis(MEND_MS_MAX));
-        match done {
-            Ok(node) => self.record.borrow_mut().faults[place].node = node,
-            Err(error) => {
-                self.record.borrow_mut().faults[place].error = Some(format!("{error:#}"));
+        let whole = self.ground.becomes_whole(whole_by).await;
+        let problem = match done {
+            Ok(node) => {
+                self.record.borrow_mut().faults[place].node = node;
+                whole?
             }
-        }
-        let problem = self.ground.becomes_whole(whole_by).await?;
+            Err(error) => {
+                let error = format!("{error:#}");
+                self.record.borrow_mut().faults[place].error = Some(error.clone());
+                // Where nobody answers any more, this is why.
+                whole.context(error)?
+            }
+        };
         let now = self.record.borrow().now();
         let fault = &mut self.record.borrow_mut().faults[place];
         match problem {
