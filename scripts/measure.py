@@ -349,7 +349,7 @@ def wait_until_ready(address):
 def set_all(port, count):
     """Stores so many keys by way of memcached's door, over 16 connections, 100 at a time."""
 
-    def work(number):
+    def work(number, failed):
         link = socket.create_connection(("127.0.0.1", port), timeout=60)
         answers = link.makefile("rb")
         keys = range(number, count, 16)
@@ -358,14 +358,7 @@ def set_all(port, count):
             link.sendall(b"".join(b"set key%d 0 0 100\r\n%s\r\n" % (key, b"x" * 100) for key in batch))
             failed.extend(key for key in batch if answers.readline() != b"STORED\r\n")
 
-    failed = []
-    threads = [threading.Thread(target=work, args=[number]) for number in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise SystemExit(f"{len(failed)} keys were not stored")
+    side_by_side(work, 16)
 
 
 def size(folder):
@@ -558,9 +551,8 @@ def is_redundant(network, nodes):
 
 def fill(addresses, count):
     """Writes so many keys over 32 connections."""
-    failed = []
 
-    def work(number):
+    def work(number, failed):
         link = http_client.HTTPConnection(addresses[number % len(addresses)], timeout=30)
         for key in range(number, count, 32):
             link.request("PUT", f"/kv/fill{key}", b"x" * 100)
@@ -569,7 +561,13 @@ def fill(addresses, count):
             if answer.status >= 300:
                 failed.append(key)
 
-    threads = [threading.Thread(target=work, args=[number]) for number in range(32)]
+    side_by_side(work, 32)
+
+
+def side_by_side(work, count):
+    """Does it in so many threads, each of which gets its number, and a list for the keys that it can't write."""
+    failed = []
+    threads = [threading.Thread(target=work, args=[number, failed]) for number in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -340,6 +340,7 @@ const FULL: [u64; 3] = [4, 20, 35];
 /// 226: a node that was learning left when the leader that had just made it a member was dead.
 /// 1867: who had led to a decision started again before anybody had heard of it, and had forgotten it.
 /// 142: an arc that a node kept had become that of many groups, and it asked for one every six seconds.
+/// 787: a member that was fenced off when it came back stayed out of the view, though it had everything.
 const ONCE_BROKEN: [(u64, u32); 19] = [
     (205, 3),
     (111, 3),
